@@ -1,0 +1,131 @@
+"""The state of an account, and everything that is known of it at one moment."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from callguard.domain.drain_time import drain_seconds, phantom_slots
+from callguard.domain.policy import Mode, Policy
+from callguard.domain.rates import LeakyBucket
+
+
+class State(Enum):
+    """Where an account's guard stands: armed -> tripped -> draining -> cooling -> armed.
+
+    `paused` (by a person) hides all others. `observe` takes the place of `armed` where the policy only
+    observes: a guard that will not cancel must not look armed.
+    """
+
+    ARMED = "armed"
+    TRIPPED = "tripped"
+    DRAINING = "draining"
+    COOLING = "cooling"
+    PAUSED = "paused"
+    OBSERVE = "observe"
+
+    @property
+    def has_open_incident(self) -> bool:
+        """True from a trip until the guard is armed again."""
+        return self in (State.TRIPPED, State.DRAINING, State.COOLING)
+
+
+class Rule(Enum):
+    """The names under which the guard trips."""
+
+    SPIKE = "spike"
+    INITIATED = "initiated"
+    BACKLOG = "backlog"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that has been crossed, with its figures.
+
+    Attributes:
+        rule: which one.
+        observed: the figure that was seen, in the unit of the rule's setting.
+        threshold: the figure that it has reached.
+        setting: the policy key that holds the threshold.
+        onset_ms: when what was seen began, in milliseconds of Unix time.
+    """
+
+    rule: Rule
+    observed: float
+    threshold: float
+    setting: str
+    onset_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A finding that waits for proof of a backlog, and since when."""
+
+    finding: Finding
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that the rules look at, for one account at one moment.
+
+    Attributes:
+        now_ms: the moment, in milliseconds of Unix time; all `_ms` are.
+        state: armed, tripped, draining or cooling, as stored.
+        paused: True while a person has paused the guard.
+        generation: counts the trips; part of every later write.
+        cancellable: calls known to be queued, without those that are never cancelled.
+        spared: queued calls that are on the `never_cancel` list.
+        queued: the bucket over calls entering the queue.
+        initiated: the bucket over calls leaving it.
+        horizon_ms: when a call created now would be dialled.
+        polled_ms: when Twilio's list was last read whole; 0 for never.
+        called_back_ms: when the last callback came; 0 for never.
+        shallow_ms: when fewer than `min_backlog` calls were last queued; 0 for never.
+        suspicion: a rule that was crossed before a backlog was known.
+        tripped_ms: when the present incident began; 0 without one.
+        cooled_ms: when the present incident's drain ended; 0 before that.
+        capped: True when the drain has stopped at `max_cancellations`.
+    """
+
+    now_ms: int
+    state: State = State.ARMED
+    paused: bool = False
+    generation: int = 0
+    cancellable: int = 0
+    spared: int = 0
+    queued: LeakyBucket = field(default_factory=LeakyBucket)
+    initiated: LeakyBucket = field(default_factory=LeakyBucket)
+    horizon_ms: float = 0.0
+    polled_ms: int = 0
+    called_back_ms: int = 0
+    shallow_ms: int = 0
+    suspicion: Suspicion | None = None
+    tripped_ms: int = 0
+    cooled_ms: int = 0
+    capped: bool = False
+
+    @property
+    def depth(self) -> int:
+        """Calls known to be queued at Twilio."""
+        return self.cancellable + self.spared
+
+    @property
+    def drain_seconds(self) -> float:
+        """Seconds until a call created now would be dialled."""
+        return drain_seconds(self.horizon_ms, self.now_ms)
+
+    def live_drain_seconds(self, cps: float) -> float:
+        """Seconds of the drain that live calls are the cause of, without slots of cancelled ones."""
+        return min(self.drain_seconds, self.depth / cps)
+
+    def phantom_slots(self, cps: float) -> int:
+        """Slots of the rate queue that are held by calls no longer queued."""
+        return phantom_slots(self.horizon_ms, self.now_ms, self.depth, cps)
+
+    def reported_state(self, policy: Policy) -> State:
+        """The state that people and metrics are shown."""
+        if self.paused:
+            return State.PAUSED
+        if self.state is State.ARMED and policy.mode is Mode.OBSERVE:
+            return State.OBSERVE
+        return self.state

@@ -1,0 +1,95 @@
+"""Calls in Twilio's words.
+
+Twilio's strings are translated here once; nobody else compares them.
+Source: https://www.twilio.com/docs/voice/api/call-resource#call-status-values
+"""
+
+from dataclasses import dataclass
+from enum import Enum, IntFlag
+
+
+class CallStatus(Enum):
+    """Every status that Twilio gives a call.
+
+    `initiated` is a word of the status callbacks only: the call has left the rate queue.
+    """
+
+    QUEUED = "queued"
+    INITIATED = "initiated"
+    RINGING = "ringing"
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    BUSY = "busy"
+    FAILED = "failed"
+    NO_ANSWER = "no-answer"
+    CANCELED = "canceled"
+
+    @property
+    def phase(self) -> "Phase":
+        """The phase of a call's life that this status belongs to."""
+        return _PHASES.get(self, Phase.ENDED)
+
+    @property
+    def has_been_dialled(self) -> bool:
+        """True where Twilio's dialler has spent a slot on ringing somebody.
+
+        A `canceled` call may have been cancelled in the queue, so it is no proof of dialling.
+        """
+        return self not in (CallStatus.QUEUED, CallStatus.CANCELED)
+
+
+class Phase(IntFlag):
+    """The phases of one call, as the bits under which they are remembered.
+
+    The bits seen are or-ed together: each phase counts once, in whatever order its news arrives, and the
+    highest bit is where the call is.
+    """
+
+    QUEUED = 1
+    INITIATED = 2
+    RINGING = 4
+    IN_PROGRESS = 8
+    ENDED = 16
+
+
+_PHASES = {
+    CallStatus.QUEUED: Phase.QUEUED,
+    CallStatus.INITIATED: Phase.INITIATED,
+    CallStatus.RINGING: Phase.RINGING,
+    CallStatus.IN_PROGRESS: Phase.IN_PROGRESS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """One piece of news about one outbound call, from whichever door it came.
+
+    Attributes:
+        call_sid: `CA` and 32 hex digits.
+        status: what the call has become.
+        at_ms: when, in milliseconds of Unix time: the creation for `queued`, else the arrival of the news.
+        spared: True when From or To is on the account's `never_cancel` list. The numbers themselves go no
+            further than this flag.
+    """
+
+    call_sid: str
+    status: CallStatus
+    at_ms: int
+    spared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCall:
+    """A queued call as Twilio's list shows it.
+
+    Attributes:
+        call_sid: `CA` and 32 hex digits.
+        created_ms: Twilio's `date_created` in milliseconds of Unix time (it has whole seconds only).
+        from_number: the caller, for `never_cancel` alone; never stored.
+        to_number: the person called, for `never_cancel` alone; never stored.
+    """
+
+    call_sid: str
+    created_ms: int
+    from_number: str
+    to_number: str

@@ -1,0 +1,64 @@
+"""Incidents: what tripped, what was done, and an account of every call that adds up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from callguard.domain.accounts import Finding
+from callguard.domain.policy import Mode
+
+
+class Outcome(Enum):
+    """What became of a call that was queued during an incident."""
+
+    CANCELLED = "cancelled"
+    DIALLED = "dialled"
+    GONE = "gone"
+    FAILED = "failed"
+    OBSERVED = "observed"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One trip, from its finding to the guard being armed again.
+
+    Attributes:
+        id: `<account sid>-<generation>`.
+        finding: the rule and its figures.
+        mode: `observe` cancels nothing.
+        tripped_ms: when the guard tripped.
+        cooled_ms: when the drain ended; 0 while it runs.
+        closed_ms: when the guard was armed again; 0 until then.
+        reason: why it was closed, in words.
+        outcomes: calls by what became of them.
+        remaining: calls still queued that the drain is after.
+        spared: queued calls that are on the `never_cancel` list.
+    """
+
+    id: str
+    account_sid: str
+    generation: int
+    finding: Finding
+    mode: Mode
+    tripped_ms: int
+    cooled_ms: int = 0
+    closed_ms: int = 0
+    reason: str = ""
+    outcomes: Mapping[Outcome, int] = field(default_factory=dict)
+    remaining: int = 0
+    spared: int = 0
+
+    def count(self, outcome: Outcome) -> int:
+        """Return how many calls ended with `outcome`."""
+        return self.outcomes.get(outcome, 0)
+
+    @property
+    def found(self) -> int:
+        """All calls of the incident: cancelled, dialled, gone, observed, spared and those still queued."""
+        settled = sum(n for outcome, n in self.outcomes.items() if outcome is not Outcome.FAILED)
+        return settled + self.spared + self.remaining
+
+
+def incident_id(account_sid: str, generation: int) -> str:
+    """Return the name of the incident that a trip to `generation` opens."""
+    return f"{account_sid}-{generation}"

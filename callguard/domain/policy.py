@@ -1,0 +1,73 @@
+"""What the operator wants for an account. Keys, defaults, limits and help texts stand here and nowhere else."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Len
+from typing_extensions import Doc
+
+
+class Mode(Enum):
+    """Whether the guard acts or only tells."""
+
+    ENFORCE = "enforce"
+    OBSERVE = "observe"
+
+
+class Rearm(Enum):
+    """Who puts a guard that has tripped back on watch."""
+
+    AUTO = "auto"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The policy of one account. Rates are calls per second, times are seconds.
+
+    The limits are checked where settings are read (`callguard.config`).
+    """
+
+    mode: Annotated[Mode, Doc("`enforce`, or `observe`: everything but the cancelling")] = Mode.ENFORCE
+    cps: Annotated[
+        float,
+        Gt(0),
+        Le(1000),
+        Doc("the account's calls per second as set in Twilio's Console (no API tells it)"),
+    ] = 1.0
+    spike_rate: Annotated[
+        float, Gt(0), Le(10_000), Doc("calls per second entering the queue that may go on for ever")
+    ] = 1.0
+    spike_burst: Annotated[
+        float, Ge(1), Le(1_000_000), Doc("how many calls above `spike_rate` trip the guard")
+    ] = 65.0
+    initiated_rate: Annotated[
+        float, Gt(0), Le(10_000), Doc("the same over `initiated` callbacks: calls per second that may go on")
+    ] = 1.0
+    initiated_burst: Annotated[
+        float, Ge(1), Le(1_000_000), Doc("how many `initiated` above `initiated_rate` trip the guard")
+    ] = 65.0
+    max_backlog: Annotated[int, Ge(1), Le(10_000_000), Doc("queued calls above which the guard trips")] = 1000
+    max_drain_seconds: Annotated[
+        float,
+        Gt(0),
+        Le(86_400),
+        Doc("seconds of waiting for the calls now queued above which the guard trips"),
+    ] = 1800.0
+    min_backlog: Annotated[
+        int, Ge(1), Le(1_000_000), Doc("no automatic cancel while fewer calls than this are queued")
+    ] = 25
+    max_cancellations: Annotated[
+        int, Ge(1), Le(10_000_000), Doc("most cancellations in one incident; then the guard stops and asks")
+    ] = 100_000
+    never_cancel: Annotated[
+        tuple[Annotated[str, Len(2, 64)], ...],
+        Doc("numbers (From or To, exact, or a prefix with `*`) whose calls are never cancelled"),
+    ] = ()
+    live_calls: Annotated[Literal["leave"], Doc("calls already ringing or talking: `leave` them alone")] = "leave"
+    rearm: Annotated[Rearm, Doc("`auto`, or `manual`: wait for `callguard reset`")] = Rearm.AUTO
+    quiet_seconds: Annotated[int, Ge(1), Le(900), Doc("how long it must be quiet before the guard re-arms")] = 60
+    poll_seconds: Annotated[
+        float, Ge(0.2), Le(3600), Doc("how often Twilio's queue is listed when calm; else every second")
+    ] = 5.0

@@ -1,0 +1,105 @@
+"""The rules: pure functions from what is known and what is wanted to a decision with a name and figures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from callguard.domain.accounts import Finding, Rule, Snapshot, State
+from callguard.domain.policy import Policy
+from callguard.domain.rates import LeakyBucket
+
+# A suspicion older than this says nothing about now. It must outlive a slow answer of Twilio's list.
+SUSPICION_MS = 15_000
+
+
+class Verdict(Enum):
+    """What to do about a snapshot."""
+
+    STAND_BY = "stand by"
+    ASK_TWILIO = "ask twilio"
+    TRIP = "trip"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict and, unless it is to stand by, the finding behind it."""
+
+    verdict: Verdict
+    finding: Finding | None = None
+
+
+STAND_BY = Decision(Verdict.STAND_BY)
+
+
+def decide(snapshot: Snapshot, policy: Policy) -> Decision:
+    """Return what to do now.
+
+    A trip needs a crossed rule and a backlog of `min_backlog`. A crossed rule without a known backlog asks
+    for Twilio's own list; the finding is remembered meanwhile.
+    """
+    if snapshot.state is not State.ARMED or snapshot.paused:
+        return STAND_BY
+    finding = crossed(snapshot, policy) or _still_suspected(snapshot)
+    if finding is None:
+        return STAND_BY
+    if snapshot.cancellable >= policy.min_backlog:
+        return Decision(Verdict.TRIP, finding)
+    return Decision(Verdict.ASK_TWILIO, finding)
+
+
+def crossed(snapshot: Snapshot, policy: Policy) -> Finding | None:
+    """Return the first rule that the snapshot crosses, or None."""
+    for rule in _RULES:
+        if finding := rule(snapshot, policy):
+            return finding
+    return None
+
+
+def _still_suspected(snapshot: Snapshot) -> Finding | None:
+    suspicion = snapshot.suspicion
+    if suspicion is None or snapshot.now_ms - suspicion.since_ms > SUSPICION_MS:
+        return None
+    return suspicion.finding
+
+
+def _spike(snapshot: Snapshot, policy: Policy) -> Finding | None:
+    return _over(
+        snapshot.queued, snapshot.now_ms, policy.spike_rate, policy.spike_burst, Rule.SPIKE, "spike_burst"
+    )
+
+
+def _initiated(snapshot: Snapshot, policy: Policy) -> Finding | None:
+    rate, burst = policy.initiated_rate, policy.initiated_burst
+    return _over(snapshot.initiated, snapshot.now_ms, rate, burst, Rule.INITIATED, "initiated_burst")
+
+
+def _over(bucket: LeakyBucket, now_ms: int, rate: float, burst: float, rule: Rule, setting: str) -> Finding | None:
+    level = bucket.level_at(now_ms, rate)
+    return Finding(rule, level, burst, setting, bucket.onset_ms) if level >= burst else None
+
+
+def _backlog(snapshot: Snapshot, policy: Policy) -> Finding | None:
+    onset = snapshot.shallow_ms or snapshot.now_ms
+    if snapshot.depth > policy.max_backlog:
+        return Finding(Rule.BACKLOG, snapshot.depth, policy.max_backlog, "max_backlog", onset)
+    drain = snapshot.live_drain_seconds(policy.cps)
+    if drain > policy.max_drain_seconds:
+        return Finding(Rule.BACKLOG, drain, policy.max_drain_seconds, "max_drain_seconds", onset)
+    return None
+
+
+_RULES: tuple[Callable[[Snapshot, Policy], Finding | None], ...] = (_spike, _initiated, _backlog)
+
+
+def is_quiet(snapshot: Snapshot, policy: Policy, queued_lately: int) -> bool:
+    """Return whether a tripped account may be armed again.
+
+    Quiet is: the drain ended `quiet_seconds` ago, and since then calls have entered the queue no faster than
+    `spike_rate`. `queued_lately` counts those of the last `quiet_seconds`.
+    """
+    calm_ms = snapshot.now_ms - snapshot.cooled_ms
+    return (
+        snapshot.state is State.COOLING
+        and calm_ms >= policy.quiet_seconds * 1000
+        and queued_lately <= policy.spike_rate * policy.quiet_seconds
+    )
