@@ -1,0 +1,236 @@
+"""What the use cases need from the outside, and what may go wrong there.
+
+Adapters (`store`, `telephony`, `jobs`) fulfil these; `bootstrap` brings them together.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from callguard.domain.accounts import Finding, Snapshot, State
+from callguard.domain.calls import CallEvent, ListedCall
+from callguard.domain.incidents import Incident, Outcome
+from callguard.domain.policy import Mode, Policy
+
+
+class CallGuardError(Exception):
+    """The base of all errors that CallGuard raises on purpose."""
+
+    retryable = False
+
+
+class StoreUnavailable(CallGuardError):
+    """Redis did not answer in time. The same call may be tried again: nothing counts twice."""
+
+    retryable = True
+
+
+class TwilioUnavailable(CallGuardError):
+    """Twilio did not answer, or answered 5xx. Whether the request was carried out is unknown."""
+
+    retryable = True
+
+
+class TwilioThrottled(CallGuardError):
+    """Twilio answered 429: the request was never processed. `retry_after` is in seconds, if it was given."""
+
+    retryable = True
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        """Keep the pause that Twilio asked for."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TwilioRefused(CallGuardError):
+    """Twilio answered 4xx: trying again cannot help. `code` is Twilio's, 0 if it gave none."""
+
+    def __init__(self, message: str, code: int = 0, http_status: int = 0) -> None:
+        """Keep Twilio's error code and the HTTP status."""
+        super().__init__(message)
+        self.code = code
+        self.http_status = http_status
+
+
+class Clock(Protocol):
+    """The time, in milliseconds of Unix time."""
+
+    def now_ms(self) -> int:
+        """Return the present."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What came of telling the store some news.
+
+    Attributes:
+        counted: how many of the events were news.
+        snapshot: the account after them.
+    """
+
+    counted: int
+    snapshot: Snapshot
+
+
+class Door(Enum):
+    """Where news of a call came in."""
+
+    CALLBACK = "callback"
+    POLL = "poll"
+
+
+class CallTracker(Protocol):
+    """The calls of every account: the queue mirror, the buckets, the horizon. Each method is atomic."""
+
+    def observe(
+        self, account_sid: str, events: Sequence[CallEvent], policy: Policy, now_ms: int, door: Door
+    ) -> Observation:
+        """Count each event once and return the account's snapshot. `events` are in order of time."""
+
+    def retire(self, account_sid: str, call_sids: Sequence[str], now_ms: int) -> int:
+        """Take calls that Twilio no longer lists out of the mirror; return how many were in it."""
+
+    def polled(self, account_sid: str, policy: Policy, now_ms: int) -> None:
+        """Note that Twilio's list was read whole, and hold the horizon to what it showed."""
+
+    def suspect(self, account_sid: str, finding: Finding, now_ms: int) -> None:
+        """Remember a crossed rule until Twilio's list has been read."""
+
+    def snapshot(self, account_sid: str, now_ms: int) -> Snapshot:
+        """Return what is known of the account."""
+
+    def mirrored(self, account_sid: str) -> Mapping[str, int]:
+        """Return all calls in the mirror, each with its creation in milliseconds."""
+
+    def head(self, account_sid: str, count: int) -> list[str]:
+        """Return the oldest `count` calls that may be cancelled, oldest first."""
+
+    def queued_since(self, account_sid: str, seconds: int, now_ms: int) -> int:
+        """Return how many calls entered the queue in the last `seconds` (at most 900)."""
+
+    def refused(self, account_sid: str, result: str) -> None:
+        """Count a callback of a known account that was not taken, under its closed-set `result`."""
+
+
+class IncidentBook(Protocol):
+    """Trips, drains and their outcomes. Each method is one compare-and-set."""
+
+    def trip(self, account_sid: str, generation: int, finding: Finding, mode: Mode, now_ms: int) -> bool:
+        """Open an incident if the account is armed at `generation`; return whether this call did it."""
+
+    def start_drain(self, account_sid: str, generation: int, owner: str, now_ms: int) -> bool:
+        """Take the drain's lease for `owner`; False if another holds it or there is nothing to drain."""
+
+    def keep_drain(self, account_sid: str, generation: int, owner: str) -> bool:
+        """Renew the lease; False if it was lost, the guard paused, or the incident is over."""
+
+    def may_cancel(self, account_sid: str, generation: int) -> bool:
+        """Read the kill switch: False if paused, or if the drain of `generation` is over."""
+
+    def settle(self, account_sid: str, generation: int, call_sid: str, outcome: Outcome, now_ms: int) -> bool:
+        """Record what became of a call, once; return whether it was counted."""
+
+    def yield_drain(self, account_sid: str, owner: str, failed: int) -> None:
+        """Give the lease back with the drain unfinished; `failed` calls could not be cancelled so far."""
+
+    def finish_drain(self, account_sid: str, generation: int, owner: str, now_ms: int, *, capped: bool) -> bool:
+        """Go to cooling; False if calls have come in again (unless `capped`, or only observing)."""
+
+    def reopen(self, account_sid: str, generation: int) -> bool:
+        """Go back from cooling to draining, since calls are queued again."""
+
+    def rearm(self, account_sid: str, generation: int, reason: str, now_ms: int, *, force: bool) -> bool:
+        """Close the incident and arm the guard: from cooling, or from any open state with `force`."""
+
+    def pause(self, account_sid: str, reason: str, now_ms: int) -> None:
+        """Stop all tripping and cancelling for the account until `resume`."""
+
+    def resume(self, account_sid: str) -> None:
+        """Undo `pause`."""
+
+    def has_lease(self, account_sid: str) -> bool:
+        """Return whether a drain is alive."""
+
+    def current(self, account_sid: str) -> Incident | None:
+        """Return the open incident."""
+
+    def recent(self, account_sid: str, count: int) -> list[Incident]:
+        """Return the newest closed incidents."""
+
+
+class CancelReply(Enum):
+    """What Twilio's reply to a cancel means for the call."""
+
+    CANCELLED = "cancelled"
+    DIALLED = "dialled"
+    GONE = "gone"
+    STILL_QUEUED = "still queued"
+
+
+class Telephony(Protocol):
+    """Twilio's Calls resource.
+
+    Every method may raise `TwilioUnavailable`, `TwilioThrottled` or `TwilioRefused`.
+    """
+
+    def queued_calls(self, account_sid: str) -> Iterator[list[ListedCall]]:
+        """Yield the account's queued calls, a page at a time, in whatever order Twilio has."""
+
+    def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
+        """Send `Status=canceled` and read the status in the reply. Never sends `completed`."""
+
+    def look_up(self, account_sid: str, call_sid: str) -> CancelReply:
+        """Fetch the call and say what has become of it."""
+
+
+class DrainQueue(Protocol):
+    """The wake-up for cancel workers."""
+
+    def wake(self, account_sid: str, generation: int) -> bool:
+        """Ask for a drain, best effort; False (logged) if that failed: the watcher will see to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReading:
+    """What the metrics show of an account: its snapshot, counters since ever, and rates per second."""
+
+    snapshot: Snapshot
+    state: State
+    totals: Mapping[str, float]
+    queued_rate: float
+    initiated_rate: float
+
+
+class Readings(Protocol):
+    """What is shown to people and to Prometheus."""
+
+    def read(self, account_sid: str, policy: Policy, now_ms: int) -> AccountReading:
+        """Read one account."""
+
+
+class JobCounts(Protocol):
+    """The jobs that wait, run and have failed."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Return jobs by state: `queued`, `started`, `failed`."""
+
+
+class Heartbeats(Protocol):
+    """Signs of life of the processes."""
+
+    def beat(self, process: str, now_ms: int) -> None:
+        """Note that `process` (of a closed set) is alive."""
+
+    def ages(self, now_ms: int) -> Mapping[str, float]:
+        """Return the seconds since each process' last beat."""
+
+
+class Leadership(Protocol):
+    """Who of several watchers acts."""
+
+    def lead(self, owner: str) -> bool:
+        """Take or keep the lead; False while another has it."""
+
+    def step_down(self, owner: str) -> None:
+        """Give the lead up, if `owner` has it."""

@@ -1,0 +1,1 @@
+"""Redis or Valkey: the one place that speaks to it."""

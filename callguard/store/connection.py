@@ -1,0 +1,50 @@
+"""Connections to Redis with bounded patience.
+
+redis-py 8.1 waits up to 59 s for a hung server and runs a command again up to ten times; a repeat after a lost
+reply would count twice, and Twilio hangs up after 15 s. So: half a second, no repeats. Scripts count each event
+once, so a *caller* may repeat.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis import BlockingConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from callguard.ports import StoreUnavailable
+
+HEALTH_CHECK_SECONDS = 15
+
+
+def connect(url: str, *, timeout: float = 0.5, connections: int = 32) -> Redis:
+    """Return a client for `url` whose every wait (for a free connection, a connect, a reply) is `timeout` s.
+
+    Nothing is sent before the first command.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        timeout=timeout,
+        max_connections=connections,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=HEALTH_CHECK_SECONDS,
+        decode_responses=True,
+        protocol=2,
+    )
+    return Redis(connection_pool=pool)
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn redis-py's errors into `StoreUnavailable`, without the text of commands."""
+    try:
+        yield
+    except RedisError as error:
+        raise StoreUnavailable(f"Redis did not answer: {type(error).__name__}: {_first_line(error)}") from error
+
+
+def _first_line(error: RedisError) -> str:
+    return str(error).partition("\n")[0][:200]

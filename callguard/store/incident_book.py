@@ -1,0 +1,162 @@
+"""Trips, drains and incidents in Redis."""
+
+from typing import Any
+
+from redis import Redis
+
+from callguard.domain.accounts import Finding
+from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY
+from callguard.domain.incidents import Incident, Outcome, incident_id
+from callguard.domain.policy import Mode
+from callguard.store.connection import translated_errors
+from callguard.store.keys import AccountKeys
+from callguard.store.retention import INCIDENT_MS, LEASE_MS, LEFT_CALL_MS
+from callguard.store.scripts import Scripts
+from callguard.store.snapshots import finding_from
+
+
+class RedisIncidentBook:
+    """Fulfils `IncidentBook`. Every method may raise `StoreUnavailable`."""
+
+    def __init__(self, connection: Redis, scripts: Scripts) -> None:
+        """Use `connection` for reads and `scripts` for everything that compares and sets."""
+        self._redis = connection
+        self._scripts = scripts
+
+    def trip(self, account_sid: str, generation: int, finding: Finding, mode: Mode, now_ms: int) -> bool:
+        """Open incident `<account>-<generation + 1>`."""
+        keys = AccountKeys(account_sid)
+        delay = max(0.0, (now_ms - finding.onset_ms) / 1000)
+        name = incident_id(account_sid, generation + 1)
+        fields = ("value", finding.observed, "threshold", finding.threshold)
+        more = ("setting", finding.setting, "onset", finding.onset_ms)
+        return self._won(
+            "trip",
+            [keys.state, keys.incident, keys.ledger, keys.incidents, keys.totals, keys.flow],
+            [
+                *(generation, now_ms, mode.value, name, INCIDENT_MS, finding.rule.value),
+                *(DETECTION_DELAY.field(delay), delay, *fields, *more),
+            ],
+        )
+
+    def start_drain(self, account_sid: str, generation: int, owner: str, now_ms: int) -> bool:  # noqa: ARG002
+        """Take the lease for `LEASE_MS`."""
+        keys = AccountKeys(account_sid)
+        return self._won("start_drain", [keys.state, keys.lease], [generation, owner, LEASE_MS])
+
+    def keep_drain(self, account_sid: str, generation: int, owner: str) -> bool:
+        """Renew the lease for `LEASE_MS`."""
+        keys = AccountKeys(account_sid)
+        return self._won("keep_drain", [keys.state, keys.lease], [generation, owner, LEASE_MS])
+
+    def may_cancel(self, account_sid: str, generation: int) -> bool:
+        """Read the kill switch."""
+        with translated_errors():
+            held: Any = self._redis.hmget(AccountKeys(account_sid).state, ["state", "paused", "generation"])
+        state, paused, stored = held
+        return bool(state == "draining" and paused != "1" and stored == str(generation))
+
+    def settle(self, account_sid: str, generation: int, call_sid: str, outcome: Outcome, now_ms: int) -> bool:  # noqa: ARG002
+        """Record an outcome in the ledger."""
+        keys = AccountKeys(account_sid)
+        return self._won(
+            "settle",
+            [keys.state, keys.queue, keys.incident, keys.ledger, keys.totals, keys.call(call_sid)],
+            [generation, call_sid, outcome.value, LEFT_CALL_MS, INCIDENT_MS],
+        )
+
+    def yield_drain(self, account_sid: str, owner: str, failed: int) -> None:
+        """Give the lease back."""
+        keys = AccountKeys(account_sid)
+        self._scripts.run("yield_drain", [keys.lease, keys.incident], [owner, failed])
+
+    def finish_drain(self, account_sid: str, generation: int, owner: str, now_ms: int, *, capped: bool) -> bool:
+        """Go to cooling and note how long the drain took."""
+        keys = AccountKeys(account_sid)
+        with translated_errors():
+            tripped: Any = self._redis.hget(keys.incident, "tripped")
+        seconds = max(0.0, (now_ms - int(tripped or now_ms)) / 1000)
+        return self._won(
+            "finish_drain",
+            [keys.state, keys.lease, keys.queue, keys.incident, keys.totals],
+            [generation, owner, now_ms, int(capped), CANCEL_DURATION.field(seconds), seconds],
+        )
+
+    def reopen(self, account_sid: str, generation: int) -> bool:
+        """Go back to draining."""
+        keys = AccountKeys(account_sid)
+        return self._won("reopen", [keys.state, keys.queue], [generation])
+
+    def rearm(self, account_sid: str, generation: int, reason: str, now_ms: int, *, force: bool) -> bool:
+        """Close the incident and keep it for `INCIDENT_MS`."""
+        keys = AccountKeys(account_sid)
+        name = incident_id(account_sid, generation)
+        return self._won(
+            "rearm",
+            [
+                *(keys.state, keys.flow, keys.incident, keys.ledger),
+                *(keys.closed_incident(name), keys.closed_ledger(name), keys.queue, keys.spared),
+            ],
+            [generation, int(force), now_ms, reason, INCIDENT_MS],
+        )
+
+    def pause(self, account_sid: str, reason: str, now_ms: int) -> None:
+        """Set the kill switch."""
+        fields: dict[Any, Any] = {"paused": "1", "paused_reason": reason, "paused_since": now_ms}
+        with translated_errors():
+            self._redis.hset(AccountKeys(account_sid).state, mapping=fields)
+
+    def resume(self, account_sid: str) -> None:
+        """Clear the kill switch."""
+        with translated_errors():
+            self._redis.hdel(AccountKeys(account_sid).state, "paused", "paused_reason", "paused_since")
+
+    def has_lease(self, account_sid: str) -> bool:
+        """Look for the lease."""
+        with translated_errors():
+            return bool(self._redis.exists(AccountKeys(account_sid).lease))
+
+    def current(self, account_sid: str) -> Incident | None:
+        """Read the open incident with its live counts."""
+        keys = AccountKeys(account_sid)
+        with translated_errors(), self._redis.pipeline() as pipe:
+            pipe.hgetall(keys.incident)
+            pipe.zcard(keys.queue)
+            pipe.zcard(keys.spared)
+            fields, remaining, spared = pipe.execute()
+        return _incident(account_sid, fields | {"remaining": remaining, "spared": spared}) if fields else None
+
+    def recent(self, account_sid: str, count: int) -> list[Incident]:
+        """Read closed incidents, newest first."""
+        keys = AccountKeys(account_sid)
+        with translated_errors():
+            names: Any = self._redis.zrevrange(keys.incidents, 0, count)
+            with self._redis.pipeline() as pipe:
+                for name in names:
+                    pipe.hgetall(keys.closed_incident(name))
+                closed = pipe.execute()
+        return [_incident(account_sid, fields) for fields in closed if fields][:count]
+
+    def _won(self, script: str, keys: list[str], arguments: list[Any]) -> bool:
+        return bool(self._scripts.run(script, keys, arguments))
+
+
+def _incident(account_sid: str, fields: dict[str, Any]) -> Incident:
+    outcomes = {outcome: int(fields[outcome.value]) for outcome in Outcome if outcome.value in fields}
+    return Incident(
+        id=fields["id"],
+        account_sid=account_sid,
+        generation=int(fields["generation"]),
+        finding=finding_from(
+            fields["rule"],
+            *(fields.get(name) for name in ("value", "threshold", "setting", "onset")),
+        ),
+        mode=Mode(fields["mode"]),
+        tripped_ms=int(fields["tripped"]),
+        cooled_ms=int(fields.get("cooled", 0)),
+        closed_ms=int(fields.get("closed", 0)),
+        reason=fields.get("reason", ""),
+        outcomes=outcomes,
+        remaining=int(fields["remaining"]) if "remaining" in fields else 0,
+        spared=int(fields.get("spared", 0)),
+    )

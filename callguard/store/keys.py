@@ -1,0 +1,85 @@
+"""Every key that CallGuard writes, with its type, writer and expiry.
+
+The account's SID is the hash tag, so that all of one account's keys share a cluster slot and one script may
+touch them together. Only the three marked *permanent* have no expiry; their size is bounded by the settings.
+"""
+
+from dataclasses import dataclass
+
+HEARTBEATS = "callguard:heartbeats"
+"""HASH, permanent: process -> milliseconds of its last beat. Written by every process."""
+
+WATCH = "callguard:watch"
+"""STRING, seconds: the watcher that acts. Written by the watchers."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKeys:
+    """The keys of one account."""
+
+    account_sid: str
+
+    def _key(self, name: str) -> str:
+        return f"callguard:{{{self.account_sid}}}:{name}"
+
+    @property
+    def state(self) -> str:
+        """HASH, permanent: state, paused, generation, times. Written by trips, drains and people."""
+        return self._key("state")
+
+    @property
+    def totals(self) -> str:
+        """HASH, permanent: counters since ever, of closed sets. Written by every script."""
+        return self._key("totals")
+
+    @property
+    def flow(self) -> str:
+        """HASH, 25 h: buckets, horizon, times of callback and poll. Written by `observe_calls`."""
+        return self._key("flow")
+
+    @property
+    def series(self) -> str:
+        """HASH, 25 h: a ring of per-second counts. Written by `observe_calls`."""
+        return self._key("series")
+
+    @property
+    def queue(self) -> str:
+        """ZSET, 25 h: the queue mirror: SID by creation. Written by `observe_calls`, drains, polls."""
+        return self._key("queue")
+
+    @property
+    def spared(self) -> str:
+        """ZSET, 25 h: the part of the mirror that is never cancelled. As `queue`."""
+        return self._key("spared")
+
+    @property
+    def incident(self) -> str:
+        """HASH, 30 d: the open incident and its counts. Written by `trip` and whatever settles calls."""
+        return self._key("incident")
+
+    @property
+    def ledger(self) -> str:
+        """HASH, 30 d: SID -> outcome in the open incident. Written by whatever settles calls."""
+        return self._key("ledger")
+
+    @property
+    def incidents(self) -> str:
+        """ZSET, 30 d: incident ids by time of trip. Written by `trip`."""
+        return self._key("incidents")
+
+    @property
+    def lease(self) -> str:
+        """STRING, seconds: the drain that is alive. Written by drains."""
+        return self._key("lease")
+
+    def call(self, call_sid: str) -> str:
+        """STRING, 25 h queued, 6 h after: the phases seen of a call, as bits. Written by `observe_calls`."""
+        return self._key(f"call:{call_sid}")
+
+    def closed_incident(self, incident_id: str) -> str:
+        """HASH, 30 d: a closed incident. Written by `rearm`."""
+        return self._key(f"incident:{incident_id}")
+
+    def closed_ledger(self, incident_id: str) -> str:
+        """HASH, 30 d: a closed incident's SID -> outcome. Written by `rearm`."""
+        return self._key(f"ledger:{incident_id}")

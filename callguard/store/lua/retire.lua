@@ -1,0 +1,34 @@
+-- Take calls that Twilio no longer lists out of the mirror. They never come back.
+--
+-- KEYS[1] {account}:state  KEYS[2] {account}:queue  KEYS[3] {account}:spared
+-- KEYS[4] {account}:incident  KEYS[5] {account}:ledger  KEYS[6] {account}:totals
+-- KEYS[6+i] {account}:call:SID of call i
+-- ARGV[1] expiry of a call that has left ms  ARGV[2] expiry of the incident ms
+-- ARGV[2+i] SID of call i
+--
+-- Returns how many were in the mirror
+local GONE = 32
+local state = redis.call('HMGET', KEYS[1], 'state', 'mode')
+local incident_open = state[1] == 'tripped' or state[1] == 'draining' or state[1] == 'cooling'
+local left_ttl, incident_ttl = ARGV[1], ARGV[2]
+if #KEYS - 6 ~= #ARGV - 2 then
+    return redis.error_reply('ERR retire: one key per call is needed')
+end
+
+local retired = 0
+for i = 1, #ARGV - 2 do
+    local sid, call_key = ARGV[2 + i], KEYS[6 + i]
+    local queued = redis.call('ZREM', KEYS[2], sid)
+    if queued + redis.call('ZREM', KEYS[3], sid) > 0 then
+        retired = retired + 1
+        local seen = tonumber(redis.call('GET', call_key) or '0') or 0
+        redis.call('SET', call_key, bit.bor(seen, GONE), 'PX', left_ttl)
+        if incident_open and state[2] ~= 'observe' and queued == 1
+            and redis.call('HSETNX', KEYS[5], sid, 'gone') == 1 then
+            redis.call('HINCRBY', KEYS[4], 'gone', 1)
+            redis.call('HINCRBY', KEYS[6], 'cancellations:gone', 1)
+            redis.call('PEXPIRE', KEYS[5], incident_ttl)
+        end
+    end
+end
+return retired

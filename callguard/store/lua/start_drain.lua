@@ -1,0 +1,15 @@
+-- Take the lease of a drain and mark the account as draining.
+--
+-- KEYS[1] {account}:state  KEYS[2] {account}:lease
+-- ARGV[1] generation  ARGV[2] owner  ARGV[3] lease ms
+--
+-- Returns 1 if the owner may drain, else 0
+local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation')
+if held[3] ~= ARGV[1] or held[2] == '1' or (held[1] ~= 'tripped' and held[1] ~= 'draining') then
+    return 0
+end
+if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then
+    return 0
+end
+redis.call('HSET', KEYS[1], 'state', 'draining')
+return 1

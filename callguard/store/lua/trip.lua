@@ -1,0 +1,34 @@
+-- Open an incident, if the account is armed and nobody was faster.
+--
+-- KEYS[1] {account}:state  KEYS[2] {account}:incident  KEYS[3] {account}:ledger
+-- KEYS[4] {account}:incidents  KEYS[5] {account}:totals  KEYS[6] {account}:flow
+-- ARGV[1] generation expected  ARGV[2] now ms  ARGV[3] mode  ARGV[4] incident id
+-- ARGV[5] expiry of the incident ms  ARGV[6] rule  ARGV[7] histogram field of the delay
+-- ARGV[8] the delay in seconds  ARGV[9...] field, value, ... of the incident
+--
+-- Returns 1 if this call tripped the guard, else 0
+local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation')
+local state, paused, generation = held[1] or 'armed', held[2] == '1', tonumber(held[3] or '0')
+if state ~= 'armed' or paused or generation ~= tonumber(ARGV[1]) then
+    return 0
+end
+
+redis.call('HSET', KEYS[1], 'state', 'tripped', 'generation', generation + 1, 'tripped', ARGV[2],
+    'mode', ARGV[3])
+redis.call('HDEL', KEYS[1], 'cooled', 'capped')
+redis.call('DEL', KEYS[2], KEYS[3])
+redis.call('HSET', KEYS[2], 'id', ARGV[4], 'generation', generation + 1, 'tripped', ARGV[2],
+    'mode', ARGV[3], 'rule', ARGV[6])
+for i = 9, #ARGV, 2 do
+    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+end
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+redis.call('ZADD', KEYS[4], ARGV[2], ARGV[4])
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', tonumber(ARGV[2]) - tonumber(ARGV[5]))
+redis.call('PEXPIRE', KEYS[4], ARGV[5])
+redis.call('HINCRBY', KEYS[5], 'trips:' .. ARGV[6], 1)
+redis.call('HINCRBY', KEYS[5], ARGV[7], 1)
+redis.call('HINCRBYFLOAT', KEYS[5], 'detection_sum', ARGV[8])
+redis.call('HDEL', KEYS[6], 'suspect_rule', 'suspect_observed', 'suspect_threshold', 'suspect_setting',
+    'suspect_onset', 'suspect_since')
+return 1

@@ -1,0 +1,46 @@
+"""Who is alive, and which watcher leads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from redis import Redis
+
+from callguard.store.connection import translated_errors
+from callguard.store.keys import HEARTBEATS, WATCH
+from callguard.store.retention import LEAD_MS
+from callguard.store.scripts import Scripts
+
+
+class RedisHeartbeats:
+    """Fulfils `Heartbeats`."""
+
+    def __init__(self, connection: Redis) -> None:
+        """Use `connection`."""
+        self._redis = connection
+
+    def beat(self, process: str, now_ms: int) -> None:
+        """Write the beat."""
+        with translated_errors():
+            self._redis.hset(HEARTBEATS, process, str(now_ms))
+
+    def ages(self, now_ms: int) -> Mapping[str, float]:
+        """Read all beats."""
+        with translated_errors():
+            beats: Any = self._redis.hgetall(HEARTBEATS)
+        return {process: max(0.0, (now_ms - int(beat)) / 1000) for process, beat in beats.items()}
+
+
+class RedisLeadership:
+    """Fulfils `Leadership` with a lease of `LEAD_MS`."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        """Use `scripts`."""
+        self._scripts = scripts
+
+    def lead(self, owner: str) -> bool:
+        """Take or keep the lease."""
+        return bool(self._scripts.run("hold_lease", [WATCH], [owner, LEAD_MS]))
+
+    def step_down(self, owner: str) -> None:
+        """Give the lease up."""
+        self._scripts.run("release_lease", [WATCH], [owner])

@@ -1,0 +1,21 @@
+"""How long things are kept, in milliseconds."""
+
+HOUR_MS = 3_600_000
+ACCOUNT_MS = 25 * HOUR_MS
+"""Twilio cancels calls that have been queued for 24 hours."""
+
+QUEUED_CALL_MS = 25 * HOUR_MS
+
+LEFT_CALL_MS = 6 * HOUR_MS
+"""Event Streams may repeat an event for 4 hours; older news is refused as stale before it gets here."""
+
+INCIDENT_MS = 30 * 24 * HOUR_MS
+
+RING_SECONDS = 1024
+"""The per-second counts that are kept; `quiet_seconds` is at most 900."""
+
+LEASE_MS = 5_000
+"""A drain that has not shown itself for so long is taken for dead."""
+
+LEAD_MS = 4_000
+"""The same for the watcher."""

@@ -1,0 +1,66 @@
+"""Raw replies of Redis made into snapshots."""
+
+from collections.abc import Sequence
+
+from callguard.domain.accounts import Finding, Rule, Snapshot, State, Suspicion
+from callguard.domain.rates import LeakyBucket
+
+Field = str | None
+
+STATE_FIELDS = ("state", "paused", "generation", "tripped", "cooled", "capped")
+FLOW_FIELDS = (
+    *("q_level", "q_updated", "q_onset", "i_level", "i_updated", "i_onset"),
+    *("horizon", "polled", "called_back", "shallow"),
+    *("suspect_rule", "suspect_observed", "suspect_threshold", "suspect_setting"),
+    *("suspect_onset", "suspect_since"),
+)
+
+
+def snapshot_from(
+    now_ms: int, state: Sequence[Field], flow: Sequence[Field], cancellable: int, spared: int
+) -> Snapshot:
+    """Return the snapshot of the fields above, in their order; a missing field is a fresh account's."""
+    stands, paused, generation, tripped, cooled, capped = state[:6]
+    return Snapshot(
+        now_ms=now_ms,
+        state=State(stands or "armed"),
+        paused=paused == "1",
+        generation=_int(generation),
+        tripped_ms=_int(tripped),
+        cooled_ms=_int(cooled),
+        capped=capped == "1",
+        cancellable=cancellable,
+        spared=spared,
+        queued=_bucket(flow[0:3]),
+        initiated=_bucket(flow[3:6]),
+        horizon_ms=_float(flow[6]),
+        polled_ms=_int(flow[7]),
+        called_back_ms=_int(flow[8]),
+        shallow_ms=_int(flow[9]),
+        suspicion=_suspicion(flow[10:16]),
+    )
+
+
+def finding_from(rule: str, observed: Field, threshold: Field, setting: Field, onset: Field) -> Finding:
+    """Return a stored finding."""
+    return Finding(Rule(rule), _float(observed), _float(threshold), setting or "", _int(onset))
+
+
+def _suspicion(fields: Sequence[Field]) -> Suspicion | None:
+    rule, observed, threshold, setting, onset, since = fields
+    if rule is None:
+        return None
+    return Suspicion(finding_from(rule, observed, threshold, setting, onset), _int(since))
+
+
+def _bucket(fields: Sequence[Field]) -> LeakyBucket:
+    level, updated, onset = fields
+    return LeakyBucket(_float(level), _int(updated), _int(onset))
+
+
+def _int(field: Field) -> int:
+    return int(float(field)) if field else 0
+
+
+def _float(field: Field) -> float:
+    return float(field) if field else 0.0

@@ -1,0 +1,68 @@
+"""Fixtures for every test: a private server, and what is built on it."""
+
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from callguard.store.call_tracker import RedisCallTracker
+from callguard.store.connection import connect
+from callguard.store.incident_book import RedisIncidentBook
+from callguard.store.presence import RedisHeartbeats, RedisLeadership
+from callguard.store.readings import RedisReadings
+from callguard.store.scripts import Scripts
+from tests.valkey import redis_server, redis_url
+
+__all__ = ["redis_server", "redis_url"]
+
+ACCOUNT_SID = "AC" + "0" * 31 + "1"
+
+
+@dataclass
+class FrozenClock:
+    """A clock that stands until it is moved."""
+
+    ms: int
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.ms += round(seconds * 1000)
+
+
+@dataclass(frozen=True)
+class Store:
+    """The store on a private server."""
+
+    tracker: RedisCallTracker
+    incidents: RedisIncidentBook
+    readings: RedisReadings
+    heartbeats: RedisHeartbeats
+    leadership: RedisLeadership
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """A clock that starts at the present, so that expiries are in the future."""
+    return FrozenClock(time.time_ns() // 1_000_000)
+
+
+@pytest.fixture
+def store(redis_url: str) -> Store:
+    """The whole store on an empty server."""
+    return build_store(redis_url)
+
+
+def build_store(url: str, *, patience: float = 5.0) -> Store:
+    """Return the store on the server at `url`."""
+    connection = connect(url, timeout=patience)
+    scripts = Scripts(connection)
+    tracker = RedisCallTracker(connection, scripts)
+    return Store(
+        tracker,
+        RedisIncidentBook(connection, scripts),
+        RedisReadings(connection, tracker),
+        RedisHeartbeats(connection),
+        RedisLeadership(scripts),
+    )

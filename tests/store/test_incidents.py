@@ -1,0 +1,220 @@
+"""Trips, drains and their accounts: one winner, each call once, and sums that add up."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+
+from callguard.domain.accounts import Finding, Rule, State
+from callguard.domain.calls import CallStatus
+from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY
+from callguard.domain.incidents import Outcome
+from callguard.domain.policy import Mode, Policy
+from callguard.ports import Door
+from callguard.store.keys import AccountKeys
+from tests.calls import call_sid, event, queued
+from tests.conftest import ACCOUNT_SID, FrozenClock, Store
+
+FINDING = Finding(Rule.SPIKE, 70.5, 65, "spike_burst", 1_000)
+POLICY = Policy(cps=5)
+
+
+@pytest.fixture
+def tripped(store: Store, clock: FrozenClock) -> Store:
+    """Ten calls queued, and the guard tripped."""
+    store.tracker.observe(ACCOUNT_SID, [queued(n, clock.ms) for n in range(10)], POLICY, clock.ms, Door.POLL)
+    assert store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, clock.ms)
+    return store
+
+
+@pytest.fixture
+def draining(tripped: Store, clock: FrozenClock) -> Store:
+    """A drain under way, owned by `me`."""
+    assert tripped.incidents.start_drain(ACCOUNT_SID, 1, "me", clock.ms)
+    return tripped
+
+
+def settle(store: Store, clock: FrozenClock, number: int, outcome: Outcome, generation: int = 1) -> bool:
+    return store.incidents.settle(ACCOUNT_SID, generation, call_sid(number), outcome, clock.ms)
+
+
+def test_a_hundred_racing_trips_make_one_incident(store: Store, clock: FrozenClock) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        won = list(
+            pool.map(lambda _: store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, clock.ms), range(100))
+        )
+
+    assert sum(won) == 1
+    totals = store.readings.read(ACCOUNT_SID, POLICY, clock.ms).totals
+    assert totals["trips:spike"] == 1
+    snapshot = store.tracker.snapshot(ACCOUNT_SID, clock.ms)
+    assert (snapshot.state, snapshot.generation) == (State.TRIPPED, 1)
+
+
+def test_an_incident_keeps_its_finding(tripped: Store, clock: FrozenClock) -> None:
+    incident = tripped.incidents.current(ACCOUNT_SID)
+
+    assert incident is not None
+    assert incident.id == f"{ACCOUNT_SID}-1"
+    assert incident.finding == FINDING
+    assert incident.tripped_ms == clock.ms
+    assert incident.remaining == 10
+
+
+def test_a_paused_guard_does_not_trip(store: Store, clock: FrozenClock) -> None:
+    store.incidents.pause(ACCOUNT_SID, "a test", clock.ms)
+
+    assert not store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, clock.ms)
+    store.incidents.resume(ACCOUNT_SID)
+    assert store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, clock.ms)
+
+
+def test_one_drain_has_the_lease(draining: Store, clock: FrozenClock) -> None:
+    incidents = draining.incidents
+
+    assert not incidents.start_drain(ACCOUNT_SID, 1, "you", clock.ms)
+    assert incidents.keep_drain(ACCOUNT_SID, 1, "me")
+    assert not incidents.keep_drain(ACCOUNT_SID, 1, "you")
+    incidents.yield_drain(ACCOUNT_SID, "me", failed=3)
+    assert not incidents.has_lease(ACCOUNT_SID)
+    assert incidents.start_drain(ACCOUNT_SID, 1, "you", clock.ms)
+
+
+def test_a_drain_of_another_generation_is_fenced_off(draining: Store, clock: FrozenClock) -> None:
+    assert not draining.incidents.may_cancel(ACCOUNT_SID, 2)
+    assert not draining.incidents.keep_drain(ACCOUNT_SID, 2, "me")
+    assert not draining.incidents.start_drain(ACCOUNT_SID, 0, "me", clock.ms)
+    assert not settle(draining, clock, 1, Outcome.CANCELLED, generation=2)
+
+
+def test_pausing_stops_a_drain(draining: Store, clock: FrozenClock) -> None:
+    assert draining.incidents.may_cancel(ACCOUNT_SID, 1)
+    draining.incidents.pause(ACCOUNT_SID, "a test", clock.ms)
+
+    assert not draining.incidents.may_cancel(ACCOUNT_SID, 1)
+    assert not draining.incidents.keep_drain(ACCOUNT_SID, 1, "me")
+
+
+def test_outcomes_add_up(draining: Store, clock: FrozenClock) -> None:
+    """Each call is settled once, by whoever hears of it first."""
+    assert settle(draining, clock, 0, Outcome.CANCELLED)
+    assert not settle(draining, clock, 0, Outcome.GONE)
+    for status in (CallStatus.INITIATED, CallStatus.RINGING):
+        news = [event(1, status, clock.ms)]
+        draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Door.CALLBACK)
+    assert not settle(draining, clock, 1, Outcome.DIALLED)
+    draining.tracker.observe(
+        ACCOUNT_SID, [event(2, CallStatus.CANCELED, clock.ms)], POLICY, clock.ms, Door.CALLBACK
+    )
+    draining.tracker.retire(ACCOUNT_SID, [call_sid(3)], clock.ms)
+    draining.tracker.observe(ACCOUNT_SID, [queued(10, clock.ms, spared=True)], POLICY, clock.ms, Door.CALLBACK)
+
+    incident = draining.incidents.current(ACCOUNT_SID)
+
+    assert incident is not None
+    assert incident.count(Outcome.CANCELLED) == 2
+    assert incident.count(Outcome.DIALLED) == 1
+    assert incident.count(Outcome.GONE) == 1
+    assert (incident.remaining, incident.spared, incident.found) == (6, 1, 11)
+
+
+def test_cancelling_does_not_lower_the_drain_estimate(draining: Store, clock: FrozenClock) -> None:
+    before = draining.tracker.snapshot(ACCOUNT_SID, clock.ms)
+    for number in range(10):
+        settle(draining, clock, number, Outcome.CANCELLED)
+    after = draining.tracker.snapshot(ACCOUNT_SID, clock.ms)
+
+    assert after.drain_seconds == before.drain_seconds == pytest.approx(2.0)
+    assert (after.depth, after.phantom_slots(POLICY.cps)) == (0, 10)
+
+
+def test_a_drain_does_not_end_while_calls_are_queued(draining: Store, clock: FrozenClock) -> None:
+    assert not draining.incidents.finish_drain(ACCOUNT_SID, 1, "me", clock.ms, capped=False)
+    for number in range(10):
+        settle(draining, clock, number, Outcome.CANCELLED)
+
+    assert draining.incidents.finish_drain(ACCOUNT_SID, 1, "me", clock.ms, capped=False)
+    assert draining.tracker.snapshot(ACCOUNT_SID, clock.ms).state is State.COOLING
+
+
+def test_the_cap_ends_a_drain_for_good(draining: Store, clock: FrozenClock) -> None:
+    assert draining.incidents.finish_drain(ACCOUNT_SID, 1, "me", clock.ms, capped=True)
+
+    assert draining.tracker.snapshot(ACCOUNT_SID, clock.ms).capped
+    assert not draining.incidents.reopen(ACCOUNT_SID, 1)
+
+
+@pytest.fixture
+def cooling(draining: Store, clock: FrozenClock) -> Store:
+    """All cancelled and done, four seconds after the trip."""
+    clock.pass_seconds(4)
+    for number in range(10):
+        settle(draining, clock, number, Outcome.CANCELLED)
+    assert draining.incidents.finish_drain(ACCOUNT_SID, 1, "me", clock.ms, capped=False)
+    return draining
+
+
+def test_new_calls_reopen_a_cooling_incident(cooling: Store, clock: FrozenClock) -> None:
+    assert not cooling.incidents.reopen(ACCOUNT_SID, 1)
+    cooling.tracker.observe(ACCOUNT_SID, [queued(50, clock.ms)], POLICY, clock.ms, Door.POLL)
+
+    assert cooling.incidents.reopen(ACCOUNT_SID, 1)
+    assert cooling.tracker.snapshot(ACCOUNT_SID, clock.ms).state is State.DRAINING
+
+
+def test_arming_again_closes_the_incident_and_empties_the_buckets(cooling: Store, clock: FrozenClock) -> None:
+    assert cooling.incidents.rearm(ACCOUNT_SID, 1, "quiet", clock.ms, force=False)
+
+    snapshot = cooling.tracker.snapshot(ACCOUNT_SID, clock.ms)
+    assert (snapshot.state, snapshot.generation, snapshot.queued.level) == (State.ARMED, 1, 0)
+    assert cooling.incidents.current(ACCOUNT_SID) is None
+    (closed,) = cooling.incidents.recent(ACCOUNT_SID, 10)
+    assert (closed.reason, closed.closed_ms, closed.count(Outcome.CANCELLED)) == ("quiet", clock.ms, 10)
+    assert cooling.incidents.trip(ACCOUNT_SID, 1, FINDING, Mode.ENFORCE, clock.ms)
+
+
+def test_only_a_person_ends_an_incident_before_it_cools(draining: Store, clock: FrozenClock) -> None:
+    assert not draining.incidents.rearm(ACCOUNT_SID, 1, "quiet", clock.ms, force=False)
+
+    assert draining.incidents.rearm(ACCOUNT_SID, 1, "reset by hand", clock.ms, force=True)
+    assert not draining.incidents.may_cancel(ACCOUNT_SID, 1)
+
+
+def test_what_comes_after_the_end_of_an_incident_is_kept_but_not_counted(
+    draining: Store, clock: FrozenClock
+) -> None:
+    draining.incidents.rearm(ACCOUNT_SID, 1, "reset by hand", clock.ms, force=True)
+
+    assert not settle(draining, clock, 5, Outcome.CANCELLED)
+    assert call_sid(5) not in draining.tracker.mirrored(ACCOUNT_SID)
+
+
+def test_delay_and_duration_are_observed_once(cooling: Store, clock: FrozenClock) -> None:
+    totals = cooling.readings.read(ACCOUNT_SID, POLICY, clock.ms).totals
+
+    assert CANCEL_DURATION.cumulated(totals)[-1] == ("+Inf", 1)
+    assert CANCEL_DURATION.sum_of(totals) == pytest.approx(4.0)
+    assert DETECTION_DELAY.cumulated(totals)[-1] == ("+Inf", 1)
+
+
+@pytest.fixture
+def raw(redis_url: str) -> Iterator["redis.Redis"]:
+    """A plain client of the private server."""
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
+
+
+def test_every_key_of_an_account_shares_its_hash_tag(cooling: Store, raw: "redis.Redis") -> None:
+    keys = list(raw.scan_iter("callguard:*"))
+
+    assert keys
+    assert all(key.startswith(f"callguard:{{{ACCOUNT_SID}}}:") for key in keys)
+
+
+def test_keys_are_literally_these() -> None:
+    keys = AccountKeys(ACCOUNT_SID)
+
+    assert keys.state == f"callguard:{{{ACCOUNT_SID}}}:state"
+    assert keys.call(call_sid(1)) == f"callguard:{{{ACCOUNT_SID}}}:call:{call_sid(1)}"
+    assert keys.closed_ledger("x-1") == f"callguard:{{{ACCOUNT_SID}}}:ledger:x-1"
