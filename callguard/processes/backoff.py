@@ -1,0 +1,22 @@
+"""How long to wait before a program is started again."""
+
+from dataclasses import dataclass, field
+
+FIRST_SECONDS = 0.2
+LONGEST_SECONDS = 10.0
+GOOD_RUN_SECONDS = 30.0
+
+
+@dataclass
+class Backoff:
+    """Delays that double from exit to exit; a good run starts them anew."""
+
+    _next: float = field(default=FIRST_SECONDS, init=False)
+
+    def after(self, run_seconds: float) -> float:
+        """Return the delay after a run that lasted `run_seconds`, and remember that there was one."""
+        if run_seconds >= GOOD_RUN_SECONDS:
+            self._next = FIRST_SECONDS
+        delay = self._next
+        self._next = min(2 * delay, LONGEST_SECONDS)
+        return delay

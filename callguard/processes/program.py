@@ -1,0 +1,34 @@
+"""What the supervisor must know of a program."""
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A child program that shall keep running.
+
+    Attributes:
+        name: what the log calls it; unique within one supervisor.
+        argv: the program and its arguments.
+        env: laid over our own environment. Not shown in `repr`: it may carry secrets.
+        log_path: where its stdout and stderr are appended; None: they go where ours go.
+        grace_seconds: how long it may take to end after the first SIGTERM, before SIGKILL. A program that is
+            a supervisor itself needs more than its own children's.
+        second_term_after: seconds from the first to a second SIGTERM, which makes an RQ worker drop its job
+            (it ignores one that comes within a second). None: there is no second.
+        essential: without it the rest is of no use: if it keeps ending right after its start and has never
+            run for longer, the supervisor gives up.
+        death_signal: what the kernel sends it when we are killed (Linux only).
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    log_path: Path | None = None
+    grace_seconds: float = 10.0
+    second_term_after: float | None = None
+    essential: bool = False
+    death_signal: signal.Signals = signal.SIGTERM

@@ -1,0 +1,91 @@
+"""Private real servers for tests: a Unix socket in a short directory, no port, nothing on disk.
+
+`redis_url` runs each test on Valkey and on Debian's redis-server, and lets none leave a key without expiry.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from callguard.processes import ending
+from callguard.processes.log_tail import last_lines
+from callguard.processes.server_binary import find_packaged_binary
+from callguard.processes.spawn import spawn
+from tests.waiting import wait_until
+
+# The keys of ours that are meant to stay for ever; every other `callguard:` key must expire.
+PERMANENT_KEYS = [
+    r"callguard:\{AC[0-9a-f]{32}\}:state",
+    r"callguard:\{AC[0-9a-f]{32}\}:totals",
+    r"callguard:heartbeats",
+]
+
+
+@pytest.fixture(scope="session", params=["valkey", "redis"])
+def redis_server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a server that lives as long as the test session."""
+    binary = find_packaged_binary() if request.param == "valkey" else shutil.which("redis-server")
+    if binary is None:
+        _miss(f"there is no server for {request.param} on this machine")
+    # Not tmp_path: a socket's path has at most 104 bytes on some systems.
+    directory = Path(tempfile.mkdtemp(prefix="callguard-test-"))
+    try:
+        yield from _serve(Path(str(binary)), directory)
+    finally:
+        shutil.rmtree(directory)
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> Iterator[str]:
+    """The URL of an empty server. Afterwards, a key of ours that never expires fails the test."""
+    with redis.Redis.from_url(redis_server) as client:
+        client.flushall()
+        yield redis_server
+        if kept := keys_without_expiry(client):
+            pytest.fail(f"left without expiry, and not in PERMANENT_KEYS: {', '.join(kept)}")
+
+
+def keys_without_expiry(client: "redis.Redis") -> list[str]:
+    """Return the `callguard:` keys that never expire and are not of a permanent kind."""
+    keys = [bytes(key) for key in client.scan_iter(match="callguard:*", count=1000)]
+    with client.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.ttl(key)
+        lifetimes = pipeline.execute()
+    names = [key.decode() for key, seconds in zip(keys, lifetimes, strict=True) if seconds == -1]
+    return sorted(name for name in names if not any(re.fullmatch(kind, name) for kind in PERMANENT_KEYS))
+
+
+def _serve(binary: Path, directory: Path) -> Iterator[str]:
+    socket, log = directory / "server.sock", directory / "server.log"
+    options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
+    process = spawn([str(binary), *options, "--dir", str(directory)], output=log, death_signal=signal.SIGKILL)
+    try:
+        with redis.Redis(unix_socket_path=str(socket)) as client:
+            wait_until(lambda: _answers(client, process, log), f"{binary.name} answers")
+        yield f"unix://{socket}"
+    finally:
+        ending.end(process, grace_seconds=5.0)
+
+
+def _answers(client: "redis.Redis", process: "subprocess.Popen[bytes]", log: Path) -> bool:
+    if (code := ending.reap(process)) is not None:
+        pytest.fail(f"the server ended with {code}:\n{last_lines(log)}")
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+def _miss(reason: str) -> None:
+    if os.environ.get("CALLGUARD_REQUIRE_ALL") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
