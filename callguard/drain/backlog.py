@@ -1,0 +1,78 @@
+"""What a drain has before it: which call is next, which must wait, which has been tried too often."""
+
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+MOST_ATTEMPTS = 6
+FIRST_PAUSE_SECONDS = 0.2
+MOST_PAUSE_SECONDS = 5.0
+REFILL = 200
+
+Head = Callable[[int], Sequence[str]]
+
+
+@dataclass(slots=True)
+class Backlog:
+    """Hands out the calls of the mirror's head, oldest first, each to one attempt at a time.
+
+    Attributes:
+        head: returns the oldest `n` calls of the mirror.
+        under_way: calls whose attempt runs now.
+        parked: calls that were tried `MOST_ATTEMPTS` times; left for the next drain.
+    """
+
+    head: Head
+    under_way: set[str] = field(default_factory=set)
+    parked: set[str] = field(default_factory=set)
+    _ready: deque[str] = field(default_factory=deque)
+    _waiting: dict[str, float] = field(default_factory=dict)
+    _attempts: dict[str, int] = field(default_factory=dict)
+
+    def next(self, now: float) -> str | None:
+        """Return the next call to attempt and mark it as under way; None if there is none now."""
+        if not self._ready:
+            self._refill(now)
+        if not self._ready:
+            return None
+        call_sid = self._ready.popleft()
+        self.under_way.add(call_sid)
+        return call_sid
+
+    def is_unsure(self, call_sid: str) -> bool:
+        """Return whether an earlier attempt left the call's fate unknown."""
+        return call_sid in self._attempts
+
+    def settled(self, call_sid: str) -> None:
+        """The call is done with."""
+        self.under_way.discard(call_sid)
+        self._attempts.pop(call_sid, None)
+
+    def put_back(self, call_sid: str) -> None:
+        """The attempt was never processed: it is next again."""
+        self.under_way.discard(call_sid)
+        self._ready.appendleft(call_sid)
+
+    def retry_later(self, call_sid: str, now: float) -> None:
+        """The attempt's end is unknown: again after a growing pause, but not without end."""
+        self.under_way.discard(call_sid)
+        attempts = self._attempts[call_sid] = self._attempts.get(call_sid, 0) + 1
+        if attempts >= MOST_ATTEMPTS:
+            self.parked.add(call_sid)
+            return
+        pause = min(MOST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** (attempts - 1))
+        self._waiting[call_sid] = now + pause * random.uniform(0.9, 1.1)  # noqa: S311  (jitter)
+
+    def has_waiting(self) -> bool:
+        """Return whether calls wait for another attempt."""
+        return bool(self._waiting)
+
+    def _refill(self, now: float) -> None:
+        due = [sid for sid, at in self._waiting.items() if at <= now]
+        for sid in due:
+            del self._waiting[sid]
+        taken = self.under_way | self.parked | self._waiting.keys() | set(due)
+        fresh = (sid for sid in self.head(len(taken) + REFILL) if sid not in taken)
+        self._ready.extend(due)
+        self._ready.extend(fresh)

@@ -1,0 +1,1 @@
+"""Taking news of calls, deciding, and tripping."""

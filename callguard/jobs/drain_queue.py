@@ -1,0 +1,80 @@
+"""Waking cancel workers, and counting what waits for them."""
+
+import logging
+from collections.abc import Mapping
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from callguard.ports import StoreUnavailable
+
+_log = logging.getLogger(__name__)
+
+QUEUE_NAME = "callguard-cancel"
+DRAIN_JOB = "workers.jobs.drain"
+
+# A wake-up that nobody heard for so long is worthless: the watcher has sent others.
+WAITING_SECONDS = 30
+JOB_TIMEOUT_SECONDS = 60
+FAILED_SECONDS = 3600
+
+
+def connect_for_jobs(url: str, *, timeout: float = 0.5) -> Redis:
+    """Return a connection for RQ, which wants bytes. Waits `timeout` seconds, repeats nothing."""
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=15,
+    )
+
+
+def drain_queue(connection: Redis) -> Queue:
+    """Return the one queue that cancel workers listen to."""
+    return Queue(QUEUE_NAME, connection=connection, serializer=JSONSerializer)
+
+
+class RqDrainQueue:
+    """Fulfils `DrainQueue`."""
+
+    def __init__(self, queue: Queue) -> None:
+        """Enqueue to `queue`."""
+        self._queue = queue
+
+    def wake(self, account_sid: str, generation: int) -> bool:
+        """Enqueue one drain. It carries the account and the generation, no secret and no number."""
+        try:
+            self._queue.enqueue_call(
+                DRAIN_JOB,
+                args=(account_sid, generation),
+                timeout=JOB_TIMEOUT_SECONDS,
+                ttl=WAITING_SECONDS,
+                result_ttl=0,
+                failure_ttl=FAILED_SECONDS,
+                description="drain",
+            )
+        except RedisError as error:
+            _log.warning("no worker could be woken (%s); the watcher will", type(error).__name__)
+            return False
+        return True
+
+    def counts(self) -> Mapping[str, int]:
+        """Return jobs by state, without RQ's clean-up that a plain `count` would set off.
+
+        Raises:
+            StoreUnavailable: RQ's Redis did not answer.
+        """
+        queue = self._queue
+        try:
+            return {
+                "queued": len(queue),
+                "started": queue.started_job_registry.get_job_count(cleanup=False),
+                "failed": queue.failed_job_registry.get_job_count(cleanup=False),
+            }
+        except RedisError as error:
+            raise StoreUnavailable(f"RQ's Redis did not answer: {type(error).__name__}") from error

@@ -1,0 +1,107 @@
+"""Every metric: name, kind, labels, help. Labels come from closed sets; no number and no call SID is one."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """Prometheus' metric types."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric's declaration. `name` is as scraped, with `_total` for counters."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+_ACCOUNT = ("account",)
+
+CATALOGUE = {
+    metric.name: metric
+    for metric in (
+        Metric("callguard_queue_depth", Kind.GAUGE, "How many calls are queued at Twilio.", _ACCOUNT),
+        Metric(
+            "callguard_estimated_drain_seconds",
+            Kind.GAUGE,
+            "How many seconds until a call created now would be dialled. Time lowers it, cancelling does not.",
+            _ACCOUNT,
+        ),
+        Metric(
+            "callguard_phantom_slots",
+            Kind.GAUGE,
+            "How many slots of the rate queue are held by calls that are no longer queued.",
+            _ACCOUNT,
+        ),
+        Metric("callguard_cps", Kind.GAUGE, "How many calls per second Twilio dials.", ("account", "source")),
+        Metric(
+            "callguard_calls_total",
+            Kind.COUNTER,
+            "How many calls have reached a status; each call counts once in each.",
+            ("account", "status"),
+        ),
+        Metric(
+            "callguard_queued_rate",
+            Kind.GAUGE,
+            "How many calls per second enter the queue, over 10 s.",
+            _ACCOUNT,
+        ),
+        Metric(
+            "callguard_initiated_rate",
+            Kind.GAUGE,
+            "How many calls per second leave the queue for the dialler, over 10 s.",
+            _ACCOUNT,
+        ),
+        Metric("callguard_state", Kind.GAUGE, "How many accounts are in a state: 1 or 0.", ("account", "state")),
+        Metric("callguard_trips_total", Kind.COUNTER, "How many times a rule has tripped.", ("account", "rule")),
+        Metric(
+            "callguard_cancellations_total",
+            Kind.COUNTER,
+            "How many calls of incidents have ended in an outcome.",
+            ("account", "outcome"),
+        ),
+        Metric(
+            "callguard_callbacks_total",
+            Kind.COUNTER,
+            "How many callbacks of configured accounts had a result.",
+            ("result",),
+        ),
+        Metric(
+            "callguard_detection_delay_seconds",
+            Kind.HISTOGRAM,
+            "How many seconds passed from the onset of what tripped the guard to the trip.",
+        ),
+        Metric(
+            "callguard_cancel_duration_seconds",
+            Kind.HISTOGRAM,
+            "How many seconds passed from a trip to the end of its first drain.",
+        ),
+        Metric(
+            "callguard_poll_age_seconds",
+            Kind.GAUGE,
+            "How many seconds ago Twilio's queue was last read whole; +Inf for never.",
+            _ACCOUNT,
+        ),
+        Metric(
+            "callguard_last_callback_age_seconds",
+            Kind.GAUGE,
+            "How many seconds ago the last valid callback came; +Inf for never.",
+            _ACCOUNT,
+        ),
+        Metric(
+            "callguard_heartbeat_age_seconds",
+            Kind.GAUGE,
+            "How many seconds ago a kind of process last gave a sign of life; +Inf for never.",
+            ("process",),
+        ),
+        Metric("callguard_jobs", Kind.GAUGE, "How many wake-ups are in a state.", ("queue", "state")),
+        Metric("callguard_redis_up", Kind.GAUGE, "How many Redis servers answered this scrape: 1 or 0."),
+    )
+}

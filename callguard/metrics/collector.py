@@ -1,0 +1,150 @@
+"""The collector: asks Redis once a scrape."""
+
+import logging
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from callguard.config.accounts import Account
+from callguard.domain.accounts import Rule, State
+from callguard.domain.calls import CallStatus
+from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY, Histogram
+from callguard.domain.incidents import Outcome
+from callguard.metrics.catalogue import CATALOGUE, Kind
+from callguard.ports import AccountReading, CallGuardError, Clock, Heartbeats, JobCounts, Readings
+
+_log = logging.getLogger(__name__)
+
+PROCESSES = ("watcher", "cancel-worker")
+RESULTS = (
+    *("accepted", "duplicate", "ignored", "forbidden", "malformed"),
+    *("too_large", "unsupported_media_type", "unavailable"),
+)
+
+Sample = tuple[Sequence[str], float]
+
+
+class GuardCollector(Collector):
+    """Yields every metric of the catalogue; with Redis away, `callguard_redis_up 0` and nothing else."""
+
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        readings: Readings,
+        heartbeats: Heartbeats,
+        jobs: JobCounts,
+        clock: Clock,
+        queue_name: str,
+    ) -> None:
+        """Keep the ports; nothing is read before a scrape."""
+        self._accounts = accounts
+        self._readings = readings
+        self._heartbeats = heartbeats
+        self._jobs = jobs
+        self._clock = clock
+        self._queue_name = queue_name
+
+    def describe(self) -> Iterable[Family]:
+        """Return nothing: registering must not ask Redis."""
+        return []
+
+    def collect(self) -> Iterator[Family]:
+        """Read Redis and yield the families."""
+        now_ms = self._clock.now_ms()
+        try:
+            read = {
+                sid: self._readings.read(sid, account.policy, now_ms) for sid, account in self._accounts.items()
+            }
+            beats = self._heartbeats.ages(now_ms)
+            jobs = self._jobs.counts()
+        except CallGuardError as error:
+            _log.warning("metrics: %s", error)
+            yield _family("callguard_redis_up", [((), 0)])
+            return
+        yield _family("callguard_redis_up", [((), 1)])
+        yield from self._account_gauges(read)
+        yield from _account_counters(read)
+        yield from _process_families(read.values(), beats, jobs, self._queue_name)
+
+    def _account_gauges(self, read: Mapping[str, AccountReading]) -> Iterator[Family]:
+        cps = {sid: account.policy.cps for sid, account in self._accounts.items()}
+        shots = {sid: reading.snapshot for sid, reading in read.items()}
+        gauges: dict[str, Mapping[str, float]] = {
+            "callguard_queue_depth": {sid: shot.depth for sid, shot in shots.items()},
+            "callguard_estimated_drain_seconds": {sid: shot.drain_seconds for sid, shot in shots.items()},
+            "callguard_phantom_slots": {sid: shot.phantom_slots(cps[sid]) for sid, shot in shots.items()},
+            "callguard_queued_rate": {sid: reading.queued_rate for sid, reading in read.items()},
+            "callguard_initiated_rate": {sid: reading.initiated_rate for sid, reading in read.items()},
+            "callguard_poll_age_seconds": {sid: _age(s.now_ms, s.polled_ms) for sid, s in shots.items()},
+            "callguard_last_callback_age_seconds": {
+                sid: _age(shot.now_ms, shot.called_back_ms) for sid, shot in shots.items()
+            },
+        }
+        for name, values in gauges.items():
+            yield _family(name, [((sid,), value) for sid, value in values.items()])
+        yield _family("callguard_cps", [((sid, "configured"), value) for sid, value in cps.items()])
+        yield _family(
+            "callguard_state",
+            [((sid, s.value), float(reading.state is s)) for sid, reading in read.items() for s in State],
+        )
+
+
+def _account_counters(read: Mapping[str, AccountReading]) -> Iterator[Family]:
+    counters: dict[str, tuple[str, list[str]]] = {
+        "callguard_calls_total": ("calls", [status.value for status in CallStatus]),
+        "callguard_trips_total": ("trips", [rule.value for rule in Rule]),
+        "callguard_cancellations_total": ("cancellations", [outcome.value for outcome in Outcome]),
+    }
+    for name, (prefix, values) in counters.items():
+        yield _family(
+            name,
+            [
+                ((sid, value), reading.totals.get(f"{prefix}:{value}", 0))
+                for sid, reading in read.items()
+                for value in values
+            ],
+        )
+
+
+def _process_families(
+    readings: Iterable[AccountReading], beats: Mapping[str, float], jobs: Mapping[str, int], queue_name: str
+) -> Iterator[Family]:
+    summed = _summed(reading.totals for reading in readings)
+    yield _family(
+        "callguard_callbacks_total",
+        [((result,), summed.get(f"callbacks:{result}", 0)) for result in RESULTS],
+    )
+    yield _histogram("callguard_detection_delay_seconds", DETECTION_DELAY, summed)
+    yield _histogram("callguard_cancel_duration_seconds", CANCEL_DURATION, summed)
+    yield _family("callguard_heartbeat_age_seconds", [((name,), beats.get(name, math.inf)) for name in PROCESSES])
+    yield _family("callguard_jobs", [((queue_name, state), count) for state, count in jobs.items()])
+
+
+def _family(name: str, samples: Iterable[Sample]) -> Family:
+    metric = CATALOGUE[name]
+    kind = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
+    family = kind(name, metric.help, labels=metric.labels)
+    for labels, value in samples:
+        family.add_metric(labels, value)
+    return family
+
+
+def _histogram(name: str, histogram: Histogram, totals: Mapping[str, float]) -> Family:
+    family = HistogramMetricFamily(name, CATALOGUE[name].help)
+    family.add_metric([], histogram.cumulated(totals), histogram.sum_of(totals))
+    return family
+
+
+def _summed(all_totals: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    summed: dict[str, float] = {}
+    for totals in all_totals:
+        for name, count in totals.items():
+            summed[name] = summed.get(name, 0) + count
+    return summed
+
+
+def _age(now_ms: int, then_ms: int) -> float:
+    return max(0.0, (now_ms - then_ms) / 1000) if then_ms else math.inf

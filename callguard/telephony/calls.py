@@ -1,0 +1,112 @@
+"""Twilio's Calls resource. https://www.twilio.com/docs/voice/api/call-resource"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.rest import Client
+from twilio.rest.api.v2010.account.call import CallContext, CallInstance, CallList
+
+from callguard.config.accounts import Account
+from callguard.domain.calls import CallStatus, ListedCall
+from callguard.ports import CancelReply, TwilioRefused, TwilioUnavailable
+from callguard.telephony.http_client import PooledHttpClient
+
+PAGE_SIZE = 1000
+
+# Never `completed`: that would hang up on people who are talking.
+CANCEL_STATUS = "canceled"
+
+_GONE_CODES = frozenset({20404, 21220})
+_NOT_FOUND = 20404
+
+
+class TwilioCalls:
+    """Fulfils `Telephony`, each account with its own credentials."""
+
+    def __init__(self, accounts: Mapping[str, Account], api_url: str, http_client: PooledHttpClient) -> None:
+        """Build one client an account; nothing is sent yet."""
+        self._calls = {sid: _calls_of(account, api_url, http_client) for sid, account in accounts.items()}
+
+    def queued_calls(self, account_sid: str) -> Iterator[list[ListedCall]]:
+        """Follow `next_page_uri` to the end of `Calls?Status=queued`."""
+        calls = self._calls[account_sid]
+        with _translated():
+            page = calls.page(status=CallStatus.QUEUED.value, page_size=PAGE_SIZE)
+        while page is not None:
+            with _translated():
+                listed = [_listed(call) for call in page if call.status == CallStatus.QUEUED.value]
+            yield listed
+            with _translated():
+                page = page.next_page()
+
+    def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
+        """Send `Status=canceled`; where Twilio says that the call is over, look at what it has become.
+
+        A 2xx is not yet a cancel: only the status in the reply is.
+        """
+        context = self._calls[account_sid](call_sid)
+        try:
+            with _translated():
+                return _reply(context.update(status=CANCEL_STATUS))
+        except TwilioRefused as error:
+            if error.code == _NOT_FOUND:
+                return CancelReply.GONE
+            if error.code in _GONE_CODES:
+                return _fetched(context)
+            raise
+
+    def look_up(self, account_sid: str, call_sid: str) -> CancelReply:
+        """Fetch the call; a call that Twilio does not know is gone."""
+        try:
+            return _fetched(self._calls[account_sid](call_sid))
+        except TwilioRefused as error:
+            if error.code == _NOT_FOUND:
+                return CancelReply.GONE
+            raise
+
+
+def _calls_of(account: Account, api_url: str, http_client: PooledHttpClient) -> CallList:
+    client = Client(account.sid, account.auth_tokens[0], http_client=http_client)
+    client.api.base_url = api_url.rstrip("/")
+    return client.api.v2010.accounts(account.sid).calls
+
+
+def _fetched(context: CallContext) -> CancelReply:
+    with _translated():
+        return _reply(context.fetch())
+
+
+def _reply(call: CallInstance) -> CancelReply:
+    status = CallStatus(call.status)
+    if status is CallStatus.CANCELED:
+        return CancelReply.CANCELLED
+    return CancelReply.STILL_QUEUED if status is CallStatus.QUEUED else CancelReply.DIALLED
+
+
+def _listed(call: CallInstance) -> ListedCall:
+    created = call.date_created or datetime.now(UTC)
+    return ListedCall(
+        call_sid=call.sid or "",
+        created_ms=int(created.timestamp() * 1000),
+        from_number=getattr(call, "_from", None) or "",
+        to_number=call.to or "",
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the library's errors into `TwilioRefused`; their texts may hold numbers, so only codes pass."""
+    try:
+        yield
+    except TwilioRestException as error:
+        raise TwilioRefused(
+            f"Twilio answered {error.status}, code {error.code}", int(error.code or 0), error.status
+        ) from None
+    except TwilioException as error:
+        # A list that failed: the library gives the response as the second argument, and no code.
+        status = getattr(error.args[1], "status_code", 0) if len(error.args) > 1 else 0
+        raise TwilioRefused(f"Twilio answered {status} to a list", 0, status) from None
+    except ValueError:
+        raise TwilioUnavailable("Twilio's answer could not be read") from None

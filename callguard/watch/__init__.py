@@ -1,0 +1,1 @@
+"""The watcher: polls, clocked rules, orphaned drains, re-arming."""

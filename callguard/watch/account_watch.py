@@ -1,0 +1,129 @@
+"""The watch over one account."""
+
+import logging
+from collections.abc import Callable
+
+from callguard.config.accounts import Account
+from callguard.domain.accounts import Snapshot, State
+from callguard.domain.policy import Mode, Rearm
+from callguard.domain.rules import is_quiet
+from callguard.guard.guard import Guard
+from callguard.guard.reconcile import Reconciler
+from callguard.ports import (
+    CallTracker,
+    Clock,
+    DrainQueue,
+    IncidentBook,
+    TwilioRefused,
+    TwilioThrottled,
+    TwilioUnavailable,
+)
+
+_log = logging.getLogger(__name__)
+
+ALERT_POLL_SECONDS = 1.0
+WAKE_EVERY_SECONDS = 2.0
+MOST_BACK_OFF_SECONDS = 30.0
+
+
+class AccountWatch:
+    """Polls Twilio's queue, judges what only time shows, and nurses an open incident to its end."""
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        guard: Guard,
+        reconciler: Reconciler,
+        tracker: CallTracker,
+        incidents: IncidentBook,
+        drains: DrainQueue,
+        clock: Clock,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """Keep the ports; `monotonic` gives seconds for intervals."""
+        self.account = account
+        self._guard = guard
+        self._reconciler = reconciler
+        self._tracker = tracker
+        self._incidents = incidents
+        self._drains = drains
+        self._clock = clock
+        self._monotonic = monotonic
+        self._polled_at = float("-inf")
+        self._poll_failures = 0
+        self._woken_at = float("-inf")
+
+    def tick(self) -> None:
+        """Do what is due now.
+
+        Raises:
+            StoreUnavailable: the next tick takes it up.
+        """
+        snapshot = self._look()
+        self._guard.judge(self.account, snapshot)
+        if self._poll_is_due(snapshot):
+            self._poll(retire=snapshot.state is not State.DRAINING)
+            snapshot = self._look()
+        if not snapshot.paused:
+            self._nurse(snapshot)
+
+    def _look(self) -> Snapshot:
+        return self._tracker.snapshot(self.account.sid, self._clock.now_ms())
+
+    def _poll_is_due(self, snapshot: Snapshot) -> bool:
+        alert = snapshot.suspicion is not None or snapshot.state.has_open_incident
+        calm_seconds = self.account.policy.poll_seconds
+        interval = min(ALERT_POLL_SECONDS, calm_seconds) if alert else calm_seconds
+        if self._poll_failures:
+            interval = max(interval, min(MOST_BACK_OFF_SECONDS, 2.0 ** min(self._poll_failures, 8) / 2))
+        return self._monotonic() - self._polled_at >= interval
+
+    def _poll(self, *, retire: bool) -> None:
+        self._polled_at = self._monotonic()
+        try:
+            reading = self._reconciler.read_queue(self.account, retire=retire)
+        except (TwilioUnavailable, TwilioThrottled, TwilioRefused) as error:
+            self._poll_failures += 1
+            _log.warning("account %s: Twilio's queue could not be read: %s", self.account.sid, error)
+            return
+        self._poll_failures = 0
+        if reading.fresh or reading.retired:
+            _log.info(
+                "account %s: %d queued at Twilio, %d new, %d gone",
+                *(self.account.sid, reading.listed, reading.fresh, reading.retired),
+            )
+
+    def _nurse(self, snapshot: Snapshot) -> None:
+        if snapshot.state in (State.TRIPPED, State.DRAINING):
+            self._wake_orphan(snapshot)
+        elif snapshot.state is State.COOLING:
+            self._cool(snapshot)
+
+    def _wake_orphan(self, snapshot: Snapshot) -> None:
+        recently = self._monotonic() - self._woken_at < WAKE_EVERY_SECONDS
+        if recently or self._incidents.has_lease(self.account.sid):
+            return
+        if snapshot.now_ms - snapshot.tripped_ms < WAKE_EVERY_SECONDS * 1000:
+            return  # the wake-up that went with the trip is still on its way
+        self._woken_at = self._monotonic()
+        _log.info("account %s: nobody drains; waking a worker", self.account.sid)
+        self._drains.wake(self.account.sid, snapshot.generation)
+
+    def _cool(self, snapshot: Snapshot) -> None:
+        policy = self.account.policy
+        if snapshot.cancellable and self._incidents.reopen(self.account.sid, snapshot.generation):
+            self._drains.wake(self.account.sid, snapshot.generation)
+            return
+        if policy.rearm is Rearm.MANUAL or snapshot.capped:
+            return
+        lately = self._tracker.queued_since(self.account.sid, policy.quiet_seconds, snapshot.now_ms)
+        if not is_quiet(snapshot, policy, lately):
+            return
+        reason = f"quiet for {policy.quiet_seconds} s"
+        if self._incidents.rearm(self.account.sid, snapshot.generation, reason, snapshot.now_ms, force=False):
+            _log.warning("account %s armed again: %s%s", self.account.sid, reason, _mode_note(policy.mode))
+
+
+def _mode_note(mode: Mode) -> str:
+    return " (it only observed)" if mode is Mode.OBSERVE else ""

@@ -1,0 +1,78 @@
+"""The watcher: looks after every account, a few times a second."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from callguard.config.accounts import Account
+from callguard.ports import CallGuardError, Clock, Heartbeats, Leadership
+from callguard.watch.account_watch import AccountWatch
+
+_log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.25
+MOST_THREADS = 16
+PROCESS = "watcher"
+
+
+class Watcher:
+    """Runs the watch of every account while it leads; several may run, one acts.
+
+    A slow answer for one account does not hold up the others, and an account is never watched twice at once.
+    """
+
+    def __init__(
+        self,
+        owner: str,
+        accounts: Sequence[Account],
+        watch_of: Callable[[Account], AccountWatch],
+        leadership: Leadership,
+        heartbeats: Heartbeats,
+        clock: Clock,
+    ) -> None:
+        """Keep what is needed; `owner` tells this watcher from the others."""
+        self._owner = owner
+        self._watches = [watch_of(account) for account in accounts]
+        self._leadership = leadership
+        self._heartbeats = heartbeats
+        self._clock = clock
+        self._under_way: dict[AccountWatch, Future[None]] = {}
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        """Watch until `should_stop`; errors of Redis or Twilio are logged and outlived."""
+        with ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="watch") as pool:
+            while not should_stop():
+                started = time.monotonic()
+                self._turn(pool)
+                time.sleep(max(0.0, TICK_SECONDS - (time.monotonic() - started)))
+        self._step_down()
+
+    def _turn(self, pool: ThreadPoolExecutor) -> None:
+        try:
+            self._heartbeats.beat(PROCESS, self._clock.now_ms())
+            if not self._leadership.lead(self._owner):
+                return
+        except CallGuardError as error:
+            _log.warning("watcher: %s", error)
+            return
+        for watch in self._watches:
+            under_way = self._under_way.get(watch)
+            if under_way is None or under_way.done():
+                self._under_way[watch] = pool.submit(_outlived, watch)
+
+    def _step_down(self) -> None:
+        try:
+            self._leadership.step_down(self._owner)
+        except CallGuardError as error:
+            _log.info("watcher: the lead ends by itself: %s", error)
+
+
+def _outlived(watch: AccountWatch) -> None:
+    try:
+        watch.tick()
+    except CallGuardError as error:
+        _log.warning("account %s: %s", watch.account.sid, error)
+    except Exception:
+        # A bug in one turn must not end the watch; the next turn starts afresh.
+        _log.exception("account %s: the watch failed", watch.account.sid)
