@@ -4,8 +4,10 @@ Twilio's strings are translated here once; nobody else compares them.
 Source: https://www.twilio.com/docs/voice/api/call-resource#call-status-values
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, IntFlag
+from itertools import groupby
 
 
 class CallStatus(Enum):
@@ -85,11 +87,34 @@ class ListedCall:
     Attributes:
         call_sid: `CA` and 32 hex digits.
         created_ms: Twilio's `date_created` in milliseconds of Unix time (it has whole seconds only).
+        queue_ms: Twilio's `queue_time`: how long it expected the call to wait, in milliseconds.
         from_number: the caller, for `never_cancel` alone; never stored.
         to_number: the person called, for `never_cancel` alone; never stored.
     """
 
     call_sid: str
     created_ms: int
+    queue_ms: int
     from_number: str
     to_number: str
+
+
+def by_creation(listed: Sequence[ListedCall], now_ms: int) -> list[tuple[int, ListedCall]]:
+    """Return the calls oldest first, each with its best known time of creation in milliseconds.
+
+    A runaway creates hundreds of calls in each of `date_created`'s seconds. Within one, the call that expected
+    to wait longer is the later one, and where that is not told, the one that is listed earlier, as Twilio's
+    examples list the newest first. They are spread over their second in that order. A creation later than
+    `now_ms` (clocks differ) is taken for the present second.
+    """
+    present_ms = now_ms // 1000 * 1000
+
+    def second(call: ListedCall) -> int:
+        return min(call.created_ms, present_ms)
+
+    ordered = sorted(reversed(listed), key=lambda call: (second(call), call.queue_ms))
+    spread = []
+    for second_ms, group in groupby(ordered, key=second):
+        calls = list(group)
+        spread += [(second_ms + place * 1000 // len(calls), call) for place, call in enumerate(calls)]
+    return spread

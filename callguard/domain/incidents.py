@@ -54,7 +54,12 @@ class Incident:
 
     @property
     def found(self) -> int:
-        """All calls of the incident: cancelled, dialled, gone, observed, spared and those still queued."""
+        """All calls of the incident: cancelled, dialled, gone, spared and those still queued.
+
+        Where the guard only observes, the calls that it would have cancelled, and the spared ones.
+        """
+        if self.mode is Mode.OBSERVE:
+            return self.count(Outcome.OBSERVED) + self.spared
         settled = sum(n for outcome, n in self.outcomes.items() if outcome is not Outcome.FAILED)
         return settled + self.spared + self.remaining
 

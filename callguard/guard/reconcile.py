@@ -1,10 +1,10 @@
 """Twilio's list of queued calls against the mirror."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from callguard.config.accounts import Account
-from callguard.domain.calls import CallEvent, CallStatus, ListedCall
+from callguard.domain.calls import CallEvent, CallStatus, ListedCall, by_creation
 from callguard.domain.numbers import NumberList
 from callguard.guard.guard import Guard
 from callguard.ports import CallTracker, Clock, Door, Telephony
@@ -78,13 +78,13 @@ class Reconciler:
         return self._tracker.retire(account.sid, left, started_ms) if left else 0
 
 
-def _events(calls: Iterable[ListedCall], protected: NumberList, now_ms: int) -> list[CallEvent]:
+def _events(calls: Sequence[ListedCall], protected: NumberList, now_ms: int) -> list[CallEvent]:
     return [
         CallEvent(
             call.call_sid,
             CallStatus.QUEUED,
-            min(call.created_ms, now_ms),
+            created_ms,
             spared=call.from_number in protected or call.to_number in protected,
         )
-        for call in sorted(calls, key=lambda call: call.created_ms)
+        for created_ms, call in by_creation(calls, now_ms)
     ]

@@ -90,9 +90,14 @@ def _listed(call: CallInstance) -> ListedCall:
     return ListedCall(
         call_sid=call.sid or "",
         created_ms=int(created.timestamp() * 1000),
+        queue_ms=_milliseconds(call.queue_time),
         from_number=getattr(call, "_from", None) or "",
         to_number=call.to or "",
     )
+
+
+def _milliseconds(queue_time: str | None) -> int:
+    return int(queue_time) if queue_time and queue_time.isdecimal() else 0
 
 
 @contextmanager

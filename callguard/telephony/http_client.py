@@ -54,6 +54,10 @@ class PooledHttpClient(HttpClient):
             raise TwilioUnavailable(f"Twilio answered {answer.status}")
         return Response(answer.status, answer.data.decode("utf-8", "replace"), answer.headers)
 
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.clear()
+
     def _send(
         self,
         method: str,

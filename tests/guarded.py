@@ -1,0 +1,103 @@
+"""A guard wired by hand on a private server and a simulated Twilio: all parts real but RQ's wake-up."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from callguard.clock import SystemClock
+from callguard.config.accounts import Account
+from callguard.domain.policy import Policy
+from callguard.drain.drain import Drain
+from callguard.guard.guard import Guard
+from callguard.guard.reconcile import Reconciler
+from callguard.simulator import (
+    SANDBOX_ACCOUNT_SID,
+    SANDBOX_AUTH_TOKEN,
+    AccountConfig,
+    AccountTruth,
+    RunawayPlan,
+    RunningSimulator,
+    SimulatorConfig,
+    running,
+)
+from callguard.telephony.calls import TwilioCalls
+from callguard.telephony.http_client import PooledHttpClient
+from callguard.watch.account_watch import AccountWatch
+from tests.conftest import Store, build_store
+from tests.waiting import wait_until
+
+SID = SANDBOX_ACCOUNT_SID
+
+
+@dataclass
+class NotedWakes:
+    """A wake-up that is only noted."""
+
+    wakes: list[tuple[str, int]] = field(default_factory=list)
+
+    def wake(self, account_sid: str, generation: int) -> bool:
+        self.wakes.append((account_sid, generation))
+        return True
+
+
+@dataclass
+class Guarded:
+    """A guard, its account, and the simulated Twilio's truth."""
+
+    account: Account
+    store: Store
+    twilio: RunningSimulator
+    telephony: TwilioCalls
+    guard: Guard
+    reconciler: Reconciler
+    drain: Drain
+    wakes: NotedWakes
+    watch: AccountWatch
+
+    def truth(self) -> AccountTruth:
+        return self.twilio.account(SID)
+
+    def queue_calls(self, count: int, **plan: Any) -> None:
+        """Create calls at once and wait until all are queued."""
+        before = self.truth().created
+        self.twilio.start_runaway(SID, RunawayPlan(count, **plan))
+        wait_until(lambda: self.truth().created == before + count, f"{count} calls are created")
+
+    def trip(self) -> int:
+        """Read Twilio's queue, which trips the guard, and return the generation."""
+        self.reconciler.read_queue(self.account, retire=True)
+        ((_, generation),) = self.wakes.wakes[-1:]
+        return generation
+
+
+@contextmanager
+def guarded(redis_url: str, policy: Policy, **simulated: Any) -> Iterator[Guarded]:
+    """Run a simulated Twilio and wire a guard of one account to it."""
+    store = build_store(redis_url)
+    account = Account(SID, (SANDBOX_AUTH_TOKEN,), policy=policy)
+    http_client = PooledHttpClient(connections=50, timeout=2.0)
+    config = SimulatorConfig(accounts=(AccountConfig(cps=policy.cps, **{"latency": 0.01, **simulated}),))
+    with running(config) as twilio:
+        telephony = TwilioCalls({SID: account}, twilio.url, http_client)
+        clock, wakes = SystemClock(), NotedWakes()
+        guard = Guard(store.tracker, store.incidents, wakes, clock)
+        reconciler = Reconciler(telephony, store.tracker, guard, clock)
+        watch = AccountWatch(
+            account, guard=guard, reconciler=reconciler, tracker=store.tracker, incidents=store.incidents,
+            drains=wakes, clock=clock, monotonic=time.monotonic,
+        )  # fmt: skip
+        drain = Drain(telephony, store.tracker, store.incidents, reconciler, clock)
+        yield Guarded(account, store, twilio, telephony, guard, reconciler, drain, wakes, watch)
+    http_client.close()
+
+
+def calls_cancelled_twice(updates: list[Any]) -> int:
+    """Return how many calls Twilio cancelled more than once, which it cannot, by its own log."""
+    cancelled = [record.sid for record in updates if record.previous_status == "queued"]
+    return len(cancelled) - len(set(cancelled))
+
+
+trip_at = partial(Policy, cps=5.0, spike_burst=20, min_backlog=5)

@@ -1,0 +1,162 @@
+"""The watch over one account, against a simulated Twilio and a real server."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from callguard.domain.accounts import Finding, Rule, State
+from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.policy import Mode, Rearm
+from callguard.ports import Door
+from callguard.watch import account_watch
+from tests.calls import call_sid
+from tests.guarded import SID, Guarded, guarded, trip_at
+from tests.waiting import wait_until
+
+FINDING = Finding(Rule.MANUAL, 1, 1, "by hand", 0)
+
+
+def state(g: Guarded) -> State:
+    return g.store.tracker.snapshot(SID, _now()).state
+
+
+def ticking(g: Guarded, condition: Callable[[], object], description: str) -> None:
+    """Let time pass for the watch until the condition holds."""
+
+    def tick_and_look() -> object:
+        g.watch.tick()
+        return condition()
+
+    wait_until(tick_and_look, description, timeout=15)
+
+
+def test_a_runaway_without_any_callback_is_caught_by_the_poll(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=1, poll_seconds=0.2)) as g:
+        g.watch.tick()
+        assert state(g) is State.ARMED
+
+        g.queue_calls(60)
+        ticking(g, lambda: state(g) is State.TRIPPED, "the guard trips")
+
+        incident = g.store.incidents.current(SID)
+        assert incident is not None
+        assert incident.finding.rule is Rule.SPIKE
+        assert g.wakes.wakes == [(SID, 1)]
+
+
+def test_the_mirror_follows_calls_that_leave_without_a_word(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callguard.guard.reconcile.SETTLING_MS", 0)
+    with guarded(redis_url, trip_at(cps=20, poll_seconds=0.2, spike_burst=1000)) as g:
+        g.queue_calls(40)
+        ticking(g, lambda: g.store.tracker.snapshot(SID, _now()).depth > 10, "the queue is seen")
+
+        ticking(g, lambda: g.store.tracker.snapshot(SID, _now()).depth == 0, "the mirror empties")
+
+
+def test_a_suspicion_is_settled_by_asking_twilio(redis_url: str) -> None:
+    """Callbacks alone cross the rule; the backlog is known only to Twilio's list, which is asked at once."""
+    policy = trip_at(cps=1, initiated_burst=10, spike_burst=1000, poll_seconds=3600)
+    with guarded(redis_url, policy) as g:
+        g.watch.tick()
+        g.queue_calls(50)
+        for number in range(12):
+            news = [CallEvent(call_sid(number), CallStatus.INITIATED, _now())]
+            g.guard.take(g.account, news, Door.CALLBACK)
+        assert state(g) is State.ARMED
+
+        ticking(g, lambda: state(g) is State.TRIPPED, "the suspicion is proven")
+
+        incident = g.store.incidents.current(SID)
+        assert incident is not None
+        assert incident.finding.rule is Rule.INITIATED
+
+
+def test_a_suspicion_without_a_backlog_does_not_trip(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(initiated_burst=10, poll_seconds=3600)) as g:
+        for number in range(12):
+            news = [CallEvent(call_sid(number), CallStatus.INITIATED, _now())]
+            g.guard.take(g.account, news, Door.CALLBACK)
+        g.watch.tick()
+        lists = g.truth().requests.lists
+        ticking(g, lambda: g.truth().requests.lists > lists, "Twilio is asked again")
+
+        assert state(g) is State.ARMED
+
+
+def test_a_drain_that_nobody_leads_is_woken(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """State first, wake-up second: here the wake-up is lost."""
+    monkeypatch.setattr(account_watch, "WAKE_EVERY_SECONDS", 0.1)
+    with guarded(redis_url, trip_at()) as g:
+        assert g.store.incidents.trip(SID, 0, FINDING, Mode.ENFORCE, _now())
+
+        ticking(g, lambda: g.wakes.wakes == [(SID, 1)], "a worker is woken")
+
+        g.store.incidents.start_drain(SID, 1, "somebody", _now())
+        time.sleep(0.2)
+        g.watch.tick()
+        assert len(g.wakes.wakes) == 1
+
+
+def test_it_arms_again_when_it_has_been_quiet(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=1, quiet_seconds=1)) as g:
+        g.queue_calls(60)
+        g.trip()
+        g.drain.run(g.account, 1, "me")
+        assert state(g) is State.COOLING
+
+        ticking(g, lambda: state(g) is State.ARMED, "the guard is armed again")
+
+        (incident,) = g.store.incidents.recent(SID, 5)
+        assert incident.reason == "quiet for 1 s"
+
+
+def test_it_waits_for_a_person_where_the_policy_says_so(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=1, quiet_seconds=1, rearm=Rearm.MANUAL)) as g:
+        g.queue_calls(60)
+        g.trip()
+        g.drain.run(g.account, 1, "me")
+        deadline = time.monotonic() + 1.5
+        while time.monotonic() < deadline:
+            g.watch.tick()
+
+        assert state(g) is State.COOLING
+
+
+def test_new_calls_while_cooling_are_drained_too(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=1, quiet_seconds=900)) as g:
+        g.queue_calls(60)
+        g.trip()
+        g.drain.run(g.account, 1, "me")
+        g.queue_calls(3)
+
+        ticking(g, lambda: state(g) is State.DRAINING, "the drain is opened again")
+
+        assert g.wakes.wakes[-1] == (SID, 1)
+
+
+def test_twilio_away_is_outlived(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(poll_seconds=0.2)) as g:
+        g.twilio.change_faults(SID, error_rate=1.0)
+        g.watch.tick()
+        assert g.store.tracker.snapshot(SID, _now()).polled_ms == 0
+
+        g.twilio.change_faults(SID, error_rate=0.0)
+        ticking(g, lambda: g.store.tracker.snapshot(SID, _now()).polled_ms, "the list is read")
+
+
+def test_a_paused_account_is_watched_but_not_touched(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=1, poll_seconds=0.2)) as g:
+        g.store.incidents.pause(SID, "a test", _now())
+        g.queue_calls(60)
+        ticking(g, lambda: g.store.tracker.snapshot(SID, _now()).depth > 50, "the queue is seen")
+
+        assert state(g) is State.ARMED
+        g.store.incidents.resume(SID)
+        ticking(g, lambda: state(g) is State.TRIPPED, "the guard trips once it may")
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
