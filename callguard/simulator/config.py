@@ -1,0 +1,106 @@
+"""What a simulated Twilio is told at its start."""
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from callguard.simulator.faults import Faults
+
+SANDBOX_ACCOUNT_SID = "AC5a0db0c5a0db0c5a0db0c5a0db0c5a00"
+SANDBOX_AUTH_TOKEN = "5a0db0c5a0db0c5a0db0c5a0db0c5a0d"  # noqa: S105  no secret: it opens the sandbox only
+
+
+class ListOrder(StrEnum):
+    """In which order a list of calls comes. Twilio promises none; its examples show the newest first."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    SHUFFLED = "shuffled"
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What happens to a call once it is dialled. Shares are weights; they need not add up to 1."""
+
+    ring_seconds: float = 4.0
+    talk_seconds: float = 20.0
+    answered: float = 0.7
+    busy: float = 0.1
+    no_answer: float = 0.15
+    failed: float = 0.05
+
+    def __post_init__(self) -> None:
+        if min(self.ring_seconds, self.talk_seconds, *self.shares) < 0 or not sum(self.shares) > 0:
+            raise ValueError("ring_seconds, talk_seconds and shares must not be below 0, nor all shares 0")
+
+    @property
+    def shares(self) -> tuple[float, float, float, float]:
+        """The weights of answered, busy, no_answer and failed."""
+        return self.answered, self.busy, self.no_answer, self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class SharedKey:
+    """Signs callbacks with HMAC-SHA256 in the auth token's place.
+
+    https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys
+    """
+
+    key_id: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """One account. Raises `ValueError` for values that Twilio could not have.
+
+    `ceiling` is how many REST requests may be in flight at once; one more is answered with 429.
+    `latency` is in seconds for each REST request, spread by up to `latency_jitter` (a share of it).
+    `list_lag`: lists show the calls as they were that many seconds ago; fetches are always fresh.
+    `parent_sid`: an account whose credentials open this one too.
+    """
+
+    sid: str = SANDBOX_ACCOUNT_SID
+    auth_token: str = SANDBOX_AUTH_TOKEN
+    cps: float = 1.0
+    ceiling: int = 100
+    latency: float = 0.1
+    latency_jitter: float = 0.0
+    list_order: ListOrder = ListOrder.NEWEST
+    list_lag: float = 0.0
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    faults: Faults = field(default_factory=Faults)
+    cancel_callbacks: bool = True  # whether a call cancelled while queued sends its `completed` callback
+    refuse_cancel_in_progress: bool = False  # 400/21220 for `canceled` on a live call, else 200 unchanged
+    shared_key: SharedKey | None = None
+    parent_sid: str | None = None
+    keep_ended: int = 200_000  # ended calls beyond this number are forgotten, oldest end first
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("AC[0-9a-fA-F]{32}", self.sid):
+            raise ValueError(f"an account SID is AC and 32 hex digits, not {self.sid!r}")
+        if not self.auth_token:
+            raise ValueError("the auth token is empty")
+        if not 0 < self.cps <= 100_000:
+            raise ValueError(f"cps must be above 0 and at most 100000, not {self.cps}")
+        if self.ceiling < 1 or self.keep_ended < 0:
+            raise ValueError("ceiling must be 1 or more, keep_ended 0 or more")
+        if min(self.latency, self.list_lag) < 0 or not 0 <= self.latency_jitter <= 1:
+            raise ValueError("latency and list_lag must be 0 or more, latency_jitter from 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorConfig:
+    """The server and its accounts. Port 0 takes a free one. The same seed gives the same SIDs and luck."""
+
+    accounts: tuple[AccountConfig, ...] = field(default_factory=lambda: (AccountConfig(),))
+    host: str = "127.0.0.1"
+    port: int = 0
+    seed: int = 1
+    callback_concurrency: int = 100
+
+    def __post_init__(self) -> None:
+        if not self.accounts or len({account.sid for account in self.accounts}) < len(self.accounts):
+            raise ValueError("there must be one account or more, each with its own SID")
+        if self.callback_concurrency < 1:
+            raise ValueError("callback_concurrency must be 1 or more")

@@ -1,0 +1,97 @@
+"""An account as the server keeps it: the pure model, its clock, and what an operator may change live."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from callguard.simulator.account import Account
+from callguard.simulator.callbacks import Callbacks
+from callguard.simulator.calls import Call, CallStatus, NewCall
+from callguard.simulator.config import AccountConfig
+from callguard.simulator.delivery import Delivery
+from callguard.simulator.dial_clock import DialClock
+from callguard.simulator.faults import Dice
+from callguard.simulator.runaway import Runaway
+from callguard.simulator.truth import AccountTruth, CallbackTruth, RequestCounts, UpdateLog
+
+
+def steady_clock() -> Callable[[], float]:
+    """A clock of unix seconds that never jumps, whatever happens to the machine's time."""
+    offset = time.time() - time.monotonic()
+    return lambda: offset + time.monotonic()
+
+
+class HostedAccount:
+    """One account of a running simulator. Must be used on the simulator's event loop only."""
+
+    def __init__(self, config: AccountConfig, seed: int, delivery: Delivery) -> None:
+        self.config = config
+        self.latency = config.latency
+        self.ceiling = config.ceiling
+        self.dice = Dice(config.faults, f"{seed} {config.sid} faults")
+        self.callbacks = Callbacks(config, self.dice, delivery)
+        self.model = Account(config, f"{seed} {config.sid} calls", self.callbacks.offer)
+        self.requests = RequestCounts()
+        self.updates = UpdateLog()
+        self.in_flight = 0
+        self.max_concurrent = 0
+        self.runaway = Runaway(self.create)
+        self._clock = steady_clock()
+        self._dialler = DialClock(self._clock, self.model)
+
+    def now(self) -> float:
+        """The time, in unix seconds, with everything done that was due by then."""
+        now = self._clock()
+        self.model.advance(now)
+        return now
+
+    def create(self, order: NewCall) -> Call:
+        """Queue a call now. Raises `QueueFullError`."""
+        call = self.model.create(order, self.now())
+        self._dialler.arm()
+        return call
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Change `cps`, `latency`, `ceiling` and `faults` (a mapping of rates), all or nothing.
+
+        Raises `ValueError` for values and `TypeError` for names or types that make no sense.
+        """
+        known = {name: value for name, value in changes.items() if name in ("cps", "latency", "ceiling")}
+        checked = replace(self.config, **known)
+        faults = replace(self.dice.faults, **changes.get("faults", {}))
+        if unknown := changes.keys() - known.keys() - {"faults"}:
+            raise TypeError(f"unknown: {', '.join(sorted(unknown))}; known: cps, latency, ceiling, faults")
+        self.dice.faults = faults
+        self.latency = checked.latency if "latency" in known else self.latency
+        self.ceiling = checked.ceiling if "ceiling" in known else self.ceiling
+        if "cps" in known:
+            self.model.queue.change_rate(checked.cps, self.now())
+            self._dialler.arm()
+
+    def truth(self) -> AccountTruth:
+        """What is the case now."""
+        now, model = self.now(), self.model
+        return AccountTruth(
+            sid=self.config.sid,
+            cps=model.queue.cps,
+            latency=self.latency,
+            ceiling=self.ceiling,
+            queued=model.counts[CallStatus.QUEUED],
+            phantom_slots=model.phantom_slots(),
+            drain_seconds=model.drain_seconds(now),
+            created=model.created,
+            dialled=model.dialled,
+            cancelled=model.counts[CallStatus.CANCELED],
+            statuses={str(status): model.counts[status] for status in CallStatus},
+            requests=replace(self.requests),
+            in_flight=self.in_flight,
+            max_concurrent=self.max_concurrent,
+            callbacks=CallbackTruth(**asdict(self.callbacks.counts)),
+            runaway=self.runaway.truth(),
+        )
+
+    def stop(self) -> None:
+        """Stop the clock and the runaway."""
+        self._dialler.stop()
+        self.runaway.stop()

@@ -1,0 +1,51 @@
+"""Changing a call: the rules of `POST Calls/{Sid}.json`.
+
+https://www.twilio.com/docs/voice/api/call-resource#update-a-call-resource and
+https://www.twilio.com/docs/api/errors/21220. What `canceled` does to a call in progress is not documented
+beyond "will not affect"; the account's configuration chooses between 200 unchanged and 21220.
+"""
+
+from dataclasses import dataclass
+
+from callguard.simulator.account import Account
+from callguard.simulator.calls import Call, CallStatus
+from callguard.simulator.creation import Form, first
+from callguard.simulator.errors import ApiError, invalid, not_in_progress
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What a request wants done: end the call (`status`), or move it to other TwiML (`redirect`)."""
+
+    status: CallStatus | None
+    redirect: bool
+
+
+def read_update(form: Form) -> Update:
+    """The change asked for: Status canceled or completed, Url, Twiml. Raises `ApiError` 400 for any other."""
+    status = first(form, "Status")
+    if status and status not in (CallStatus.CANCELED, CallStatus.COMPLETED):
+        raise invalid("Status", status)
+    redirect = bool(first(form, "Url") or first(form, "Twiml"))
+    if not status and not redirect:
+        raise ApiError(400, 20001, "One of Status, Url or Twiml is required")
+    return Update(CallStatus(status) if status else None, redirect)
+
+
+def apply_update(account: Account, call: Call, update: Update, now: float) -> None:
+    """Change the call, or leave it as it is where Twilio would. Raises `ApiError` 400/21220."""
+    if call.ended:
+        raise not_in_progress()
+    if update.status is None:
+        _redirect(call)
+    elif call.status is not CallStatus.IN_PROGRESS:
+        account.end(call, CallStatus.CANCELED, now)
+    elif update.status is CallStatus.COMPLETED:
+        account.end(call, CallStatus.COMPLETED, now)
+    elif account.config.refuse_cancel_in_progress:
+        raise not_in_progress()
+
+
+def _redirect(call: Call) -> None:
+    if call.status is not CallStatus.IN_PROGRESS:
+        raise not_in_progress()
