@@ -1,0 +1,107 @@
+"""Policies: the defaults for all accounts, and what one account has of its own."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from enum import Enum
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from callguard.config import never_cancel
+from callguard.config.errors import Problems
+from callguard.config.lists import entries
+from callguard.config.wording import shown, unknown, wrong
+from callguard.config.written import Layer, Place, Written, in_environment
+from callguard.domain.policy import Policy
+
+ENV_PREFIX = "CALLGUARD_POLICY__"
+
+POLICY_KEYS = tuple(f.name for f in fields(Policy))
+
+NOT_YET = frozenset(
+    {"plateau_seconds", "repeat_limit", "repeat_window_seconds", "live_calls_url", "hold_queues"},
+)
+"""Keys that later versions will have; whoever sets one now would believe in a guard that is not there."""
+
+_LIVE_CALLS_NOT_YET = ("hangup", "redirect")
+
+_DEFAULTS = Policy()
+
+
+def env_name(key: str) -> str:
+    """Return the environment variable of a policy key."""
+    return ENV_PREFIX + key.upper()
+
+
+def policy_of_environment(environ: Mapping[str, str]) -> dict[str, Written]:
+    """Return the policy keys that the environment sets; a blank one counts as not set."""
+    keys = (*POLICY_KEYS, *sorted(NOT_YET))
+    written = {key: (environ.get(env_name(key), "").strip(), in_environment(env_name(key))) for key in keys}
+    return {key: Written(value, place) for key, (value, place) in written.items() if value}
+
+
+def read_policy(layer: Layer, problems: Problems) -> Policy:
+    """Return the policy that `layer` sets, with defaults for the rest.
+
+    What is wrong is noted among the problems; unknown keys are passed over (`refuse_unknown` notes them).
+    """
+    known = {key: written for key, written in layer.items() if key in POLICY_KEYS or key in NOT_YET}
+    checked = {key: _checked(key, written, problems) for key, written in known.items()}
+    values = {key: value for key, value in checked.items() if value is not None}
+    try:
+        return TypeAdapter(Policy).validate_python(values)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            key, *index = detail["loc"]
+            place = _entry(layer[str(key)].place, index)
+            problems.add(place, wrong(detail), example(str(key)))
+    return _DEFAULTS
+
+
+def refuse_unknown(layer: Layer, also_known: tuple[str, ...], problems: Problems) -> None:
+    """Note every key of a file's table that is neither a policy key nor in `also_known`."""
+    for key in sorted(layer.keys() - {*POLICY_KEYS, *NOT_YET, *also_known}):
+        problems.add(layer[key].place, unknown(key, (*POLICY_KEYS, *also_known)))
+
+
+def example(key: str) -> Any:
+    """Return a value that the policy key may have."""
+    if key == "never_cancel":
+        return never_cancel.EXAMPLE
+    default = getattr(_DEFAULTS, key)
+    if isinstance(default, Enum):
+        return default.value
+    return int(default) if isinstance(default, float) and default.is_integer() else default
+
+
+def _checked(key: str, written: Written, problems: Problems) -> Any:
+    """Check what pydantic would not; None stands for what has been noted as a problem."""
+    value, place = written.value, written.place
+    if key in NOT_YET:
+        problems.add(place, "is not in this version yet; remove it")
+    elif key == "live_calls" and value in _LIVE_CALLS_NOT_YET:
+        problems.add(place, f"{shown(value)} is not in this version yet", "leave")
+    elif isinstance(value, bool):
+        problems.add(place, f"should not be {str(value).lower()}", example(key))
+    elif key == "never_cancel":
+        return _numbers(entries(value), place, problems)
+    else:
+        return value
+    return None
+
+
+def _numbers(value: Any, place: Place, problems: Problems) -> Any:
+    if not isinstance(value, list):
+        problems.add(place, f"should be a list of numbers, not {shown(value)}", never_cancel.EXAMPLE)
+        return None
+    good = []
+    for index, entry in enumerate(value):
+        try:
+            good.append(never_cancel.number(str(entry)))
+        except ValueError as error:
+            problems.add(place.item(index), f"{shown(entry)} {error}", never_cancel.EXAMPLE)
+    return good
+
+
+def _entry(place: Place, index: list[Any]) -> Place:
+    return place.item(index[0]) if index else place

@@ -1,0 +1,96 @@
+"""The URLs among the settings. Errors never repeat what they were given: it may hold a password."""
+
+import re
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+
+
+def public_url(text: str) -> str:
+    """Return the URL at which Twilio reaches the guard, unchanged: signatures are made over it.
+
+    Raises:
+        ValueError: no signature could be checked against it.
+    """
+    parts = _web(text)
+    if "@" in parts.netloc:
+        raise ValueError("should have no user name or password")
+    return text
+
+
+def api_url(text: str) -> str:
+    """Return the address of Twilio's REST API, without a trailing slash.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if "?" in public_url(text):
+        raise ValueError("should have no query string")
+    return text.rstrip("/")
+
+
+def notify_url(text: str) -> str:
+    """Return a URL that notifications are sent to.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    parts = _split(text)
+    if not parts.scheme or not (parts.netloc or parts.path):
+        raise ValueError("should be a URL such as https://chat.example.com/hook")
+    return text
+
+
+def redis_url(text: str) -> str:
+    """Return a URL that `redis.Redis.from_url` takes.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    parts = _split(text)
+    if parts.scheme == "unix":
+        if not parts.path.startswith("/"):
+            raise ValueError("should name the socket by its full path")
+    elif parts.scheme not in ("redis", "rediss"):
+        raise ValueError("should begin with redis://, rediss:// or unix://")
+    elif not _is_host(parts.hostname):
+        raise ValueError("should have a host after redis://")
+    elif not re.fullmatch(r"/?|/\d+/?", parts.path):
+        raise ValueError("should end with the number of a database, such as /0")
+    return text
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether a URL's host is this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _web(text: str) -> SplitResult:
+    parts = _split(text)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("should begin with https:// (or http://)")
+    if not _is_host(parts.hostname):
+        raise ValueError("should have a host after https://")
+    if "#" in text:
+        raise ValueError("should have no fragment (#...)")
+    return parts
+
+
+def _split(text: str) -> SplitResult:
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("should hold no spaces and only ASCII characters (percent-encode others)")
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("should have a host and a port that can be") from None
+    return parts
+
+
+def _is_host(host: str | None) -> bool:
+    return host is not None and _HOST.fullmatch(host) is not None
