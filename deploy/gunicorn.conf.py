@@ -1,0 +1,48 @@
+"""How gunicorn serves CallGuard: `gunicorn wsgi:app --config deploy/gunicorn.conf.py`.
+
+`callguard up` uses this file too. Settings: https://docs.gunicorn.org/en/stable/settings.html
+"""
+
+import os
+import sys
+from typing import Any
+
+bind = os.environ.get("CALLGUARD_BIND", "127.0.0.1:8000")
+workers = int(os.environ.get("CALLGUARD_WEB_WORKERS", "2"))
+
+# A stalled request body holds a greenlet, not a thread: three of them would stop two gthread threads for good.
+worker_class = "gevent"
+worker_connections = 1000
+
+# `timeout` is a sign of life of the worker process, not a limit on requests.
+timeout = 30
+graceful_timeout = 10
+keepalive = 5
+
+# Twilio's callbacks have some 20 short headers. What a proxy says of the URL is not believed anyway:
+# signatures are checked against CALLGUARD_PUBLIC_URL.
+limit_request_line = 4094
+limit_request_fields = 50
+limit_request_field_size = 8190
+forwarded_allow_ips = ""
+forwarder_headers = ""
+header_map = "drop"
+
+# The control socket would take commands from whoever can open it, and a second instance steals its path.
+control_socket_disable = True
+
+accesslog = None
+errorlog = "-"
+loglevel = os.environ.get("CALLGUARD_LOG_LEVEL", "info").lower()
+proc_name = "callguard"
+
+
+def on_starting(server: Any) -> None:  # noqa: ARG001  (gunicorn's signature)
+    """Check the settings and log them once, before any worker starts."""
+    from callguard.config.errors import ConfigurationError
+    from callguard.startup import start
+
+    try:
+        start()
+    except ConfigurationError as error:
+        sys.exit(str(error))
