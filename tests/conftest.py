@@ -10,6 +10,7 @@ from callguard.store.connection import connect
 from callguard.store.incident_book import RedisIncidentBook
 from callguard.store.presence import RedisHeartbeats, RedisLeadership
 from callguard.store.readings import RedisReadings
+from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
 from tests.valkey import redis_server, redis_url
 
@@ -57,7 +58,7 @@ def store(redis_url: str) -> Store:
 def build_store(url: str, *, patience: float = 5.0) -> Store:
     """Return the store on the server at `url`."""
     connection = connect(url, timeout=patience)
-    scripts = Scripts(connection)
+    scripts = Scripts(ScriptConnections(connect(url, timeout=patience)))
     tracker = RedisCallTracker(connection, scripts)
     return Store(
         tracker,

@@ -23,11 +23,14 @@ class LossyProxy:
         self.url = f"unix://{path}"
         self.lost = 0
         self._threads: list[threading.Thread] = []
+        self._open: set[socket.socket] = set()
         self._start(self._accept)
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        for connection in list(self._open):
+            connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(5)
 
@@ -48,12 +51,14 @@ class LossyProxy:
         """One request, one reply, as this client's commands go."""
         with client, socket.socket(socket.AF_UNIX) as server:
             server.connect(self._server_path)
+            self._open.add(client)
             while request := _received(client):
                 server.sendall(request)
                 reply = _received(server)
                 if b"EVALSHA" in request and self._is_lost():
-                    return
+                    break
                 client.sendall(reply)
+            self._open.discard(client)
 
     def _is_lost(self) -> bool:
         with self._lock:

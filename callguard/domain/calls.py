@@ -112,7 +112,9 @@ def by_creation(listed: Sequence[ListedCall], now_ms: int) -> list[tuple[int, Li
     def second(call: ListedCall) -> int:
         return min(call.created_ms, present_ms)
 
-    ordered = sorted(reversed(listed), key=lambda call: (second(call), call.queue_ms))
+    ordered = list(listed)
+    ordered.reverse()
+    ordered.sort(key=lambda call: (second(call), call.queue_ms))  # stable: ties stay newest listed last
     spread = []
     for second_ms, group in groupby(ordered, key=second):
         calls = list(group)

@@ -13,7 +13,7 @@ from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import ACCOUNT_MS, INCIDENT_MS, LEFT_CALL_MS, QUEUED_CALL_MS, RING_SECONDS
 from callguard.store.scripts import Argument, Scripts
-from callguard.store.snapshots import FLOW_FIELDS, STATE_FIELDS, snapshot_from
+from callguard.store.snapshots import FIELDS, snapshot_from
 
 # A script blocks the server while it runs: 500 events take some 10 ms.
 BATCH = 500
@@ -57,13 +57,12 @@ class RedisCallTracker:
         keys = AccountKeys(account_sid)
         self._scripts.run(
             "polled",
-            [keys.flow, keys.queue, keys.spared],
-            [now_ms, policy.cps, policy.min_backlog, ACCOUNT_MS],
+            [keys.state, keys.queue, keys.spared],
+            [now_ms, policy.cps, policy.min_backlog],
         )
 
     def suspect(self, account_sid: str, finding: Finding, now_ms: int) -> None:
         """Remember a finding beside the buckets."""
-        keys = AccountKeys(account_sid)
         fields: dict[Any, Any] = {
             "suspect_rule": finding.rule.value,
             "suspect_observed": finding.observed,
@@ -72,17 +71,14 @@ class RedisCallTracker:
             "suspect_onset": finding.onset_ms,
             "suspect_since": now_ms,
         }
-        with translated_errors(), self._redis.pipeline() as pipe:
-            pipe.hset(keys.flow, mapping=fields)
-            pipe.pexpire(keys.flow, ACCOUNT_MS)
-            pipe.execute()
+        with translated_errors():
+            self._redis.hset(AccountKeys(account_sid).state, mapping=fields)
 
     def snapshot(self, account_sid: str, now_ms: int) -> Snapshot:
         """Read the account in one transaction."""
         keys = AccountKeys(account_sid)
         with translated_errors(), self._redis.pipeline() as pipe:
-            pipe.hmget(keys.state, STATE_FIELDS)
-            pipe.hmget(keys.flow, FLOW_FIELDS)
+            pipe.hmget(keys.state, FIELDS)
             pipe.zcard(keys.queue)
             pipe.zcard(keys.spared)
             return snapshot_from(now_ms, *pipe.execute())
@@ -124,7 +120,7 @@ class RedisCallTracker:
 
 def _account_keys(keys: AccountKeys) -> list[str]:
     return [
-        *(keys.state, keys.flow, keys.totals, keys.series),
+        *(keys.state, keys.totals, keys.series),
         *(keys.queue, keys.spared, keys.incident, keys.ledger),
     ]
 

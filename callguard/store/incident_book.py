@@ -32,7 +32,7 @@ class RedisIncidentBook:
         more = ("setting", finding.setting, "onset", finding.onset_ms)
         return self._won(
             "trip",
-            [keys.state, keys.incident, keys.ledger, keys.incidents, keys.totals, keys.flow],
+            [keys.state, keys.incident, keys.ledger, keys.incidents, keys.totals],
             [
                 *(generation, now_ms, mode.value, name, INCIDENT_MS, finding.rule.value),
                 *(DETECTION_DELAY.field(delay), delay, *fields, *more),
@@ -94,7 +94,7 @@ class RedisIncidentBook:
         return self._won(
             "rearm",
             [
-                *(keys.state, keys.flow, keys.incident, keys.ledger),
+                *(keys.state, keys.incident, keys.ledger),
                 *(keys.closed_incident(name), keys.closed_ledger(name), keys.queue, keys.spared),
             ],
             [generation, int(force), now_ms, reason, INCIDENT_MS],

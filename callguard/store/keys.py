@@ -24,18 +24,13 @@ class AccountKeys:
 
     @property
     def state(self) -> str:
-        """HASH, permanent: state, paused, generation, times. Written by trips, drains and people."""
+        """HASH, permanent: state, generation, buckets, horizon, times. Written by nearly every script."""
         return self._key("state")
 
     @property
     def totals(self) -> str:
         """HASH, permanent: counters since ever, of closed sets. Written by every script."""
         return self._key("totals")
-
-    @property
-    def flow(self) -> str:
-        """HASH, 25 h: buckets, horizon, times of callback and poll. Written by `observe_calls`."""
-        return self._key("flow")
 
     @property
     def series(self) -> str:

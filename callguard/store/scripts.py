@@ -1,24 +1,36 @@
-"""The Lua scripts, one atomic operation a file, loaded once per connection."""
+"""The Lua scripts, one atomic operation a file."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha1
 from importlib import resources
 from typing import Any
 
-from redis import Redis
+from hiredis import pack_command
+from redis import Connection
+from redis.exceptions import NoScriptError
 
 from callguard.store.connection import translated_errors
+from callguard.store.script_connections import ScriptConnections
 
 Argument = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class _Script:
+    text: str
+    digest: str
 
 
 class Scripts:
     """Runs `store/lua/<name>.lua`. A server that has lost its scripts is given them again."""
 
-    def __init__(self, connection: Redis) -> None:
+    def __init__(self, connections: ScriptConnections) -> None:
         """Read every script; nothing is sent yet."""
+        self._connections = connections
         folder = resources.files("callguard.store") / "lua"
         self._scripts = {
-            file.name.removesuffix(".lua"): connection.register_script(file.read_text("utf-8"))
+            file.name.removesuffix(".lua"): _script(file.read_text("utf-8"))
             for file in folder.iterdir()
             if file.name.endswith(".lua")
         }
@@ -26,8 +38,32 @@ class Scripts:
     def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """Run a script and return its raw reply.
 
+        It speaks to a connection itself: redis-py's layers above (retries, metrics, callbacks) cost as much as
+        the script does, and we want no retries.
+
         Raises:
             StoreUnavailable: Redis did not answer; the script may or may not have run.
         """
-        with translated_errors():
-            return self._scripts[name](keys=keys, args=arguments)
+        script = self._scripts[name]
+        with translated_errors(), self._connections.one() as connection:
+            try:
+                return _evaluate(connection, "EVALSHA", script.digest, keys, arguments)
+            except NoScriptError:
+                return _evaluate(connection, "EVAL", script.text, keys, arguments)
+
+
+def _evaluate(
+    connection: Connection, command: str, script: str, keys: Sequence[str], arguments: Sequence[Argument]
+) -> Any:
+    # A connection that fails in here closes itself, so that a late reply is never taken for another's.
+    packed = _pack((command, script, len(keys), *keys, *arguments))
+    connection.send_packed_command([packed])  # type: ignore[no-untyped-call]
+    return connection.read_response()
+
+
+_pack: Any = pack_command  # its annotation says a tuple of one; it takes any
+
+
+def _script(text: str) -> _Script:
+    # Redis names scripts by their SHA-1; nothing is secured by it.
+    return _Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())

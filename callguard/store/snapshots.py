@@ -7,8 +7,8 @@ from callguard.domain.rates import LeakyBucket
 
 Field = str | None
 
-STATE_FIELDS = ("state", "paused", "generation", "tripped", "cooled", "capped")
-FLOW_FIELDS = (
+FIELDS = (
+    *("state", "paused", "generation", "tripped", "cooled", "capped"),
     *("q_level", "q_updated", "q_onset", "i_level", "i_updated", "i_onset"),
     *("horizon", "polled", "called_back", "shallow"),
     *("suspect_rule", "suspect_observed", "suspect_threshold", "suspect_setting"),
@@ -16,11 +16,9 @@ FLOW_FIELDS = (
 )
 
 
-def snapshot_from(
-    now_ms: int, state: Sequence[Field], flow: Sequence[Field], cancellable: int, spared: int
-) -> Snapshot:
+def snapshot_from(now_ms: int, fields: Sequence[Field], cancellable: int, spared: int) -> Snapshot:
     """Return the snapshot of the fields above, in their order; a missing field is a fresh account's."""
-    stands, paused, generation, tripped, cooled, capped = state[:6]
+    stands, paused, generation, tripped, cooled, capped = fields[:6]
     return Snapshot(
         now_ms=now_ms,
         state=State(stands or "armed"),
@@ -31,13 +29,13 @@ def snapshot_from(
         capped=capped == "1",
         cancellable=cancellable,
         spared=spared,
-        queued=_bucket(flow[0:3]),
-        initiated=_bucket(flow[3:6]),
-        horizon_ms=_float(flow[6]),
-        polled_ms=_int(flow[7]),
-        called_back_ms=_int(flow[8]),
-        shallow_ms=_int(flow[9]),
-        suspicion=_suspicion(flow[10:16]),
+        queued=_bucket(fields[6:9]),
+        initiated=_bucket(fields[9:12]),
+        horizon_ms=_float(fields[12]),
+        polled_ms=_int(fields[13]),
+        called_back_ms=_int(fields[14]),
+        shallow_ms=_int(fields[15]),
+        suspicion=_suspicion(fields[16:22]),
     )
 
 

@@ -23,7 +23,7 @@ def test_repeats_after_lost_replies_count_once(
 ) -> None:
     """One reply in five is lost and its callback sent again, as Twilio's `rp=5xx` would have it."""
     proxy = LossyProxy(tmp_path / "lossy.sock", redis_url.removeprefix("unix://"), lambda n: n % 5 == 2)
-    guard = Guard(*_ports(build_store(proxy.url)), NotedWakes(), clock)
+    guard = _guard(build_store(proxy.url), clock)
     failures = 0
     for number in range(40):
         try:
@@ -44,7 +44,7 @@ def test_the_repeat_of_the_call_that_crossed_the_line_trips(
 ) -> None:
     """It counts as a repeat, but the account's figures are judged all the same."""
     proxy = LossyProxy(tmp_path / "lossy.sock", redis_url.removeprefix("unix://"), lambda n: n == 49)
-    guard = Guard(*_ports(build_store(proxy.url)), NotedWakes(), clock)
+    guard = _guard(build_store(proxy.url), clock)
     for number in range(49):
         guard.take(ACCOUNT, [queued(number, clock.ms)], Door.CALLBACK)
     with pytest.raises(StoreUnavailable):
@@ -57,5 +57,5 @@ def test_the_repeat_of_the_call_that_crossed_the_line_trips(
     assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).state is State.TRIPPED
 
 
-def _ports(store: Store):  # type: ignore[no-untyped-def]
-    return store.tracker, store.incidents
+def _guard(store: Store, clock: FrozenClock) -> Guard:
+    return Guard(store.tracker, store.incidents, NotedWakes(), clock)

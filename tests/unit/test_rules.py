@@ -47,7 +47,7 @@ SUSPECTED = Suspicion(Finding(Rule.INITIATED, 11, 10, "initiated_burst", NOW - 9
             id="a suspicion grows old",
         ),
         pytest.param(replace(CALM, queued=FULL, paused=True), Verdict.STAND_BY, None, id="paused"),
-        pytest.param(replace(CALM, queued=FULL, state=State.DRAINING), Verdict.STAND_BY, None, id="tripped already"),
+        pytest.param(replace(CALM, queued=FULL, state=State.DRAINING), Verdict.STAND_BY, None, id="draining"),
         pytest.param(replace(CALM, queued=FULL, state=State.COOLING), Verdict.STAND_BY, None, id="cooling"),
     ],
 )  # fmt: skip

@@ -1,14 +1,13 @@
 -- Count news of calls, each phase of each call once, and keep the mirror, buckets and horizon.
 --
--- KEYS[1]   {account}:state     HASH   read only here
--- KEYS[2]   {account}:flow      HASH   buckets, horizon, times
--- KEYS[3]   {account}:totals    HASH   counters since ever
--- KEYS[4]   {account}:series    HASH   a ring of per-second counts
--- KEYS[5]   {account}:queue     ZSET   queued calls that may be cancelled, by creation
--- KEYS[6]   {account}:spared    ZSET   queued calls that never are
--- KEYS[7]   {account}:incident  HASH   the open incident's counts
--- KEYS[8]   {account}:ledger    HASH   call -> outcome in the open incident
--- KEYS[8+i] {account}:call:SID  STRING phases seen of event i's call
+-- KEYS[1]   {account}:state     HASH   state, buckets, horizon, times
+-- KEYS[2]   {account}:totals    HASH   counters since ever
+-- KEYS[3]   {account}:series    HASH   a ring of per-second counts
+-- KEYS[4]   {account}:queue     ZSET   queued calls that may be cancelled, by creation
+-- KEYS[5]   {account}:spared    ZSET   queued calls that never are
+-- KEYS[6]   {account}:incident  HASH   the open incident's counts
+-- KEYS[7]   {account}:ledger    HASH   call -> outcome in the open incident
+-- KEYS[7+i] {account}:call:SID  STRING phases seen of event i's call
 -- ARGV[1] now ms              ARGV[2] door: callback or poll
 -- ARGV[3] cps                 ARGV[4] ring size in seconds
 -- ARGV[5] spike_rate          ARGV[6] most that its bucket holds
@@ -18,39 +17,40 @@
 -- ARGV[13] expiry of the incident ms
 -- then six for each event: sid, status, phase bit, dialled (0/1), at ms, spared (0/1)
 --
--- Returns {events counted, state fields, flow fields, calls in queue, calls in spared}
+-- Returns {events counted, state fields, calls in queue, calls in spared}
 local QUEUED, LEFT, DIALLED_PHASES = 1, 2, 30
-local FIRST, WIDTH = 14, 6
+local FIXED_KEYS, FIRST, WIDTH = 7, 14, 6
 
-local state_key, flow_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local queue_key, spared_key, incident_key, ledger_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local state_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3]
+local queue_key, spared_key, incident_key, ledger_key = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local door, cps, ring = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local min_backlog, account_ttl = tonumber(ARGV[9]), ARGV[10]
 local queued_ttl, left_ttl, incident_ttl = ARGV[11], ARGV[12], ARGV[13]
 
 local events = (#ARGV - FIRST + 1) / WIDTH
-if events ~= #KEYS - 8 then
+if events ~= #KEYS - FIXED_KEYS then
     return redis.error_reply('ERR observe_calls: one key per event is needed')
 end
 
+-- The order of store/snapshots.py, and the mode of the open incident last.
 local state = redis.call('HMGET', state_key, 'state', 'paused', 'generation', 'tripped', 'cooled', 'capped',
-    'mode')
+    'q_level', 'q_updated', 'q_onset', 'i_level', 'i_updated', 'i_onset', 'horizon', 'polled', 'called_back',
+    'shallow', 'suspect_rule', 'suspect_observed', 'suspect_threshold', 'suspect_setting', 'suspect_onset',
+    'suspect_since', 'mode')
+local Q_BUCKET, I_BUCKET, HORIZON, CALLED_BACK, SHALLOW, MODE = 7, 10, 13, 15, 16, 23
 local incident_open = state[1] == 'tripped' or state[1] == 'draining' or state[1] == 'cooling'
-local observing = state[7] == 'observe'
+local observing = state[MODE] == 'observe'
 
-local flow = redis.call('HMGET', flow_key, 'q_level', 'q_updated', 'q_onset', 'i_level', 'i_updated',
-    'i_onset', 'horizon', 'polled', 'called_back', 'shallow', 'suspect_rule', 'suspect_observed',
-    'suspect_threshold', 'suspect_setting', 'suspect_onset', 'suspect_since')
 local function number(value) return tonumber(value or '0') or 0 end
 local queued_bucket = {
-    level = number(flow[1]), updated = number(flow[2]), onset = number(flow[3]),
-    rate = tonumber(ARGV[5]) / 1000, most = tonumber(ARGV[6]),
+    level = number(state[Q_BUCKET]), updated = number(state[Q_BUCKET + 1]),
+    onset = number(state[Q_BUCKET + 2]), rate = tonumber(ARGV[5]) / 1000, most = tonumber(ARGV[6]),
 }
 local initiated_bucket = {
-    level = number(flow[4]), updated = number(flow[5]), onset = number(flow[6]),
-    rate = tonumber(ARGV[7]) / 1000, most = tonumber(ARGV[8]),
+    level = number(state[I_BUCKET]), updated = number(state[I_BUCKET + 1]),
+    onset = number(state[I_BUCKET + 2]), rate = tonumber(ARGV[7]) / 1000, most = tonumber(ARGV[8]),
 }
-local horizon = number(flow[7])
+local horizon = number(state[HORIZON])
 
 -- The same arithmetic as domain/rates.py: one call more, in order of time.
 local function advance(bucket, at)
@@ -62,6 +62,7 @@ end
 -- Calls older than the bucket's clock: into the bucket if it has not been empty since, else into one of
 -- their own, which is added when all events are in.
 local function pour(bucket, at)
+    bucket.changed = true
     if at >= bucket.updated then
         advance(bucket, at)
     elseif bucket.level > 0 and at >= bucket.onset then
@@ -94,6 +95,7 @@ local function tally(series, at)
     if tonumber(held_second) > second then return end
     if tonumber(held_second) < second then count = 0 end
     redis.call('HSET', series_key, field, string.format('%d:%d', second, tonumber(count) + 1))
+    if tonumber(held_second) < second then redis.call('PEXPIRE', series_key, account_ttl) end
 end
 
 local function settle(sid, outcome)
@@ -111,9 +113,12 @@ local function enter(sid, at, spared)
     if incident_open and observing and not spared then settle(sid, 'observed') end
 end
 
-local function leave(sid, status, dialled, spared)
-    local queued = redis.call('ZREM', queue_key, sid)
-    redis.call('ZREM', spared_key, sid)
+local function leave(sid, status, dialled, spared, mirrored)
+    local queued = 0
+    if mirrored then
+        queued = redis.call('ZREM', queue_key, sid)
+        if queued == 0 then redis.call('ZREM', spared_key, sid) end
+    end
     if not incident_open or observing or spared then return end
     if dialled then
         settle(sid, 'dialled')
@@ -127,7 +132,7 @@ for i = 1, events do
     local at_arg = FIRST + (i - 1) * WIDTH
     local sid, status, bit_seen = ARGV[at_arg], ARGV[at_arg + 1], tonumber(ARGV[at_arg + 2])
     local dialled, at, spared = ARGV[at_arg + 3] == '1', tonumber(ARGV[at_arg + 4]), ARGV[at_arg + 5] == '1'
-    local call_key = KEYS[8 + i]
+    local call_key = KEYS[FIXED_KEYS + i]
     local seen = number(redis.call('GET', call_key))
     if bit.band(seen, bit_seen) == 0 then
         counted = counted + 1
@@ -142,7 +147,7 @@ for i = 1, events do
                 pour(initiated_bucket, at)
                 tally('i', at)
             end
-            if seen < LEFT then leave(sid, status, dialled, spared) end
+            if seen < LEFT then leave(sid, status, dialled, spared, seen == QUEUED) end
         end
         local now_seen = bit.bor(seen, bit_seen)
         redis.call('SET', call_key, now_seen, 'PX', now_seen < LEFT and queued_ttl or left_ttl)
@@ -151,35 +156,35 @@ end
 
 local changes = {}
 local function set(index, field, value)
-    flow[index] = value
+    state[index] = value
     changes[#changes + 1] = field
     changes[#changes + 1] = value
 end
 
 local function set_bucket(index, prefix, bucket)
+    if not bucket.changed then return end
     merge_late(bucket)
     set(index, prefix .. '_level', string.format('%.6f', bucket.level))
     set(index + 1, prefix .. '_updated', string.format('%.0f', bucket.updated))
     set(index + 2, prefix .. '_onset', string.format('%.0f', bucket.onset))
 end
 
-if counted > 0 then
-    set_bucket(1, 'q', queued_bucket)
-    set_bucket(4, 'i', initiated_bucket)
-    set(7, 'horizon', string.format('%.3f', horizon))
-    redis.call('PEXPIRE', series_key, account_ttl)
+set_bucket(Q_BUCKET, 'q', queued_bucket)
+set_bucket(I_BUCKET, 'i', initiated_bucket)
+if queued_bucket.changed then
+    set(HORIZON, 'horizon', string.format('%.3f', horizon))
 end
 if door == 'callback' then
-    set(9, 'called_back', ARGV[1])
-    redis.call('HINCRBY', totals_key, counted > 0 and 'callbacks:accepted' or 'callbacks:duplicate', 1)
+    set(CALLED_BACK, 'called_back', ARGV[1])
+    if counted > 0 then redis.call('HINCRBY', totals_key, 'callbacks:accepted', counted) end
+    if counted < events then redis.call('HINCRBY', totals_key, 'callbacks:duplicate', events - counted) end
 end
 local cancellable, spared_count = redis.call('ZCARD', queue_key), redis.call('ZCARD', spared_key)
 if cancellable < min_backlog then
-    set(10, 'shallow', ARGV[1])
+    set(SHALLOW, 'shallow', ARGV[1])
 end
 if #changes > 0 then
-    redis.call('HSET', flow_key, unpack(changes))
-    redis.call('PEXPIRE', flow_key, account_ttl)
+    redis.call('HSET', state_key, unpack(changes))
 end
 
-return { counted, state, flow, cancellable, spared_count }
+return { counted, state, cancellable, spared_count }

@@ -1,7 +1,7 @@
 -- Note that Twilio's list was read whole, and hold the horizon to what it showed.
 --
--- KEYS[1] {account}:flow  KEYS[2] {account}:queue  KEYS[3] {account}:spared
--- ARGV[1] now ms  ARGV[2] cps  ARGV[3] min_backlog  ARGV[4] expiry of account keys ms
+-- KEYS[1] {account}:state  KEYS[2] {account}:queue  KEYS[3] {account}:spared
+-- ARGV[1] now ms  ARGV[2] cps  ARGV[3] min_backlog
 --
 -- Returns 1
 local now, cps = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -14,5 +14,4 @@ redis.call('HSET', KEYS[1], 'polled', now, 'horizon', string.format('%.3f', hori
 if cancellable < tonumber(ARGV[3]) then
     redis.call('HSET', KEYS[1], 'shallow', now)
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1

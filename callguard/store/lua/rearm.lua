@@ -1,8 +1,8 @@
 -- Close the incident, keep it under its own name, empty the buckets and arm the guard.
 --
--- KEYS[1] {account}:state  KEYS[2] {account}:flow  KEYS[3] {account}:incident  KEYS[4] {account}:ledger
--- KEYS[5] {account}:incident:ID  KEYS[6] {account}:ledger:ID
--- KEYS[7] {account}:queue  KEYS[8] {account}:spared
+-- KEYS[1] {account}:state  KEYS[2] {account}:incident  KEYS[3] {account}:ledger
+-- KEYS[4] {account}:incident:ID  KEYS[5] {account}:ledger:ID
+-- KEYS[6] {account}:queue  KEYS[7] {account}:spared
 -- ARGV[1] generation  ARGV[2] force (0/1): from any open state  ARGV[3] now ms  ARGV[4] reason
 -- ARGV[5] expiry of the incident ms
 --
@@ -12,21 +12,17 @@ local state = held[1] or 'armed'
 if state == 'armed' or held[2] ~= ARGV[1] or (state ~= 'cooling' and ARGV[2] ~= '1') then
     return 0
 end
-redis.call('HSET', KEYS[1], 'state', 'armed')
-redis.call('HDEL', KEYS[1], 'tripped', 'cooled', 'capped', 'mode')
+redis.call('HSET', KEYS[1], 'state', 'armed', 'q_level', 0, 'i_level', 0)
+redis.call('HDEL', KEYS[1], 'tripped', 'cooled', 'capped', 'mode', 'suspect_rule', 'suspect_observed',
+    'suspect_threshold', 'suspect_setting', 'suspect_onset', 'suspect_since')
 if redis.call('EXISTS', KEYS[2]) == 1 then
-    redis.call('HSET', KEYS[2], 'q_level', 0, 'i_level', 0)
-    redis.call('HDEL', KEYS[2], 'suspect_rule', 'suspect_observed', 'suspect_threshold', 'suspect_setting',
-        'suspect_onset', 'suspect_since')
+    redis.call('HSET', KEYS[2], 'closed', ARGV[3], 'reason', ARGV[4],
+        'remaining', redis.call('ZCARD', KEYS[6]), 'spared', redis.call('ZCARD', KEYS[7]))
+    redis.call('RENAME', KEYS[2], KEYS[4])
+    redis.call('PEXPIRE', KEYS[4], ARGV[5])
 end
 if redis.call('EXISTS', KEYS[3]) == 1 then
-    redis.call('HSET', KEYS[3], 'closed', ARGV[3], 'reason', ARGV[4],
-        'remaining', redis.call('ZCARD', KEYS[7]), 'spared', redis.call('ZCARD', KEYS[8]))
     redis.call('RENAME', KEYS[3], KEYS[5])
     redis.call('PEXPIRE', KEYS[5], ARGV[5])
-end
-if redis.call('EXISTS', KEYS[4]) == 1 then
-    redis.call('RENAME', KEYS[4], KEYS[6])
-    redis.call('PEXPIRE', KEYS[6], ARGV[5])
 end
 return 1

@@ -1,7 +1,7 @@
 -- Open an incident, if the account is armed and nobody was faster.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:incident  KEYS[3] {account}:ledger
--- KEYS[4] {account}:incidents  KEYS[5] {account}:totals  KEYS[6] {account}:flow
+-- KEYS[4] {account}:incidents  KEYS[5] {account}:totals
 -- ARGV[1] generation expected  ARGV[2] now ms  ARGV[3] mode  ARGV[4] incident id
 -- ARGV[5] expiry of the incident ms  ARGV[6] rule  ARGV[7] histogram field of the delay
 -- ARGV[8] the delay in seconds  ARGV[9...] field, value, ... of the incident
@@ -15,7 +15,8 @@ end
 
 redis.call('HSET', KEYS[1], 'state', 'tripped', 'generation', generation + 1, 'tripped', ARGV[2],
     'mode', ARGV[3])
-redis.call('HDEL', KEYS[1], 'cooled', 'capped')
+redis.call('HDEL', KEYS[1], 'cooled', 'capped', 'suspect_rule', 'suspect_observed', 'suspect_threshold',
+    'suspect_setting', 'suspect_onset', 'suspect_since')
 redis.call('DEL', KEYS[2], KEYS[3])
 redis.call('HSET', KEYS[2], 'id', ARGV[4], 'generation', generation + 1, 'tripped', ARGV[2],
     'mode', ARGV[3], 'rule', ARGV[6])
@@ -29,6 +30,4 @@ redis.call('PEXPIRE', KEYS[4], ARGV[5])
 redis.call('HINCRBY', KEYS[5], 'trips:' .. ARGV[6], 1)
 redis.call('HINCRBY', KEYS[5], ARGV[7], 1)
 redis.call('HINCRBYFLOAT', KEYS[5], 'detection_sum', ARGV[8])
-redis.call('HDEL', KEYS[6], 'suspect_rule', 'suspect_observed', 'suspect_threshold', 'suspect_setting',
-    'suspect_onset', 'suspect_since')
 return 1
