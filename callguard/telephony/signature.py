@@ -1,0 +1,138 @@
+"""Whether a callback is Twilio's.
+
+Sources: https://www.twilio.com/docs/usage/security#validating-requests,
+https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys
+"""
+
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from twilio.request_validator import SIGNATURE_HEADER, SIGNATURE_SETTINGS_HEADER, RequestValidator
+
+from callguard.config.accounts import Account, SignatureAlgorithm
+
+STATUS_PATH = "/twilio/status"
+
+# Twilio appends the fields to the query. Characters that a URL cannot hold are refused: parsers drop or
+# move some of them (a tab, a fragment), so that the signed text would not be the text that is read.
+_QUERY = re.compile(r"[!$-~]*")
+_SIGNATURE = re.compile(r"(?:[A-Za-z0-9+/]{27}|[A-Za-z0-9+/]{43})=")  # 160 or 256 bits
+_MOST_SETTINGS_CHARACTERS = 256
+
+
+class Headers(Protocol):
+    """Request headers; a repeated one is joined with commas, as WSGI servers do."""
+
+    def get(self, name: str, /) -> str | None:
+        """Return a header's value, None where it is missing. Upper and lower case are the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    """Something that signs, and the one way in which it does."""
+
+    validator: RequestValidator
+    algorithm: SignatureAlgorithm
+
+    def has_signed(self, signature: str, texts: Sequence[str]) -> bool:
+        # `RequestValidator.validate` does the same, but it takes the URL and the fields apart anew for each
+        # try, which costs twenty times as much, and loses a host in brackets.
+        for text in texts:
+            expected = self.validator.compute_signature(text, {}, self.algorithm.value)
+            if hmac.compare_digest(signature, expected):
+                return True
+        return False
+
+
+class CallbackAuthenticator:
+    """Checks signatures against the URL, tokens and keys of our configuration, and nothing else.
+
+    No method raises, whatever it is given: what cannot be verified is False.
+    """
+
+    def __init__(self, public_url: str, accounts: Mapping[str, Account]) -> None:
+        """Serve callbacks to `public_url` + `/twilio/status` + the query of `public_url`, if it has one."""
+        self._urls, self._query = _callback_urls(public_url), urlsplit(public_url).query
+        self._form_urls = self._with_query(self._query)
+        self._tokens = {
+            account.sid: tuple(_secret(token, SignatureAlgorithm.SHA1) for token in account.auth_tokens)
+            for account in accounts.values()
+        }
+        self._shared_keys = {
+            (account.sid, key.id, key.algorithm.value): (_secret(key.secret, key.algorithm),)
+            for account in accounts.values()
+            for key in account.shared_keys
+        }
+
+    def verify_form(self, account_sid: str | None, raw_query: str, fields_text: str, headers: Headers) -> bool:
+        """Return whether `account_sid` has signed a POST.
+
+        `raw_query` is the query string as it came, still escaped; it must be the configured one.
+        `fields_text` has the names and values of all fields, decoded, sorted and without anything between.
+        """
+        if raw_query != self._query:
+            return False
+        return self._verify(account_sid, [url + fields_text for url in self._form_urls], headers)
+
+    def verify_query(self, account_sid: str | None, raw_query: str, headers: Headers) -> bool:
+        """Return whether `account_sid` has signed a GET, whose fields follow the configured query."""
+        begins_well = not self._query or f"{raw_query}&".startswith(f"{self._query}&")
+        if not begins_well or not _QUERY.fullmatch(raw_query):
+            return False
+        return self._verify(account_sid, self._with_query(raw_query), headers)
+
+    def _verify(self, account_sid: str | None, texts: Sequence[str], headers: Headers) -> bool:
+        try:
+            signature = headers.get(SIGNATURE_HEADER)
+            if account_sid is None or signature is None or not _SIGNATURE.fullmatch(signature):
+                return False
+            secrets = self._secrets(account_sid, headers.get(SIGNATURE_SETTINGS_HEADER))
+            return any(secret.has_signed(signature, texts) for secret in secrets)
+        except (TypeError, ValueError):
+            return False  # Text that has no UTF-8, such as half a surrogate pair.
+
+    def _secrets(self, account_sid: str, settings: str | None) -> tuple[_Secret, ...]:
+        """Return what the request may be signed with.
+
+        The settings header is not signed. It may name one of our keys, but it never chooses an algorithm, and
+        with it the auth tokens are out of the question.
+        """
+        if settings is None:
+            return self._tokens.get(account_sid, ())
+        return self._shared_keys.get((account_sid, *_named_in(settings)), ())
+
+    def _with_query(self, query: str) -> tuple[str, ...]:
+        return tuple(f"{url}?{query}" if query else url for url in self._urls)
+
+
+def _secret(secret: str, algorithm: SignatureAlgorithm) -> _Secret:
+    return _Secret(RequestValidator(secret), algorithm)
+
+
+def _callback_urls(public_url: str) -> tuple[str, str]:
+    """Return the URL without a query, without and with its port; the likelier first.
+
+    Twilio drops the port over HTTPS and keeps it over HTTP, but not always
+    (https://github.com/twilio/twilio-python/issues/392). It drops user names and fragments.
+    """
+    parts = urlsplit(public_url)
+    host = parts.netloc.rpartition("@")[2]
+    bare = re.sub(r":\d*$", "", host)
+    standard_port = 443 if parts.scheme == "https" else 80
+    hosts = (bare, f"{bare}:{parts.port or standard_port}")
+    likelier_first = hosts[::-1] if parts.scheme == "http" and parts.port else hosts
+    without, with_port = (f"{parts.scheme}://{h}{parts.path.rstrip('/')}{STATUS_PATH}" for h in likelier_first)
+    return without, with_port
+
+
+def _named_in(settings: str) -> tuple[str, str]:
+    """Return key and algorithm of `key=<id>,algorithm=<algorithm>`; two blanks if it says anything else."""
+    parts = [part.partition("=") for part in settings[: _MOST_SETTINGS_CHARACTERS + 1].split(",")]
+    named = {name.strip(): value.strip() for name, _, value in parts}
+    if len(settings) > _MOST_SETTINGS_CHARACTERS or len(parts) != 2 or named.keys() != {"key", "algorithm"}:
+        return "", ""
+    return named["key"], named["algorithm"]

@@ -1,0 +1,38 @@
+"""The web process: callbacks in, metrics and probes out."""
+
+import sys
+
+from flask import Flask
+
+from callguard.bootstrap import WEB_PATIENCE_SECONDS, Services, build
+from callguard.config.errors import ConfigurationError
+from callguard.ports import CallGuardError
+from callguard.startup import start
+from callguard.web.callbacks import callbacks
+from callguard.web.form import MOST_BODY_BYTES
+from callguard.web.probes import probes
+
+# gunicorn's exit code for "the app cannot be loaded": it stops, instead of starting workers for ever.
+_APP_LOAD_ERROR = 4
+
+
+def create_app(services: Services | None = None) -> Flask:
+    """Return the WSGI app; without `services` it reads the environment.
+
+    Bad settings end the process with a message that names them.
+    """
+    app = Flask("callguard", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
+    built = services or _build_from_environment()
+    app.extensions["callguard"] = built
+    app.register_blueprint(callbacks(built))
+    app.register_blueprint(probes(built))
+    return app
+
+
+def _build_from_environment() -> Services:
+    try:
+        return build(start(), patience=WEB_PATIENCE_SECONDS)
+    except (ConfigurationError, CallGuardError) as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(_APP_LOAD_ERROR)

@@ -1,0 +1,126 @@
+"""Reading the fields of a callback: bounded, decoded without guessing, nothing dropped."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from callguard.ports import CallGuardError
+
+MOST_BODY_BYTES = 16 * 1024
+"""Twilio's callbacks are below 2 kB."""
+
+MOST_FIELDS = 64
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+_CLAIM = re.compile(rb"AccountSid\W{1,8}(AC[0-9a-f]{32})(?![0-9A-Za-z])")
+
+
+class UnreadableForm(CallGuardError):
+    """A request without fields to verify. `claimed_account` is the SID that its text names, if any."""
+
+    def __init__(self, raw: bytes = b"") -> None:
+        """Look for an account in what was read of the request."""
+        super().__init__()
+        claim = _CLAIM.search(raw)
+        self.claimed_account = claim.group(1).decode() if claim else None
+
+
+class UnsupportedMediaType(UnreadableForm):
+    """The body is not a form."""
+
+
+class TooLarge(UnreadableForm):
+    """More than `MOST_BODY_BYTES` or `MOST_FIELDS`."""
+
+
+class Undecodable(UnreadableForm):
+    """Bytes that are no UTF-8, or a body that broke off: nothing that a signature could be checked over."""
+
+
+class Form(dict[str, str]):
+    """Fields by name; `pairs` has them in the order in which they came, and repeated names each time."""
+
+    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        """Keep the pairs; by name, the last one counts."""
+        super().__init__(pairs)
+        self.pairs = pairs
+
+    @property
+    def has_repeated_names(self) -> bool:
+        """True where a lookup by name hides something."""
+        return len(self.pairs) != len(self)
+
+    def signed_text(self) -> str:
+        """Return what Twilio appends to the URL before it signs: names and values, sorted, each pair once.
+
+        https://www.twilio.com/docs/usage/security#validating-requests and twilio's `RequestValidator`, which
+        takes eight times as long for it.
+        """
+        if self.has_repeated_names:
+            return "".join([name + value for name, value in sorted(set(self.pairs))])
+        return "".join([name + self[name] for name in sorted(self)])
+
+
+def read_form(environ: Mapping[str, Any]) -> Form:
+    """Read the body of a POST from its WSGI environment.
+
+    Raises:
+        UnsupportedMediaType: it is no `application/x-www-form-urlencoded` (parameters are allowed).
+        TooLarge: too many bytes, by its own account or counted, or too many fields.
+        Undecodable: it cannot be read as UTF-8.
+    """
+    is_form = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() == FORM_TYPE
+    body = _read_body(environ)
+    if not is_form:
+        raise UnsupportedMediaType(body)
+    if len(body) > MOST_BODY_BYTES:
+        raise TooLarge(body)
+    return _fields(body)
+
+
+def read_query(raw_query: str) -> Form:
+    """Read the fields of a GET from its query string, which is still escaped.
+
+    Raises:
+        TooLarge, Undecodable: as `read_form` does.
+    """
+    raw = raw_query.encode("utf-8", "replace")
+    if len(raw) > MOST_BODY_BYTES:
+        raise TooLarge(raw[:MOST_BODY_BYTES])
+    return _fields(raw)
+
+
+def _read_body(environ: Mapping[str, Any]) -> bytes:
+    """Return the body, or of a longer one `MOST_BODY_BYTES` + 1 bytes."""
+    length = environ.get("CONTENT_LENGTH") or ("" if environ.get("wsgi.input_terminated") else "0")
+    if length and not length.isdecimal():
+        raise Undecodable
+    most = MOST_BODY_BYTES + 1
+    try:
+        body: bytes = environ["wsgi.input"].read(min(int(length), most) if length and len(length) < 10 else most)
+    except Exception:
+        # Each server has its own errors for a broken connection or chunk; all mean the same.
+        raise Undecodable from None
+    return body
+
+
+def _fields(raw: bytes) -> Form:
+    if raw.count(b"&") >= MOST_FIELDS:
+        raise TooLarge(raw)
+    try:
+        return Form(_pairs(raw.decode()))
+    except ValueError:
+        raise Undecodable(raw) from None
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Do as `urllib.parse.parse_qsl` with blanks kept, in a third of its time: most texts hold no escape."""
+    pairs = []
+    for field in text.replace("+", " ").split("&"):
+        name, _, value = field.partition("=")
+        if "%" in field:
+            pairs.append((unquote_to_bytes(name).decode(), unquote_to_bytes(value).decode()))
+        elif field:
+            pairs.append((name, value))
+    return pairs

@@ -1,0 +1,50 @@
+"""Probes and metrics."""
+
+import hmac
+
+from flask import Blueprint, Response, request
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from callguard.bootstrap import Services
+from callguard.ports import CallGuardError
+
+
+def probes(services: Services) -> Blueprint:
+    """Return `/healthz` (this process serves), `/readyz` (it can do its work) and `/metrics`."""
+    blueprint = Blueprint("probes", __name__)
+    registry = CollectorRegistry()
+    registry.register(services.collector)
+
+    @blueprint.get("/healthz")
+    def healthz() -> Response:
+        return _text("ok\n")
+
+    @blueprint.get("/readyz")
+    def readyz() -> Response:
+        try:
+            services.heartbeats.ages(services.clock.now_ms())
+        except CallGuardError as error:
+            return _text(f"{error}\n", 503)
+        return _text("ok\n")
+
+    @blueprint.get("/metrics")
+    def metrics() -> Response:
+        if not _may_scrape(services.metrics_token):
+            answer = _text("CALLGUARD_METRICS_TOKEN is set: send it as a bearer token\n", 401)
+            answer.headers["WWW-Authenticate"] = 'Bearer realm="callguard"'
+            return answer
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    return blueprint
+
+
+def _may_scrape(token: str | None) -> bool:
+    if token is None:
+        return True
+    offered = request.headers.get("Authorization", "")
+    return hmac.compare_digest(offered.encode(), f"Bearer {token}".encode())
+
+
+def _text(body: str, status: int = 200) -> Response:
+    return Response(body, status, content_type="text/plain; charset=utf-8")

@@ -1,0 +1,139 @@
+"""From a request with a callback to its answer."""
+
+from enum import Enum
+
+from flask import Request, Response
+
+from callguard.config.accounts import Account
+from callguard.domain.calls import CallEvent
+from callguard.domain.numbers import NumberList
+from callguard.ports import StoreUnavailable
+from callguard.web.callback_parser import Ignored, MalformedCallback, once_each, parse_callback
+from callguard.web.callback_services import CallbackServices
+from callguard.web.form import Form, TooLarge, UnreadableForm, UnsupportedMediaType, read_form, read_query
+from callguard.web.spaced_warning import SpacedWarning
+from callguard.web.uncounted import UncountedResults
+
+
+class CallbackResult(Enum):
+    """What became of a callback, as `callguard_callbacks_total` counts it.
+
+    The store itself counts the accepted ones and duplicates.
+    """
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    FORBIDDEN = "forbidden"
+    MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    UNAVAILABLE = "unavailable"
+
+
+_ANSWERS = {
+    CallbackResult.ACCEPTED: "204 NO CONTENT",
+    CallbackResult.IGNORED: "204 NO CONTENT",
+    CallbackResult.FORBIDDEN: "403 FORBIDDEN",
+    CallbackResult.MALFORMED: "400 BAD REQUEST",
+    CallbackResult.TOO_LARGE: "413 REQUEST ENTITY TOO LARGE",
+    CallbackResult.UNSUPPORTED_MEDIA_TYPE: "415 UNSUPPORTED MEDIA TYPE",
+    CallbackResult.UNAVAILABLE: "503 SERVICE UNAVAILABLE",
+}
+
+
+class Reception:
+    """Takes one callback after the other: verify, parse, hand on, answer."""
+
+    def __init__(self, services: CallbackServices) -> None:
+        """Count and warn for this process."""
+        self._services = services
+        self._accounts = services.accounts
+        self._authenticator = services.authenticator
+        self._never_cancel = {sid: NumberList(a.policy.never_cancel) for sid, a in self._accounts.items()}
+        self._uncounted = UncountedResults(services.refuse)
+        self._unknown_account = SpacedWarning(
+            "a callback was refused: no account is configured whose SID ends in %s", services.clock
+        )
+        self._bad_signature = SpacedWarning(
+            "a callback was refused: its signature does not fit the account whose SID ends in %s; if it is from "
+            "Twilio, check CALLGUARD_PUBLIC_URL and the account's tokens",
+            services.clock,
+        )
+        self._unavailable = SpacedWarning(
+            "Redis did not answer, so a callback was answered 503; account SID ends in %s", services.clock
+        )
+
+    def answer(self, request: Request) -> Response:
+        """Return the answer to a request, whatever it holds."""
+        is_post = request.method == "POST"
+        try:
+            form = read_form(request.environ) if is_post else read_query(request.environ.get("QUERY_STRING", ""))
+        except UnreadableForm as error:
+            return self._refuse(error.claimed_account, _result_of(error))
+        account_sid, signed_text = form.get("AccountSid"), form.signed_text() if is_post else None
+        if not self._is_authentic(account_sid, request, signed_text):
+            return self._refuse(account_sid, CallbackResult.FORBIDDEN)
+        return self._parse(self._accounts[form["AccountSid"]], form, signed_text)
+
+    def _is_authentic(self, account_sid: str | None, request: Request, signed_text: str | None) -> bool:
+        raw_query, headers = request.environ.get("QUERY_STRING", ""), request.headers
+        if signed_text is None:
+            return self._authenticator.verify_query(account_sid, raw_query, headers)
+        return self._authenticator.verify_form(account_sid, raw_query, signed_text, headers)
+
+    def _parse(self, account: Account, form: Form, signed_text: str | None) -> Response:
+        try:
+            event = parse_callback(
+                once_each(form),
+                self._services.clock.now_ms(),
+                self._never_cancel[account.sid],
+                signed_text=signed_text,
+            )
+        except MalformedCallback as error:
+            return self._refuse(account.sid, CallbackResult.MALFORMED, error.code)
+        if isinstance(event, Ignored):
+            return self._refuse(account.sid, CallbackResult.IGNORED)
+        return self._take(account, event)
+
+    def _take(self, account: Account, event: CallEvent) -> Response:
+        try:
+            self._services.take_callback(account, event)
+        except StoreUnavailable:
+            self._uncounted.remember(account.sid, CallbackResult.UNAVAILABLE.value)
+            self._unavailable.due(account.sid[-4:])
+            answer = _answer(CallbackResult.UNAVAILABLE)
+            answer.headers["Retry-After"] = "1"
+            return answer
+        self._uncounted.count_some()
+        return _answer(CallbackResult.ACCEPTED)
+
+    def _refuse(self, account_sid: str | None, result: CallbackResult, code: str = "") -> Response:
+        """Answer, and count for configured accounts only: nobody else causes a write or a label."""
+        is_known = account_sid is not None and account_sid in self._accounts
+        if account_sid is not None and is_known:
+            self._count(account_sid, result)
+        if result is CallbackResult.FORBIDDEN:
+            (self._bad_signature if is_known else self._unknown_account).due((account_sid or "")[-4:])
+        return _answer(result, code)
+
+    def _count(self, account_sid: str, result: CallbackResult) -> None:
+        try:
+            self._services.refuse(account_sid, result.value)
+        except StoreUnavailable:
+            self._uncounted.remember(account_sid, result.value)
+        else:
+            self._uncounted.count_some()
+
+
+def _result_of(error: UnreadableForm) -> CallbackResult:
+    if isinstance(error, TooLarge):
+        return CallbackResult.TOO_LARGE
+    if isinstance(error, UnsupportedMediaType):
+        return CallbackResult.UNSUPPORTED_MEDIA_TYPE
+    return CallbackResult.FORBIDDEN
+
+
+def _answer(result: CallbackResult, code: str = "") -> Response:
+    """Return Twilio's answer. It logs a warning for any but 2xx: https://www.twilio.com/docs/api/errors/15003"""
+    return Response(code, _ANSWERS[result], content_type="text/plain; charset=utf-8")

@@ -1,0 +1,336 @@
+"""A signed callback is believed only where it can be read in one way."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.numbers import NumberList
+from callguard.store.retention import LEFT_CALL_MS
+from callguard.web.callback_parser import (
+    MOST_AHEAD_MS,
+    STALE_MS,
+    Ignored,
+    MalformedCallback,
+    once_each,
+    parse_callback,
+)
+from callguard.web.form import Form, Undecodable, read_query
+from tests.web.callbacks import CALL_SID, NOW_MS, fields, timestamp
+
+HOUR_MS = 3_600_000
+SECOND_MS = NOW_MS // 1000 * 1000
+USED = ("AccountSid", "CallSid", "CallStatus", "From", "SequenceNumber", "Timestamp", "To")
+NOBODY = NumberList([])
+
+
+def parse(form: Mapping[str, str], never_cancel: NumberList = NOBODY) -> CallEvent | Ignored:
+    return parse_callback(form, NOW_MS, never_cancel, signed_text=text_of(form))
+
+
+def text_of(form: Mapping[str, str]) -> str:
+    return Form(list(form.items())).signed_text()
+
+
+def code_of(form: Mapping[str, str]) -> str:
+    with pytest.raises(MalformedCallback) as refused:
+        parse(form)
+    return refused.value.code
+
+
+@pytest.mark.parametrize("status", CallStatus)
+def test_every_status_of_twilio_is_news(status: CallStatus) -> None:
+    event = parse(fields(CallStatus=status.value))
+
+    assert event == CallEvent(CALL_SID, status, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("sent_ms", "at_ms"), [(NOW_MS - 5_000, SECOND_MS - 5_000), (NOW_MS - 1_000, NOW_MS), (NOW_MS + 5_000, NOW_MS)]
+)
+def test_a_queued_call_was_created_when_twilio_says_unless_that_is_now(sent_ms: int, at_ms: int) -> None:
+    event = parse(fields(CallStatus="queued", Timestamp=timestamp(sent_ms)))
+
+    assert isinstance(event, CallEvent)
+    assert event.at_ms == at_ms
+
+
+@pytest.mark.parametrize("zone", ["+0000", "-0000", "GMT", "UTC"])
+def test_all_names_of_utc_are_known(zone: str) -> None:
+    event = parse(fields(CallStatus="queued", Timestamp=timestamp(NOW_MS - 9_000).replace("+0000", zone)))
+
+    assert isinstance(event, CallEvent)
+    assert event.at_ms == SECOND_MS - 9_000
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("From", "+15550009123"), ("To", "+15550009123"), ("To", "client:jane")]
+)
+def test_a_call_from_or_to_a_spared_number_is_spared(name: str, number: str) -> None:
+    never_cancel = NumberList(["+15550009*", "client:jane"])
+
+    spared, usual = parse(fields(**{name: number}), never_cancel), parse(fields(), never_cancel)
+
+    assert isinstance(spared, CallEvent)
+    assert isinstance(usual, CallEvent)
+    assert (spared.spared, usual.spared) == (True, False)
+
+
+@pytest.mark.parametrize("name", USED)
+def test_what_is_used_is_required(name: str) -> None:
+    assert code_of(fields(**{name: None})).startswith("missing_")
+
+
+@pytest.mark.parametrize("name", ["From", "To"])
+def test_an_outbound_call_has_two_ends(name: str) -> None:
+    assert code_of(fields(**{name: ""})) == f"missing_{name.lower()}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("AccountSid", "AC" + "A" * 32, "bad_account_sid"),
+        ("CallSid", "CA" + "1" * 31, "bad_call_sid"),
+        ("CallSid", "CA" + "g" * 32, "bad_call_sid"),
+        ("CallSid", CALL_SID + "\n", "bad_call_sid"),
+        ("CallStatus", "Queued", "unknown_call_status"),
+        ("CallStatus", "", "unknown_call_status"),
+        ("Timestamp", "2026-11-21T10:00:00Z", "bad_timestamp"),
+        ("Timestamp", "Mon, 31 Feb 2026 10:00:00 +0000", "bad_timestamp"),
+        ("Timestamp", "Mon, 21 Sep 2026 24:00:00 +0000", "bad_timestamp"),
+        ("Timestamp", "Mon, 21 Sep 2026 10:00:00", "bad_timestamp"),
+        ("Timestamp", "Mon, 21 Sep 2026 10:00:00 +9999", "bad_timestamp"),
+        ("Timestamp", "Mon, 21 Sep 0000 10:00:00 +0000", "bad_timestamp"),
+        ("SequenceNumber", "-1", "bad_sequence_number"),
+        ("SequenceNumber", "1234567", "bad_sequence_number"),
+        ("SequenceNumber", "\u0661", "bad_sequence_number"),
+        ("Direction", "outbound", "bad_direction"),
+        ("Direction", "", "bad_direction"),
+        ("ParentCallSid", "CA1", "bad_parent_call_sid"),
+        ("ApiVersion", "2", "bad_api_version"),
+        ("CallDuration", "1.5", "bad_call_duration"),
+        ("Duration", "x", "bad_duration"),
+        ("SipResponseCode", "20", "bad_sip_response_code"),
+        ("CallbackSource", "Call Progress", "bad_callback_source"),
+        ("From", "+", "bad_from"),
+        ("From", "Jane", "bad_from"),
+        ("To", "+1555000222x", "bad_to"),
+        ("To", "client:", "bad_to"),
+        ("To", "client:janeToCity", "bad_to"),
+        ("FromCountry", "USA", "bad_from_country"),
+        ("ToZip", "1" * 17, "bad_to_zip"),
+        ("CallerCity", "x" * 101, "bad_caller_city"),
+        ("Novelty", "x" * 4097, "bad_field"),
+        ("1Novelty", "x", "bad_field"),
+        ("", "x", "bad_field"),
+        ("N" * 101, "x", "bad_field"),
+    ],
+)
+def test_each_field_must_match_its_own_pattern(name: str, value: str, code: str) -> None:
+    assert code_of(fields(**{name: value})) == code
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CallSid", "CA" + "aB" * 16),
+        ("Direction", None),
+        ("ParentCallSid", ""),
+        ("SipResponseCode", "487"),
+        ("CallDuration", "0"),
+        ("ForwardedFrom", "+15550003333"),
+        ("CallerCity", "NWYRCYZN01"),
+        ("From", "anonymous"),
+        ("From", "+266696687"),
+        ("From", "client:GoldenQuincyPortland"),
+        ("From", "client:Tom"),
+        ("To", "12345"),
+        ("To", "sip:jane@example.com;transport=tcp?x-y=1"),
+        ("NewSinceYesterday", "anything, é"),
+        ("SipHeader_X-Id", "7"),
+    ],
+)
+def test_what_twilio_may_well_send_is_accepted(name: str, value: str | None) -> None:
+    assert isinstance(parse(fields(**{name: value})), CallEvent)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"Direction": "inbound"}, Ignored.OTHER_DIRECTION),
+        ({"Direction": "inbound", "To": ""}, Ignored.OTHER_DIRECTION),
+        ({"Direction": "outbound-dial"}, Ignored.OTHER_DIRECTION),
+        ({"Direction": "trunking-originating"}, Ignored.OTHER_DIRECTION),
+        ({"ParentCallSid": "CA" + "2" * 32}, Ignored.CHILD_CALL),
+        ({"Timestamp": timestamp(NOW_MS - 6 * HOUR_MS - 1000)}, Ignored.STALE),
+        ({"Timestamp": timestamp(NOW_MS + MOST_AHEAD_MS + 1000)}, Ignored.STALE),
+        ({"Timestamp": "Wed, 01 Jan 1000 00:00:00 +2359"}, Ignored.STALE),
+        ({"Timestamp": "Tue, 31 Dec 2999 23:59:59 -2359"}, Ignored.STALE),
+    ],
+)
+def test_calls_outside_of_the_rate_queue_and_old_news_are_ignored(changes: dict[str, str], why: Ignored) -> None:
+    assert parse(fields(**changes)) is why
+
+
+def test_news_goes_stale_before_the_store_forgets_a_call() -> None:
+    assert STALE_MS <= LEFT_CALL_MS
+    just_fresh = fields(Timestamp=timestamp(NOW_MS - 6 * HOUR_MS + 1000))
+    assert isinstance(parse(just_fresh), CallEvent)
+
+
+def test_a_name_may_come_once_only() -> None:
+    for value in ("a", "b"):
+        with pytest.raises(MalformedCallback, match="duplicate_field"):
+            once_each(Form([("X", "a"), ("Y", ""), ("X", value)]))
+
+
+@given(st.text("ab=&%+C39éxA ", max_size=40))
+def test_fields_are_read_as_the_standard_library_reads_them(query: str) -> None:
+    try:
+        expected = parse_qsl(query, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        with pytest.raises(Undecodable):
+            read_query(query)
+        return
+
+    assert read_query(query).pairs == expected
+
+
+ATTACKS = {
+    "Timestamp within SequenceNumber": ("SequenceNumber", "Timestamp"),
+    "CallStatus within CallSid": ("CallSid", "CallStatus"),
+    "Direction within FromZip's neighbour": ("CallerCity", "Direction"),
+    "ParentCallSid within FromZip": ("FromZip", "ParentCallSid"),
+    "To within Timestamp": ("Timestamp", "To"),
+}
+
+
+@pytest.mark.parametrize(("into", "hidden"), ATTACKS.values(), ids=ATTACKS.keys())
+def test_a_field_does_not_hide_in_its_neighbour(into: str, hidden: str) -> None:
+    form = fields(Direction="inbound", ParentCallSid="CA" + "2" * 32)
+    form[into] += hidden + form.pop(hidden)
+
+    with pytest.raises(MalformedCallback):
+        parse(form)
+
+
+SECOND_CALL = "CA" + "2" * 32
+
+
+@pytest.mark.parametrize(
+    ("honest", "cut"),
+    [
+        # What would have the callback ignored hides in something that is not used.
+        ({"CallerName": "x", "Direction": "inbound"}, {"CallerName": "xDirectioninbound", "Direction": None}),
+        ({"Direction": "inbound"}, {"Direction": None, "Directioninbound": ""}),
+        ({"Direction": "inbound"}, {"Direction": None, "Directionin": "bound"}),
+        ({"ParentCallSid": SECOND_CALL}, {"FromZip": f"94105ParentCallSid{SECOND_CALL}"}),
+        ({"ParentCallSid": SECOND_CALL}, {f"ParentCallSid{SECOND_CALL}": ""}),
+        # An address without an end of its own loses or wins letters, and with them its protection.
+        ({"To": "client:xTom"}, {"To": "client:x", "Tom": ""}),
+        ({"To": "client:xtom"}, {"To": "client:x", "tom": ""}),
+        ({"To": "client:x", "ToCity": ""}, {"To": "client:xToCity"}),
+        ({"From": "client:x", "FromCity": "y"}, {"From": "client:xFromCityy"}),
+        (
+            {"ForwardedFrom": "+15550003333", "From": "client:jane"},
+            {"Forwarded": "", "From": "+15550003333", "Fromclient": ":jane"},
+        ),
+    ],
+)
+def test_the_known_ways_to_move_a_border_lead_nowhere(
+    honest: dict[str, str | None], cut: dict[str, str | None]
+) -> None:
+    bare: dict[str, str | None] = dict.fromkeys(("FromCity", "FromZip", "ToCity", "ToCountry"))
+    if "94105" in str(cut):
+        bare["FromZip"] = "94105"
+    sent, changed = fields(**{**bare, **honest}), fields(**{**bare, **cut})
+    assert text_of(sent) == text_of(changed)
+
+    with pytest.raises(MalformedCallback):
+        parse(changed)
+
+
+@pytest.mark.parametrize(("name", "novelty"), [("From", "Gravity"), ("To", "Tone")])
+def test_an_address_that_only_a_name_of_tomorrow_ends_is_refused(name: str, novelty: str) -> None:
+    """The price of the above: nothing says where `client:jane` ends if what follows is not known to us."""
+    bare = dict.fromkeys(("FromCity", "FromZip", "ToCity", "ToCountry"))
+
+    assert code_of(fields(**{**bare, name: "client:jane", novelty: "x"})) == f"ambiguous_{name.lower()}"
+    assert isinstance(parse(fields(**{**bare, novelty: "x"})), CallEvent)
+
+
+FORMS = [
+    fields(),
+    fields(Direction="inbound"),
+    fields(ParentCallSid="CA" + "2" * 32, Direction=None),
+    fields(From="client:xTomToday", To="client:BobToo", ToCity=None, ToCountry=None),
+    fields(From="sip:anna@example.com", ForwardedFrom="+15550003333", To="client:Frommer"),
+    fields(From="+15550009", To="anonymous", CallerName="Directions Ltd", Novelty="FromHere"),
+    fields(CallStatus="queued", SequenceNumber="12", To="12345", Zeta="1"),
+]
+MOVES = st.lists(
+    st.tuples(st.sampled_from(["join", "shift", "split"]), st.floats(0, 1), st.integers(-12, 12)),
+    min_size=1,
+    max_size=8,
+)
+
+
+def recut(form: dict[str, str], moves: list[tuple[str, float, int]]) -> dict[str, str]:
+    """Cut the text that is signed for `form` in another way that needs the same signature.
+
+    `borders` are the places where a name begins and ends, one after the other.
+    """
+    text = text_of(form)
+    borders = [0]
+    for name in sorted(form):
+        borders += [borders[-1] + len(name), borders[-1] + len(name) + len(form[name])]
+    capitals = [place for place, character in enumerate(text) if character.isupper()]
+    for kind, where, step in moves:
+        moved = _moved(borders, capitals, kind, where, step)
+        if _cut(text, moved) is not None:
+            borders = moved
+    found = _cut(text, borders)
+    assert found is not None
+    return found
+
+
+def _moved(borders: list[int], capitals: list[int], kind: str, where: float, step: int) -> list[int]:
+    index = 1 + int(where * (len(borders) - 3))
+    if kind == "join":  # two borders go: a field is swallowed by the one before it, or its name is
+        return borders[:index] + borders[index + 2 :]
+    if kind == "shift":
+        return [*borders[:index], borders[index] + step, *borders[index + 1 :]]
+    begin = capitals[int(where * (len(capitals) - 1))]
+    return sorted([*borders, begin, begin + abs(step)])
+
+
+def _cut(text: str, borders: list[int]) -> dict[str, str] | None:
+    """Return the fields, or None if the validator would put them together in another order."""
+    if borders != sorted(borders) or borders[0] != 0 or borders[-1] != len(text) or len(borders) % 2 == 0:
+        return None
+    places = zip(borders[::2], borders[1::2], borders[2::2], strict=False)
+    pairs = [(text[begin:middle], text[middle:end]) for begin, middle, end in places]
+    names = [name for name, _ in pairs]
+    return dict(pairs) if names == sorted(set(names)) else None
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.sampled_from(FORMS), MOVES, st.sampled_from(["From", "To"]))
+def test_no_way_to_cut_the_signed_text_makes_other_news_of_it(
+    form: dict[str, str], moves: list[tuple[str, float, int]], spared: str
+) -> None:
+    never_cancel = NumberList([form[spared]])
+    honest = parse(form, never_cancel)
+    cut = recut(form, moves)
+    assert text_of(cut) == text_of(form)
+
+    try:
+        event = parse(cut, never_cancel)
+    except MalformedCallback:
+        return
+
+    assert isinstance(event, Ignored) or event == honest
+    assert isinstance(event, Ignored) or [cut[name] for name in USED] == [form[name] for name in USED]
