@@ -1,0 +1,143 @@
+"""The one place that builds things: settings in, a wired guard out."""
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from callguard.clock import SystemClock
+from callguard.config.accounts import Account
+from callguard.config.settings import Settings
+from callguard.domain.calls import CallEvent
+from callguard.drain.drain import Drain
+from callguard.guard.gathering import Gathering
+from callguard.guard.guard import Guard
+from callguard.guard.reconcile import Reconciler
+from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_jobs, drain_queue
+from callguard.metrics.collector import GuardCollector
+from callguard.ports import CallGuardError, Door
+from callguard.store.call_tracker import RedisCallTracker
+from callguard.store.connection import connect
+from callguard.store.incident_book import RedisIncidentBook
+from callguard.store.presence import RedisHeartbeats, RedisLeadership
+from callguard.store.readings import RedisReadings
+from callguard.store.script_connections import ScriptConnections
+from callguard.store.scripts import Scripts
+from callguard.telephony.calls import TwilioCalls
+from callguard.telephony.http_client import PooledHttpClient
+from callguard.telephony.signature import CallbackAuthenticator
+from callguard.watch.account_watch import AccountWatch
+from callguard.watch.watcher import Watcher
+
+WEB_PATIENCE_SECONDS = 0.4
+"""How long a call to Redis may take behind a callback, which may wait for two: its own and the one before.
+
+It must be answered within a second: slow answers lose later callbacks (Twilio's error 15002)."""
+
+JOB_PATIENCE_SECONDS = 2.0
+
+
+class NoRedisUrl(CallGuardError):
+    """No Redis was named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything wired, for one process."""
+
+    accounts: Mapping[str, Account]
+    clock: SystemClock
+    authenticator: CallbackAuthenticator
+    tracker: RedisCallTracker
+    incidents: RedisIncidentBook
+    readings: RedisReadings
+    heartbeats: RedisHeartbeats
+    leadership: RedisLeadership
+    drains: RqDrainQueue
+    guard: Guard
+    callbacks: Gathering
+    reconciler: Reconciler
+    drain: Drain
+    collector: GuardCollector
+    metrics_token: str | None
+
+    def take_callback(self, account: Account, event: CallEvent) -> None:
+        """Count a verified callback and act on it."""
+        self.callbacks.take(account, event)
+
+    def refuse(self, account_sid: str, result: str) -> None:
+        """Count a callback that was not taken."""
+        self.tracker.refused(account_sid, result)
+
+    def watcher(self) -> Watcher:
+        """Return a watcher over all accounts."""
+        return Watcher(
+            process_name(),
+            list(self.accounts.values()),
+            self._account_watch,
+            self.leadership,
+            self.heartbeats,
+            self.clock,
+        )
+
+    def _account_watch(self, account: Account) -> AccountWatch:
+        return AccountWatch(
+            account,
+            guard=self.guard,
+            reconciler=self.reconciler,
+            tracker=self.tracker,
+            incidents=self.incidents,
+            drains=self.drains,
+            clock=self.clock,
+            monotonic=time.monotonic,
+        )
+
+
+def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS) -> Services:
+    """Wire everything; nothing is sent to Redis or Twilio yet. `patience` (s) bounds each wait for Redis.
+
+    Raises:
+        NoRedisUrl: the settings name no Redis.
+    """
+    if settings.redis_url is None:
+        raise NoRedisUrl(
+            "CALLGUARD_REDIS_URL is not set. Write for example CALLGUARD_REDIS_URL=redis://localhost:6379/0, "
+            "or run `callguard up`, which starts an embedded Valkey."
+        )
+    clock = SystemClock()
+    connection = connect(settings.redis_url, timeout=patience)
+    scripts = Scripts(ScriptConnections(connect(settings.redis_url, timeout=patience)))
+    tracker = RedisCallTracker(connection, scripts)
+    incidents = RedisIncidentBook(connection, scripts)
+    readings = RedisReadings(connection, tracker)
+    heartbeats = RedisHeartbeats(connection)
+    queue_url = settings.queue_redis_url or settings.redis_url
+    drains = RqDrainQueue(drain_queue(connect_for_jobs(queue_url, timeout=patience)))
+    telephony = TwilioCalls(settings.accounts, settings.twilio_api_url, PooledHttpClient())
+    guard = Guard(tracker, incidents, drains, clock)
+    reconciler = Reconciler(telephony, tracker, guard, clock)
+    return Services(
+        accounts=settings.accounts,
+        clock=clock,
+        authenticator=CallbackAuthenticator(settings.public_url, settings.accounts),
+        tracker=tracker,
+        incidents=incidents,
+        readings=readings,
+        heartbeats=heartbeats,
+        leadership=RedisLeadership(scripts),
+        drains=drains,
+        guard=guard,
+        callbacks=Gathering(partial(guard.take, door=Door.CALLBACK)),
+        reconciler=reconciler,
+        drain=Drain(telephony, tracker, incidents, reconciler, clock),
+        collector=GuardCollector(settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME),
+        metrics_token=settings.metrics_token,
+    )
+
+
+def process_name() -> str:
+    """Return a name that no other process has, for leases."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"

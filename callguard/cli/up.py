@@ -1,0 +1,170 @@
+"""`up`: everything on one machine."""
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+import callguard
+from callguard.bootstrap import build
+from callguard.cli.sandbox import Sandbox
+from callguard.cli.story import Story
+from callguard.config.errors import ConfigurationError
+from callguard.config.settings import load_settings
+from callguard.jobs.drain_queue import connect_for_jobs
+from callguard.logs import configure_logging
+from callguard.ports import CallGuardError
+from callguard.processes.embedded_valkey import EmbeddedValkey
+from callguard.processes.program import Program
+from callguard.processes.stop_signals import StopSignals
+from callguard.processes.supervisor import Supervisor
+from callguard.startup import SETTINGS_LOGGED, start
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address that the web server listens on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Its port.")
+@click.option("--web-workers", default=2, show_default=True, type=click.IntRange(1, 64), help="gunicorn workers.")
+@click.option("--cancel-workers", default=2, show_default=True, type=click.IntRange(1, 64), help="RQ workers.")
+@click.option("--sandbox", is_flag=True, help="Run the sandbox even if Twilio credentials are set.")
+def up(host: str, port: int, web_workers: int, cancel_workers: int, sandbox: bool) -> None:
+    """Run the guard: web server, cancel workers, watcher, and a Valkey unless CALLGUARD_REDIS_URL is set.
+
+    Without TWILIO_ACCOUNT_SID (or a file named by CALLGUARD_CONFIG) it runs the sandbox: a simulated Twilio and
+    a script that runs away, so that you can watch it being stopped. Nobody is called.
+    """
+    programs = {"CALLGUARD_WEB_WORKERS": str(web_workers), "CALLGUARD_CANCEL_WORKERS": str(cancel_workers)}
+    try:
+        if sandbox or not _has_account(os.environ):
+            code = _run_sandbox(host, port, programs)
+        else:
+            code = _run_guard(host, port, programs)
+    except (ConfigurationError, CallGuardError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(code)
+
+
+def _has_account(environ: Mapping[str, str]) -> bool:
+    names = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "CALLGUARD_CONFIG")
+    return any(environ.get(name) for name in names)
+
+
+def _run_guard(host: str, port: int, extra: Mapping[str, str]) -> int:
+    _demand_free(host, port)
+    settings = start()
+    with ExitStack() as stack:
+        signals = stack.enter_context(StopSignals())
+        environ = {**extra, "CALLGUARD_BIND": f"{host}:{port}"}
+        valkey = None
+        if settings.redis_url is None:
+            valkey = stack.enter_context(EmbeddedValkey(settings.data_dir))
+            environ["CALLGUARD_REDIS_URL"] = valkey.url
+        click.echo(
+            f"CallGuard guards {', '.join(settings.accounts)}.\n{_addresses(settings.public_url, host, port)}"
+        )
+        revive = valkey.revive if valkey else None
+        return Supervisor(_programs(environ)).run_until_signalled(signals, alongside=revive)
+
+
+def _run_sandbox(host: str, port: int, extra: Mapping[str, str]) -> int:
+    _demand_free(host, port)
+    sandbox = Sandbox(f"http://{host}:{port}", f"http://127.0.0.1:{_any_free_port()}")
+    environ = {**sandbox.environ(), **extra, "CALLGUARD_BIND": f"{host}:{port}", SETTINGS_LOGGED: "1"}
+    folder = load_settings({**os.environ, **environ}).data_dir / "sandbox"
+    configure_logging("WARNING")
+    console = Console()
+    with ExitStack() as stack:
+        signals = stack.enter_context(StopSignals())
+        valkey = stack.enter_context(EmbeddedValkey(folder))
+        _start_afresh(folder, valkey.url)
+        environ["CALLGUARD_REDIS_URL"] = valkey.url
+        console.print(_greeting(sandbox, host, port, folder), highlight=False, soft_wrap=True)
+        story = Story(sandbox, build(load_settings({**os.environ, **environ})), console)
+        stack.callback(story.end)
+        supervisor = Supervisor([sandbox.program(folder), *_programs(environ, folder)])
+        return supervisor.run_until_signalled(signals, alongside=_both(valkey.revive, story.tick))
+
+
+def _programs(environ: Mapping[str, str], logs: Path | None = None) -> list[Program]:
+    """The web server and the workers; their output goes to `logs`, or to the terminal."""
+    python = sys.executable
+    config = str(_gunicorn_config())
+    return [
+        Program(
+            name=name,
+            argv=argv,
+            env=environ,
+            log_path=logs / f"{name}.log" if logs else None,
+            grace_seconds=15.0,
+            essential=True,
+        )
+        for name, argv in {
+            "web": (python, "-m", "gunicorn", "wsgi:app", "--config", config),
+            "workers": (python, "-m", "workers"),
+        }.items()
+    ]
+
+
+def _gunicorn_config() -> Path:
+    """`deploy/gunicorn.conf.py` of the checkout, or the copy that an installed wheel has."""
+    places = (Path(callguard.__file__).parents[1], Path(sys.prefix, "share", "callguard"))
+    for place in places:
+        if (found := place / "deploy" / "gunicorn.conf.py").is_file():
+            return found
+    raise click.ClickException(f"deploy/gunicorn.conf.py is neither in {places[0]} nor in {places[1]}")
+
+
+def _start_afresh(folder: Path, redis_url: str) -> None:
+    """Forget the last sandbox. Its Valkey, and with it the folder's lock, is ours by now."""
+    with connect_for_jobs(redis_url, timeout=5.0) as client:
+        client.flushall()
+    for name in ("web", "workers", "simulated-twilio"):
+        (folder / f"{name}.log").unlink(missing_ok=True)
+
+
+def _both(first: Callable[[], object], second: Callable[[], object]) -> Callable[[], None]:
+    def run() -> None:
+        first()
+        second()
+
+    return run
+
+
+def _demand_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise click.ClickException(
+                f"cannot listen on {host} port {port} ({error.strerror}); choose another with --port."
+            ) from error
+
+
+def _any_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _addresses(public_url: str, host: str, port: int) -> str:
+    return (
+        f"  status callbacks  {public_url.rstrip('/')}/twilio/status\n"
+        f"  metrics           http://{host}:{port}/metrics\n"
+        f"  health            http://{host}:{port}/healthz and /readyz"
+    )
+
+
+def _greeting(sandbox: Sandbox, host: str, port: int, folder: Path) -> str:
+    return (
+        "CallGuard sandbox: a simulated Twilio, and a script that is about to run away. Nobody is called.\n"
+        f"{_addresses(sandbox.web_url, host, port)}\n"
+        f"  simulated Twilio  {sandbox.twilio_url}/simulator/accounts\n"
+        f"  logs              {folder}/*.log\n"
+        "To guard a real account, set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and CALLGUARD_PUBLIC_URL.\n"
+    )

@@ -1,0 +1,97 @@
+"""The guard as processes: an embedded Valkey, gunicorn, workers, beside a simulated Twilio."""
+
+import os
+import socket
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from callguard.bootstrap import Services, build
+from callguard.config.settings import load_settings
+from callguard.processes.embedded_valkey import EmbeddedValkey
+from callguard.processes.ending import end
+from callguard.processes.spawn import spawn
+from callguard.simulator import SANDBOX_ACCOUNT_SID, SANDBOX_AUTH_TOKEN, RunningSimulator, SimulatorConfig, running
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[1]
+SID, TOKEN = SANDBOX_ACCOUNT_SID, SANDBOX_AUTH_TOKEN
+PUBLIC_URL = "http://127.0.0.1:8000"
+CONFIG = str(ROOT / "deploy" / "gunicorn.conf.py")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What runs, and how to look at it."""
+
+    port: int
+    services: Services
+    twilio: RunningSimulator
+    logs: Path
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def program(argv: Sequence[str], environ: Mapping[str, str], log: Path) -> Iterator[None]:
+    """Run a program until the context ends."""
+    process = spawn(argv, env={"PYTHONPATH": str(ROOT), **environ}, output=log)
+    try:
+        yield
+    finally:
+        end(process, grace_seconds=15)
+
+
+def gunicorn(app: str, port: int, environ: Mapping[str, str], log: Path) -> Any:
+    """Return a context in which gunicorn serves `app` with the deployed configuration."""
+    argv = [sys.executable, "-m", "gunicorn", app, "--config", CONFIG]
+    return program(argv, {**environ, "CALLGUARD_BIND": f"127.0.0.1:{port}"}, log)
+
+
+def answers(port: int, path: str) -> bool:
+    """Return whether the server answers at all."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=1):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def stack(
+    simulated: SimulatorConfig, policy: Mapping[str, object] | None = None, *, workers: bool = True
+) -> Iterator[Stack]:
+    """Run everything; `policy` keys become CALLGUARD_POLICY__ settings."""
+    with ExitStack() as things:
+        folder = Path(things.enter_context(TemporaryDirectory(prefix="callguard-stack-")))
+        valkey = things.enter_context(EmbeddedValkey(folder))
+        port = free_port()
+        twilio = things.enter_context(running(simulated))
+        environ = {
+            "TWILIO_ACCOUNT_SID": SID,
+            "TWILIO_AUTH_TOKEN": TOKEN,
+            "CALLGUARD_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "CALLGUARD_REDIS_URL": valkey.url,
+            "CALLGUARD_TWILIO_API_URL": twilio.url,
+            **{f"CALLGUARD_POLICY__{key.upper()}": str(value) for key, value in (policy or {}).items()},
+        }
+        services = build(load_settings({**os.environ, **environ}))
+        things.enter_context(gunicorn("wsgi:app", port, environ, folder / "web.log"))
+        wait_until(lambda: answers(port, "/readyz"), "the web server answers", timeout=30)
+        if workers:
+            argv = [sys.executable, "-m", "workers"]
+            things.enter_context(program(argv, environ, folder / "workers.log"))
+            wait_until(lambda: len(services.heartbeats.ages(0)) == 2, "the workers are up", timeout=30)
+        yield Stack(port, services, twilio, folder)

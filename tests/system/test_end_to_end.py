@@ -1,0 +1,98 @@
+"""Everything as processes: signed callbacks in, cancelled calls out."""
+
+import os
+import signal
+import urllib.request
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from callguard.domain.accounts import Rule, State
+from callguard.domain.incidents import Outcome
+from callguard.simulator import AccountConfig, CallEvent, RunawayPlan, SimulatorConfig, StatusCallback
+from tests.callback_requests import PATH
+from tests.stack import SID, Stack, stack
+from tests.waiting import wait_until
+
+CALLS, CPS = 300, 5.0
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def state(guard: Stack) -> State:
+    return guard.services.tracker.snapshot(SID, guard.services.clock.now_ms()).state
+
+
+def metrics(guard: Stack) -> dict[tuple[str, tuple[str, ...]], float]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{guard.port}/metrics", timeout=5) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    return {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def runaway(guard: Stack, calls: int = CALLS, rate: float = 0) -> None:
+    callback = StatusCallback(f"http://127.0.0.1:{guard.port}{PATH}", events=frozenset(CallEvent))
+    guard.twilio.start_runaway(SID, RunawayPlan(calls, rate, callback=callback))
+
+
+def test_a_runaway_is_seen_tripped_on_and_cancelled() -> None:
+    """What callbacks, incident, metrics and Twilio say of it is the same."""
+    simulated = SimulatorConfig(accounts=(AccountConfig(cps=CPS, latency=0.05),))
+    with stack(simulated, {"cps": CPS, "poll_seconds": 1, "quiet_seconds": 2}) as guard:
+        runaway(guard)
+        wait_until(lambda: state(guard) is State.COOLING, "the drain is over", timeout=60)
+        incident = guard.services.incidents.current(SID)
+        wait_until(lambda: guard.twilio.account(SID).callbacks.pending == 0, "callbacks are in", timeout=30)
+        truth = guard.twilio.account(SID)
+
+        assert incident is not None
+        assert incident.finding.rule is Rule.SPIKE
+        assert truth.queued == 0
+        assert incident.count(Outcome.CANCELLED) == truth.cancelled
+        assert {record.status_sent for record in guard.twilio.updates(SID)} == {"canceled"}
+        assert truth.callbacks.failed == 0
+        shown = metrics(guard)
+        assert shown["callguard_queue_depth", (SID,)] == 0
+        assert shown["callguard_estimated_drain_seconds", (SID,)] == pytest.approx(truth.drain_seconds, abs=2)
+        assert shown["callguard_trips_total", (SID, "spike")] == 1
+        assert shown["callguard_cancellations_total", (SID, "cancelled")] == truth.cancelled
+        assert shown["callguard_calls_total", (SID, "canceled")] == truth.cancelled
+        assert shown["callguard_callbacks_total", ("forbidden",)] == 0
+        assert shown["callguard_redis_up", ()] == 1
+        assert shown["callguard_heartbeat_age_seconds", ("watcher",)] < 5
+        wait_until(lambda: state(guard) is State.ARMED, "the guard is armed again", timeout=30)
+
+
+def test_a_killed_work_horse_does_not_stop_the_cancelling() -> None:
+    simulated = SimulatorConfig(accounts=(AccountConfig(cps=1.0, latency=0.2, ceiling=10),))
+    with stack(simulated, {"poll_seconds": 1}) as guard:
+        guard.twilio.start_runaway(SID, RunawayPlan(200))
+        wait_until(lambda: guard.twilio.account(SID).cancelled > 20, "the drain is at work", timeout=60)
+        horses = work_horses()
+        for pid in horses:
+            os.kill(pid, signal.SIGKILL)
+
+        assert horses
+        wait_until(lambda: guard.twilio.account(SID).queued == 0, "all is cancelled", timeout=60)
+        wait_until(lambda: state(guard) is State.COOLING, "the drain is over", timeout=30)
+        incident = guard.services.incidents.current(SID)
+        assert incident is not None
+        assert incident.count(Outcome.CANCELLED) == guard.twilio.account(SID).cancelled
+
+
+def work_horses() -> list[int]:
+    """Return the processes that RQ workers of ours have forked for a job."""
+    children = _children(os.getpid())
+    workers = [worker for supervisor in children for worker in _children(supervisor)]
+    return [horse for worker in workers for horse in _children(worker)]
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as listing:
+            return [int(child) for child in listing.read().split()]
+    except FileNotFoundError:
+        return []

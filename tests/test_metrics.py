@@ -1,0 +1,117 @@
+"""The metrics: every name, from closed sets of labels, read at scrape."""
+
+import math
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from callguard.bootstrap import Services, build
+from callguard.config.settings import load_settings
+from callguard.domain.accounts import Finding, Rule
+from callguard.domain.calls import CallStatus
+from callguard.domain.incidents import Outcome
+from callguard.domain.policy import Mode
+from callguard.metrics.catalogue import CATALOGUE
+from callguard.ports import Door
+from tests.calls import call_sid, event, queued
+from tests.conftest import ACCOUNT_SID
+
+# DESIGN's fixed names; dashboards and alerts of others rely on them.
+NAMES = {
+    *("callguard_queue_depth", "callguard_estimated_drain_seconds", "callguard_phantom_slots", "callguard_cps"),
+    *("callguard_calls_total", "callguard_queued_rate", "callguard_initiated_rate", "callguard_state"),
+    *("callguard_trips_total", "callguard_cancellations_total", "callguard_callbacks_total"),
+    *("callguard_detection_delay_seconds", "callguard_cancel_duration_seconds"),
+    *("callguard_poll_age_seconds", "callguard_last_callback_age_seconds"),
+    *("callguard_heartbeat_age_seconds", "callguard_jobs", "callguard_redis_up"),
+}
+Shown = dict[tuple[str, tuple[str, ...]], float]
+
+
+def services(redis_url: str) -> Services:
+    return build(
+        load_settings(
+            {
+                "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+                "TWILIO_AUTH_TOKEN": "a" * 32,
+                "CALLGUARD_PUBLIC_URL": "https://guard.example.com",
+                "CALLGUARD_REDIS_URL": redis_url,
+                "CALLGUARD_POLICY__CPS": "5",
+            }
+        )
+    )
+
+
+@pytest.fixture
+def guard(redis_url: str) -> Services:
+    """A guard whose metrics are read."""
+    return services(redis_url)
+
+
+def scraped(guard: Services) -> Shown:
+    registry = CollectorRegistry()
+    registry.register(guard.collector)
+    text = generate_latest(registry).decode()
+    return {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def names_of(shown: Shown) -> set[str]:
+    endings = ("_bucket", "_count", "_sum", "_created")
+    return {
+        next((name.removesuffix(ending) for ending in endings if name.endswith(ending)), name) for name, _ in shown
+    }
+
+
+def test_a_fresh_guard_shows_every_metric(guard: Services) -> None:
+    shown = scraped(guard)
+
+    assert names_of(shown) == NAMES == CATALOGUE.keys()
+    assert shown["callguard_redis_up", ()] == 1
+    assert shown["callguard_queue_depth", (ACCOUNT_SID,)] == 0
+    assert shown["callguard_state", (ACCOUNT_SID, "armed")] == 1
+    assert shown["callguard_poll_age_seconds", (ACCOUNT_SID,)] == math.inf
+    assert shown["callguard_heartbeat_age_seconds", ("watcher",)] == math.inf
+
+
+def test_they_tell_what_has_happened(guard: Services) -> None:
+    now = guard.clock.now_ms()
+    policy = guard.accounts[ACCOUNT_SID].policy
+    news = [queued(n, now) for n in range(100)]
+    guard.tracker.observe(ACCOUNT_SID, news, policy, now, Door.POLL)
+    guard.tracker.observe(ACCOUNT_SID, [event(0, CallStatus.INITIATED, now)], policy, now, Door.CALLBACK)
+    guard.tracker.refused(ACCOUNT_SID, "forbidden")
+    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now - 3000), Mode.ENFORCE, now)
+    guard.incidents.start_drain(ACCOUNT_SID, 1, "me", now)
+    guard.incidents.settle(ACCOUNT_SID, 1, call_sid(5), Outcome.CANCELLED, now)
+    guard.heartbeats.beat("watcher", now)
+    guard.drains.wake(ACCOUNT_SID, 1)
+
+    shown = scraped(guard)
+
+    assert shown["callguard_queue_depth", (ACCOUNT_SID,)] == 98
+    assert shown["callguard_estimated_drain_seconds", (ACCOUNT_SID,)] == pytest.approx(20, abs=1)
+    assert shown["callguard_calls_total", (ACCOUNT_SID, "queued")] == 100
+    assert shown["callguard_calls_total", (ACCOUNT_SID, "initiated")] == 1
+    assert shown["callguard_state", (ACCOUNT_SID, "draining")] == 1
+    assert shown["callguard_state", (ACCOUNT_SID, "armed")] == 0
+    assert shown["callguard_trips_total", (ACCOUNT_SID, "spike")] == 1
+    assert shown["callguard_cancellations_total", (ACCOUNT_SID, "cancelled")] == 1
+    assert shown["callguard_callbacks_total", ("accepted",)] == 1
+    assert shown["callguard_callbacks_total", ("forbidden",)] == 1
+    assert shown["callguard_detection_delay_seconds_bucket", ("4.0",)] == 1
+    assert shown["callguard_detection_delay_seconds_sum", ()] == 3
+    assert shown["callguard_jobs", ("callguard-cancel", "queued")] == 1
+    assert shown["callguard_heartbeat_age_seconds", ("watcher",)] < 5
+    assert shown["callguard_cps", (ACCOUNT_SID, "configured")] == 5
+
+
+def test_without_redis_they_say_so(tmp_path: Path) -> None:
+    guard = services(f"unix://{tmp_path}/nothing.sock")
+
+    assert scraped(guard) == {("callguard_redis_up", ()): 0}

@@ -1,0 +1,104 @@
+"""A real RQ worker: it drains what it is woken for, and runs nothing else."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from rq import Queue
+from rq.job import Callback
+from rq.serializers import JSONSerializer
+
+from callguard.domain.accounts import State
+from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_jobs, drain_queue
+from callguard.processes.ending import end
+from callguard.processes.spawn import spawn
+from callguard.simulator import SANDBOX_AUTH_TOKEN
+from tests.guarded import SID, Guarded, guarded, trip_at
+from tests.waiting import wait_until
+
+POLICY = trip_at(cps=1)
+
+
+@pytest.fixture
+def queue(redis_url: str) -> Iterator[Queue]:
+    """The workers' queue on the private server."""
+    with connect_for_jobs(redis_url, timeout=5.0) as connection:
+        yield drain_queue(connection)
+
+
+@pytest.fixture
+def tripped(redis_url: str, tmp_path: Path) -> Iterator[Guarded]:
+    """A tripped account with a hundred queued calls, and a worker that waits for its wake-up."""
+    with guarded(redis_url, POLICY) as g:
+        g.queue_calls(100)
+        g.trip()
+        environ = {
+            "TWILIO_ACCOUNT_SID": SID,
+            "TWILIO_AUTH_TOKEN": SANDBOX_AUTH_TOKEN,
+            "CALLGUARD_PUBLIC_URL": "http://127.0.0.1",
+            "CALLGUARD_REDIS_URL": redis_url,
+            "CALLGUARD_TWILIO_API_URL": g.twilio.url,
+            "CALLGUARD_POLICY__CPS": "1",
+        }
+        worker = spawn([sys.executable, "-m", "workers", "cancel-worker"], env=environ, output=tmp_path / "log")
+        yield g
+        end(worker, grace_seconds=10)
+
+
+def state(g: Guarded) -> State:
+    return g.store.tracker.snapshot(SID, 0).state
+
+
+def test_a_wake_up_drains_the_account(tripped: Guarded, queue: Queue) -> None:
+    assert RqDrainQueue(queue).wake(SID, 1)
+
+    wait_until(lambda: state(tripped) is State.COOLING, "the drain is over", timeout=30)
+    assert tripped.truth().queued == 0
+
+
+def test_doubled_and_late_wake_ups_do_no_harm(tripped: Guarded, queue: Queue) -> None:
+    for generation in (1, 1, 0, 7, 1):
+        RqDrainQueue(queue).wake(SID, generation)
+
+    wait_until(lambda: state(tripped) is State.COOLING, "the drain is over", timeout=30)
+    wait_until(lambda: RqDrainQueue(queue).counts()["queued"] == 0, "all wake-ups are heard", timeout=30)
+    assert RqDrainQueue(queue).counts()["failed"] == 0
+    assert len(tripped.twilio.updates(SID)) <= 110
+
+
+def test_a_job_that_is_not_on_the_list_is_not_run(tripped: Guarded, queue: Queue, tmp_path: Path) -> None:
+    """Whoever can write to Redis can name any function; JSON does not stop that, the list does."""
+    harm = tmp_path / "harm"
+    job = queue.enqueue("os.system", f"touch {harm}", on_failure=Callback("os.abort"), result_ttl=0)
+
+    wait_until(lambda: job.get_status(refresh=True) == "failed", "the job has failed", timeout=30)
+    assert not harm.exists()
+    RqDrainQueue(queue).wake(SID, 1)
+    wait_until(lambda: state(tripped) is State.COOLING, "the next job runs", timeout=30)
+
+
+def test_jobs_hold_no_secret_and_no_number(redis_url: str, queue: Queue) -> None:
+    RqDrainQueue(queue).wake(SID, 1)
+
+    (job,) = queue.jobs
+    assert job.serializer is JSONSerializer
+    assert job.args == [SID, 1]
+    with redis.Redis.from_url(redis_url) as client:
+        assert SANDBOX_AUTH_TOKEN not in str(client.hgetall(job.key))
+
+
+def test_no_redis_is_told_and_not_raised(tmp_path: Path) -> None:
+    connection = connect_for_jobs(f"unix://{tmp_path}/nothing.sock")
+
+    assert not RqDrainQueue(drain_queue(connection)).wake(SID, 1)
+
+
+def test_the_settings_of_a_job_are_these(queue: Queue) -> None:
+    """RQ's defaults keep failed jobs for a year and results for 500 s."""
+    RqDrainQueue(queue).wake(SID, 1)
+
+    (job,) = queue.jobs
+    assert (queue.name, job.func_name) == (QUEUE_NAME, "workers.jobs.drain")
+    assert (job.ttl, job.timeout, job.result_ttl, job.failure_ttl) == (30, 60, 0, 3600)

@@ -1,0 +1,1 @@
+"""Cancel workers and the watcher: `python -m workers`."""

@@ -1,0 +1,82 @@
+"""`python -m workers`: cancel workers and a watcher, supervised."""
+
+import logging
+import signal
+import sys
+import threading
+
+import click
+
+from callguard.bootstrap import build
+from callguard.config.errors import ConfigurationError
+from callguard.config.settings import Settings
+from callguard.ports import CallGuardError
+from callguard.processes.program import Program
+from callguard.processes.supervisor import Supervisor
+from callguard.startup import start
+from workers.cancel_worker import run_cancel_worker
+
+_log = logging.getLogger("workers")
+
+
+def _program(role: str, number: int = 1) -> Program:
+    return Program(
+        name=f"{role}-{number}",
+        argv=(sys.executable, "-m", "workers", role),
+        # An RQ worker finishes its job at the first SIGTERM and drops it at the second; a dropped drain is
+        # taken up by the next worker.
+        second_term_after=2.0 if role == "cancel-worker" else None,
+        grace_seconds=8.0,
+        essential=True,
+    )
+
+
+def _settings() -> Settings:
+    try:
+        settings = start()
+        build(settings)
+    except (ConfigurationError, CallGuardError) as error:
+        raise click.ClickException(str(error)) from error
+    return settings
+
+
+@click.group(invoke_without_command=True)
+@click.option(
+    "--cancel-workers", default=2, show_default=True, envvar="CALLGUARD_CANCEL_WORKERS",
+    type=click.IntRange(0, 64), help="How many cancel workers to run.",
+)  # fmt: skip
+@click.option("--watcher/--no-watcher", default=True, show_default=True, help="Whether to run a watcher.")
+@click.pass_context
+def main(context: click.Context, cancel_workers: int, watcher: bool) -> None:
+    """Run cancel workers and a watcher, and start again what dies.
+
+    Any number of machines may do so: one watcher leads, and a lease lets one worker drain an account.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    _settings()
+    programs = [_program("cancel-worker", n + 1) for n in range(cancel_workers)]
+    programs += [_program("watcher")] if watcher else []
+    if not programs:
+        raise click.UsageError("nothing to run: --cancel-workers 0 with --no-watcher")
+    sys.exit(Supervisor(programs).run_until_signalled())
+
+
+@main.command("cancel-worker")
+def cancel_worker() -> None:
+    """Run one cancel worker in this process."""
+    run_cancel_worker(_settings())
+
+
+@main.command()
+def watcher() -> None:
+    """Run one watcher in this process."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    build(_settings()).watcher().run(stop.is_set)
+    _log.info("watcher stopped")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m workers")
