@@ -1,0 +1,35 @@
+"""Run every benchmark, or those that are named: `python -m tests.benchmarks [callbacks] [trip] [race]`."""
+
+import os
+import platform
+import sys
+
+from tests.benchmarks import callbacks, race, trip
+
+BENCHMARKS = {
+    "callbacks": ("Callbacks per second", callbacks.measure),
+    "trip": ("From the callback that crosses the line to the trip", trip.measure),
+    "race": ("The sweep against the dialler", race.measure),
+}
+
+
+def main() -> None:
+    """Print one report after the other."""
+    names = sys.argv[1:] or list(BENCHMARKS)
+    if unknown := set(names) - BENCHMARKS.keys():
+        sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
+    _say(f"Python {platform.python_version()}, {os.cpu_count()} cores")
+    for name in names:
+        title, measure = BENCHMARKS[name]
+        _say(f"\n{title}")
+        for line in measure():
+            _say(f"  {line}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""From the callback that crosses the line to the trip."""
+
+import time
+from statistics import median
+
+from callguard.domain.accounts import State
+from callguard.simulator import AccountConfig, RunawayPlan, SimulatorConfig
+from tests.benchmarks.load import run_load
+from tests.callback_requests import signed_callback
+from tests.stack import SID, TOKEN, Stack, stack
+from tests.waiting import wait_until
+
+BURST, QUEUED, ROUNDS = 30, 200, 5
+
+
+def measure() -> list[str]:
+    """Return the lines of the report: with a known backlog, and where Twilio has to be asked first."""
+    entrance = [_round(status="queued", poll=3600) for _ in range(ROUNDS)]
+    exit_only = [_round(status="initiated", poll=3600) for _ in range(ROUNDS)]
+    return [
+        f"`queued` callbacks (backlog known):        {median(entrance):.3f} s, worst {max(entrance):.3f} s",
+        f"`initiated` callbacks (Twilio asked first): {median(exit_only):.3f} s, worst {max(exit_only):.3f} s",
+        "  (wanted: 1 s; median and worst of 5, processes started afresh each time)",
+    ]
+
+
+def _round(*, status: str, poll: float) -> float:
+    simulated = SimulatorConfig(accounts=(AccountConfig(cps=1.0, latency=0.1),))
+    policy = {
+        "initiated_burst": BURST,
+        "spike_burst": BURST,
+        "min_backlog": 10,
+        "poll_seconds": poll,
+        "mode": "observe",
+    }
+    with stack(simulated, policy) as guard:
+        wait_until(lambda: guard.services.tracker.snapshot(SID, 0).polled_ms, "the first poll is over", timeout=20)
+        guard.twilio.start_runaway(SID, RunawayPlan(QUEUED))
+        url = f"http://127.0.0.1:{guard.port}"
+        requests = [signed_callback(url, SID, TOKEN, status=status) for _ in range(BURST + 1)]
+        run_load("127.0.0.1", guard.port, requests, 1)
+        crossed = time.time()
+        wait_until(lambda: _state(guard) is not State.ARMED, "the guard trips", timeout=10)
+        incident = guard.services.incidents.current(SID)
+        if incident is None:
+            raise RuntimeError("the guard tripped without an incident")
+        return max(0.0, incident.tripped_ms / 1000 - crossed)
+
+
+def _state(guard: Stack) -> State:
+    return guard.services.tracker.snapshot(SID, 0).state
