@@ -11,10 +11,11 @@ from callguard.domain.accounts import Rule, State
 from callguard.domain.incidents import Outcome
 from callguard.simulator import AccountConfig, CallEvent, RunawayPlan, SimulatorConfig, StatusCallback
 from tests.callback_requests import PATH
-from tests.stack import SID, Stack, stack
+from tests.stack import SID, TOKEN, Stack, stack
 from tests.waiting import wait_until
 
 CALLS, CPS = 300, 5.0
+FROM_NUMBER = RunawayPlan(1).from_number
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -64,6 +65,19 @@ def test_a_runaway_is_seen_tripped_on_and_cancelled() -> None:
         assert shown["callguard_redis_up", ()] == 1
         assert shown["callguard_heartbeat_age_seconds", ("watcher",)] < 5
         wait_until(lambda: state(guard) is State.ARMED, "the guard is armed again", timeout=30)
+        assert_no_personal_data(guard)
+
+
+def assert_no_personal_data(guard: Stack) -> None:
+    """All that was ever written to Redis, and all logs, hold no number, token or signature."""
+    written = b"".join(file.read_bytes() for file in (guard.logs / "appendonlydir").iterdir())
+    logged = b"".join(file.read_bytes() for file in guard.logs.glob("*.log"))
+
+    assert SID.encode() in written
+    assert SID.encode() in logged
+    for secret in (FROM_NUMBER, FROM_NUMBER[1:], "1555200000", TOKEN, "X-Twilio-Signature"):
+        assert secret.encode() not in written
+        assert secret.encode() not in logged
 
 
 def test_a_killed_work_horse_does_not_stop_the_cancelling() -> None:

@@ -1,0 +1,89 @@
+"""`callguard up`: the newcomer's first minute, and its end."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from callguard.processes.ending import end
+from callguard.processes.spawn import spawn
+from tests.processes.victims import is_running
+from tests.stack import free_port
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
+    """A sandbox in a process of its own, and the file that it writes to."""
+    told = tmp_path / "told"
+    environ = {"CALLGUARD_DATA_DIR": str(tmp_path / "data"), "TWILIO_ACCOUNT_SID": "", "TWILIO_AUTH_TOKEN": ""}
+    argv = [sys.executable, "-m", "callguard", "up", "--port", str(free_port())]
+    process = spawn(argv, env=environ, output=told)
+    yield process, told
+    end(process, grace_seconds=20)
+
+
+def descendants(pid: int) -> list[int]:
+    """Return all processes below a process."""
+    try:
+        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+    return [*children, *(below for child in children for below in descendants(child))]
+
+
+def test_the_sandbox_tells_the_whole_story_and_ends_on_ctrl_c(
+    sandbox: tuple["subprocess.Popen[bytes]", Path],
+) -> None:
+    process, told = sandbox
+    wait_until(lambda: "STOPPED" in told.read_text(), "the runaway is stopped", timeout=120)
+    below = descendants(process.pid)
+    os.kill(process.pid, signal.SIGINT)
+    code = process.wait(30)
+
+    story = told.read_text()
+    assert code == 0
+    assert "TRIPPED" in story
+    assert "rule spike" in story
+    assert "drain estimate" in story
+    assert "/metrics" in story
+    assert "Traceback" not in story
+    assert len(below) >= 8
+    assert [pid for pid in below if is_running(pid)] == []
+
+
+def test_nothing_outlives_a_kill(sandbox: tuple["subprocess.Popen[bytes]", Path]) -> None:
+    process, told = sandbox
+    wait_until(lambda: "script creates" in told.read_text(), "everything is up", timeout=60)
+    below = descendants(process.pid)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+
+    assert len(below) >= 8
+    wait_until(lambda: not any(is_running(pid) for pid in below), "all are gone", timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"TWILIO_ACCOUNT_SID": "AC" + "0" * 32}, "TWILIO_AUTH_TOKEN"),
+        ({"TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "a" * 32}, "CALLGUARD_PUBLIC_URL"),
+        ({"CALLGUARD_CONFIG": "/nowhere/callguard.toml"}, "CALLGUARD_CONFIG"),
+    ],
+)
+def test_bad_settings_stop_the_start_with_their_name(environ: dict[str, str], named: str) -> None:
+    blank = {"TWILIO_ACCOUNT_SID": "", "TWILIO_AUTH_TOKEN": "", "CALLGUARD_CONFIG": ""}
+    argv = [sys.executable, "-m", "callguard", "up", "--port", str(free_port())]
+    run = subprocess.run(
+        argv, env={**os.environ, **blank, **environ}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert run.returncode == 1
+    assert named in run.stderr
+    assert "Traceback" not in run.stderr
