@@ -52,6 +52,11 @@ class TwilioRefused(CallGuardError):
         self.code = code
         self.http_status = http_status
 
+    @property
+    def is_denial(self) -> bool:
+        """True where Twilio does not accept our credentials, so that no other request will fare better."""
+        return self.http_status in (401, 403)
+
 
 class Clock(Protocol):
     """The time, in milliseconds of Unix time."""

@@ -8,7 +8,9 @@ import pytest
 _LOOK_SECONDS = 0.01
 
 
-def wait_until(predicate: Callable[[], object], description: str, timeout: float = 10.0) -> None:
+def wait_until(
+    predicate: Callable[[], object], description: str = "what was waited for", timeout: float = 10.0
+) -> None:
     """Return as soon as `predicate` is true; fail the test with `description` if it never is."""
     deadline = time.monotonic() + timeout
     while not predicate():

@@ -32,6 +32,7 @@ class Ending(Enum):
     THROTTLED = "throttled"
     UNKNOWN = "unknown"
     STOPPED = "stopped"
+    DENIED = "denied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ class Canceller:
         except (TwilioUnavailable, StoreUnavailable) as error:
             _log.info("call …%s: %s; will look again", call_sid[-4:], error)
         except TwilioRefused as error:
+            if error.is_denial:
+                return Result(call_sid, Ending.DENIED)
             _log.warning("call …%s cannot be cancelled: %s", call_sid[-4:], error)
         return Result(call_sid, Ending.UNKNOWN)
 

@@ -44,6 +44,11 @@ class Backlog:
         """Return whether an earlier attempt left the call's fate unknown."""
         return call_sid in self._attempts
 
+    @property
+    def unsettled(self) -> int:
+        """Calls that were or are being attempted, and of which it is not known what became of them."""
+        return len(self.under_way | self._attempts.keys())
+
     def settled(self, call_sid: str) -> None:
         """The call is done with."""
         self.under_way.discard(call_sid)

@@ -114,6 +114,10 @@ class _Run:
                 self._sweep.run(pool, self._may_go_on)
                 if self._sweep.is_capped and self._tracker.head(self._account.sid, 1):
                     return self._finish(DrainEnd.CAPPED)
+                if self._sweep.denied:
+                    _log.error(
+                        "account %s: Twilio refuses our credentials; check its auth token", self._account.sid
+                    )
                 if self._sweep.stopped or self._lost:
                     break
                 if self.failed:

@@ -28,6 +28,7 @@ class Sweep:
     limit: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(ceiling=MOST_THREADS))
     cancelled: int = 0
     stopped: bool = False
+    denied: bool = False
     _results: SimpleQueue[tuple[Result, float]] = field(default_factory=SimpleQueue)
     _paused_until: float = 0.0
 
@@ -44,8 +45,8 @@ class Sweep:
 
     @property
     def is_capped(self) -> bool:
-        """True once no further cancel is allowed."""
-        return self.cancelled + len(self.backlog.under_way) >= self.cap
+        """True once no further cancel is allowed. A call whose fate is unknown may have been cancelled."""
+        return self.cancelled + self.backlog.unsettled >= self.cap
 
     def _has_more(self) -> bool:
         return not self.is_capped and (self.backlog.has_waiting() or time.monotonic() < self._paused_until)
@@ -85,9 +86,10 @@ class Sweep:
             self.backlog.put_back(result.call_sid)
             self.limit.refused(sent_at, now)
             self._pause(now, result.retry_after)
-        elif result.ending is Ending.STOPPED:
+        elif result.ending in (Ending.STOPPED, Ending.DENIED):
             self.backlog.put_back(result.call_sid)
             self.stopped = True
+            self.denied = self.denied or result.ending is Ending.DENIED
         else:
             self.backlog.retry_later(result.call_sid, now)
 

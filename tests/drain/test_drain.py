@@ -8,13 +8,17 @@ from threading import Thread
 
 import pytest
 
+from callguard.clock import SystemClock
 from callguard.domain.accounts import State
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
 from callguard.drain import backlog
-from callguard.drain.drain import DrainEnd
+from callguard.drain.drain import Drain, DrainEnd
 from callguard.drain.sweep import MOST_THREADS
+from callguard.guard.reconcile import Reconciler
 from callguard.simulator import Behaviour, RunawayPlan
+from callguard.telephony.calls import TwilioCalls
+from callguard.telephony.http_client import PooledHttpClient
 from tests.guarded import SID, Guarded, guarded, trip_at
 from tests.waiting import wait_until
 
@@ -156,6 +160,23 @@ def test_pausing_stops_it_within_its_requests_under_way(redis_url: str) -> None:
         g.store.incidents.resume(SID)
         assert g.drain.run(g.account, 1, "me") is DrainEnd.FINISHED
         assert_all_accounted_for(g)
+
+
+def test_a_refused_token_ends_it_without_a_storm(redis_url: str) -> None:
+    """A token that was rotated at Twilio makes every request fail alike; more of them do not help."""
+    with tripped(redis_url, trip_at(cps=1)) as g:
+        stranger = replace(g.account, auth_tokens=("0" * 32,))
+        telephony = TwilioCalls({SID: stranger}, g.twilio.url, PooledHttpClient(timeout=2.0))
+        drain = replace_telephony(g, telephony)
+
+        assert drain.run(g.account, 1, "me") is DrainEnd.STOPPED
+        assert g.truth().queued > 100
+        assert g.drain.run(g.account, 1, "me") is DrainEnd.FINISHED
+
+
+def replace_telephony(g: Guarded, telephony: TwilioCalls) -> Drain:
+    reconciler = Reconciler(telephony, g.store.tracker, g.guard, SystemClock())
+    return Drain(telephony, g.store.tracker, g.store.incidents, reconciler, SystemClock())
 
 
 def test_a_second_run_keeps_away_while_the_lease_lives(redis_url: str) -> None:

@@ -1,8 +1,7 @@
 """A web server that takes callbacks down and answers as it is told."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,14 +30,6 @@ class Receiver:
 
     def statuses_of(self, sid: str) -> list[str]:
         return [request.status for request in self.requests if request.fields["CallSid"] == sid]
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
-    """Wait for the condition to hold; fail when it does not within the time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import requests
 
 from callguard.simulator import SANDBOX_ACCOUNT_SID, RunawayPlan, RunningSimulator
 from tests.simulator.conftest import Connect, Simulate
-from tests.simulator.receiver import Receiver, wait_until
+from tests.simulator.receiver import Receiver
+from tests.waiting import wait_until
 
 SID = SANDBOX_ACCOUNT_SID
 

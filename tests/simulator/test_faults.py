@@ -14,7 +14,8 @@ from callguard.simulator import (
     StatusCallback,
 )
 from tests.simulator.conftest import Connect, Simulate
-from tests.simulator.receiver import Receiver, wait_until
+from tests.simulator.receiver import Receiver
+from tests.waiting import wait_until
 
 SID = SANDBOX_ACCOUNT_SID
 QUICK = Behaviour(ring_seconds=0, talk_seconds=0, answered=1, busy=0, no_answer=0, failed=0)

@@ -16,7 +16,7 @@ from callguard.simulator import (
     running,
 )
 from tests.simulator.conftest import Connect, Simulate
-from tests.simulator.receiver import wait_until
+from tests.waiting import wait_until
 
 SID = SANDBOX_ACCOUNT_SID
 CREATE = {"to": "+15005550006", "from_": "+15005550001", "url": "http://twiml.example/"}

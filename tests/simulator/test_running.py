@@ -14,7 +14,7 @@ from callguard.simulator import (
     SimulatorConfig,
     running,
 )
-from tests.simulator.receiver import wait_until
+from tests.waiting import wait_until
 
 
 def test_a_taken_port_is_told_to_the_caller() -> None:

@@ -12,7 +12,7 @@ import requests
 
 from callguard.simulator import SANDBOX_ACCOUNT_SID, SANDBOX_AUTH_TOKEN, Behaviour, RunawayPlan
 from tests.simulator.conftest import Simulate
-from tests.simulator.receiver import wait_until
+from tests.waiting import wait_until
 
 SID = SANDBOX_ACCOUNT_SID
 DOCUMENT = Path("shared/reference/twilio_calls_openapi.json")

@@ -10,7 +10,7 @@ import requests
 from click.testing import CliRunner
 
 from callguard.cli.simulate import simulate
-from tests.simulator.receiver import wait_until
+from tests.waiting import wait_until
 
 START = [sys.executable, "-c", "from callguard.cli.simulate import simulate; simulate()"]
 

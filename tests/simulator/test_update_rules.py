@@ -11,7 +11,7 @@ from callguard.simulator.config import AccountConfig
 from callguard.simulator.errors import ApiError
 from callguard.simulator.updates import apply_update, read_update
 from tests.simulator.conftest import Connect, Simulate
-from tests.simulator.receiver import wait_until
+from tests.waiting import wait_until
 
 NOW = 1_000_000.0
 ORDER = NewCall("+15005550006", "+15005550001")
