@@ -86,7 +86,8 @@ def _reply(call: CallInstance) -> CancelReply:
 
 
 def _listed(call: CallInstance) -> ListedCall:
-    created = call.date_created or datetime.now(UTC)
+    # The library hands on what it cannot read as a date; such a call is as good as new.
+    created = call.date_created if isinstance(call.date_created, datetime) else datetime.now(UTC)
     return ListedCall(
         call_sid=call.sid or "",
         created_ms=int(created.timestamp() * 1000),
@@ -96,8 +97,9 @@ def _listed(call: CallInstance) -> ListedCall:
     )
 
 
-def _milliseconds(queue_time: str | None) -> int:
-    return int(queue_time) if queue_time and queue_time.isdecimal() else 0
+def _milliseconds(queue_time: object) -> int:
+    text = str(queue_time)
+    return int(text) if text.isdecimal() else 0
 
 
 @contextmanager

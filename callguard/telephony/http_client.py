@@ -23,10 +23,15 @@ _THROTTLED = 429
 class PooledHttpClient(HttpClient):
     """Sends the twilio library's requests over a pool of `connections`."""
 
-    def __init__(self, *, connections: int = 100, timeout: float = 8.0) -> None:
-        """Open nothing yet; `timeout` (seconds) bounds the connect and each read."""
+    def __init__(self, *, connections: int = 100, timeout: float = 5.0, list_timeout: float = 20.0) -> None:
+        """Open nothing yet.
+
+        `timeout` (seconds) bounds the connect and each wait for an answer, `list_timeout` those for a list: a page
+        of a thousand calls takes Twilio seconds.
+        """
         super().__init__(_log, False, timeout)
-        self._timeout = urllib3.Timeout(connect=min(timeout, 5.0), read=timeout)
+        self._timeout = urllib3.Timeout(connect=timeout, read=timeout)
+        self._list_timeout = urllib3.Timeout(connect=timeout, read=max(timeout, list_timeout))
         self._pool = urllib3.PoolManager(num_pools=4, maxsize=connections, block=False, retries=False)
 
     def request(
@@ -54,6 +59,9 @@ class PooledHttpClient(HttpClient):
             raise TwilioUnavailable(f"Twilio answered {answer.status}")
         return Response(answer.status, answer.data.decode("utf-8", "replace"), answer.headers)
 
+    def _timeout_of(self, uri: str) -> urllib3.Timeout:
+        return self._list_timeout if "/Calls.json" in uri else self._timeout
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.clear()
@@ -77,7 +85,7 @@ class PooledHttpClient(HttpClient):
                 body=body,
                 headers=headers,
                 redirect=redirect,
-                timeout=timeout or self._timeout,
+                timeout=timeout or self._timeout_of(uri),
             )
         except HTTPError as error:
             # The error's text holds the URL, and with it a filter's phone number: its kind is enough.
