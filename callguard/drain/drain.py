@@ -131,7 +131,6 @@ class _Run:
 
     def observe(self) -> DrainEnd:
         """Mark what would have been cancelled, and cancel nothing."""
-        self._list_is_empty()
         for call_sid in self._tracker.head(self._account.sid, MOST_OBSERVED):
             self._incidents.settle(
                 self._account.sid, self._generation, call_sid, Outcome.OBSERVED, self._clock.now_ms()
@@ -159,14 +158,17 @@ class _Run:
         return not self._lost and now < self._deadline
 
     def _list_is_empty(self) -> bool:
-        """Read Twilio's list into the mirror; True if that leaves nothing to cancel."""
+        """Read Twilio's list into the mirror, up to the first calls to cancel; True if there are none."""
         try:
-            self._reconciler.read_queue(self._account, retire=True, after_page=self._may_go_on)
+            reading = self._reconciler.read_queue(self._account, retire=True, go_on=self._may_read_on)
         except (TwilioUnavailable, TwilioThrottled, TwilioRefused) as error:
             _log.info("account %s: the list will be read again: %s", self._account.sid, error)
             time.sleep(PAUSE_BETWEEN_LISTS_SECONDS)
             return False
-        return not self._tracker.head(self._account.sid, 1)
+        return reading.complete and not self._tracker.head(self._account.sid, 1)
+
+    def _may_read_on(self) -> bool:
+        return self._may_go_on() and not self._tracker.head(self._account.sid, 1)
 
     def _finish(self, end: DrainEnd) -> DrainEnd:
         finished = self._incidents.finish_drain(

@@ -15,14 +15,16 @@ SETTLING_MS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class QueueReading:
-    """What one whole reading of Twilio's list brought.
+    """What one reading of Twilio's list brought.
 
     Attributes:
+        complete: False if it was broken off.
         listed: queued calls in the list.
         fresh: of these, how many were news.
         retired: calls that were in the mirror and are queued no more.
     """
 
+    complete: bool
     listed: int
     fresh: int
     retired: int
@@ -39,13 +41,13 @@ class Reconciler:
         self._clock = clock
 
     def read_queue(
-        self, account: Account, *, retire: bool, after_page: Callable[[], object] = lambda: None
+        self, account: Account, *, retire: bool, go_on: Callable[[], bool] = lambda: True
     ) -> QueueReading:
-        """Read the whole list once, judging each page as it comes.
+        """Read the list once, judging each page as it comes.
 
         With `retire`, calls that the list no longer shows leave the mirror. Not while a drain is at work: it
-        may be waiting for the reply to the very cancel that took a call off the list. `after_page` is called
-        after each page: a full queue has 87.
+        may be waiting for the reply to the very cancel that took a call off the list. `go_on` is asked after each
+        page, of which a full queue has 87; False breaks the reading off, and nothing retires.
 
         Raises:
             TwilioUnavailable, TwilioThrottled, TwilioRefused: the pages read so far have been taken.
@@ -61,12 +63,13 @@ class Reconciler:
             listed.update(call.call_sid for call in page)
             if news:
                 fresh += self._guard.take(account, _events(news, protected, started_ms), Door.POLL)
-            after_page()
+            if not go_on():
+                return QueueReading(False, len(listed), fresh, 0)
         retired = self._retire(account, listed, started_ms) if retire else 0
         now_ms = self._clock.now_ms()
         self._tracker.polled(account.sid, account.policy, now_ms)
         self._guard.judge(account, self._tracker.snapshot(account.sid, now_ms))
-        return QueueReading(len(listed), fresh, retired)
+        return QueueReading(True, len(listed), fresh, retired)
 
     def _retire(self, account: Account, listed: set[str], started_ms: int) -> int:
         mirrored = self._tracker.mirrored(account.sid)
