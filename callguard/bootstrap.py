@@ -39,6 +39,9 @@ It must be answered within a second: slow answers lose later callbacks (Twilio's
 
 JOB_PATIENCE_SECONDS = 2.0
 
+SCRIPT_CONNECTIONS = 128
+"""One for each thread of a drain, and some; they are opened when they are needed."""
+
 
 class NoRedisUrl(CallGuardError):
     """No Redis was named."""
@@ -109,7 +112,8 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS) -> Serv
         )
     clock = SystemClock()
     connection = connect(settings.redis_url, timeout=patience)
-    scripts = Scripts(ScriptConnections(connect(settings.redis_url, timeout=patience)))
+    script_client = connect(settings.redis_url, timeout=patience, connections=SCRIPT_CONNECTIONS)
+    scripts = Scripts(ScriptConnections(script_client))
     tracker = RedisCallTracker(connection, scripts)
     incidents = RedisIncidentBook(connection, scripts)
     readings = RedisReadings(connection, tracker)

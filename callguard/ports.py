@@ -78,6 +78,14 @@ class Observation:
     snapshot: Snapshot
 
 
+@dataclass(frozen=True, slots=True)
+class MirroredCall:
+    """A call in the mirror: its creation in milliseconds, and whether it is never cancelled."""
+
+    created_ms: int
+    spared: bool
+
+
 class Door(Enum):
     """Where news of a call came in."""
 
@@ -105,8 +113,11 @@ class CallTracker(Protocol):
     def snapshot(self, account_sid: str, now_ms: int) -> Snapshot:
         """Return what is known of the account."""
 
-    def mirrored(self, account_sid: str) -> Mapping[str, int]:
-        """Return all calls in the mirror, each with its creation in milliseconds."""
+    def mirrored(self, account_sid: str) -> Mapping[str, MirroredCall]:
+        """Return all calls in the mirror by SID."""
+
+    def spare(self, account_sid: str, call_sids: Sequence[str], *, spared: bool) -> None:
+        """Mark mirrored calls as never to be cancelled, or as to be."""
 
     def head(self, account_sid: str, count: int) -> list[str]:
         """Return the oldest `count` calls that may be cancelled, oldest first."""
@@ -124,8 +135,11 @@ class IncidentBook(Protocol):
     def trip(self, account_sid: str, generation: int, finding: Finding, mode: Mode, now_ms: int) -> bool:
         """Open an incident if the account is armed at `generation`; return whether this call did it."""
 
-    def start_drain(self, account_sid: str, generation: int, owner: str, now_ms: int) -> bool:
-        """Take the drain's lease for `owner`; False if another holds it or there is nothing to drain."""
+    def start_drain(self, account_sid: str, generation: int, owner: str, mode: Mode) -> bool:
+        """Take the drain's lease for `owner`; False if another holds it or there is nothing to drain.
+
+        With `Mode.OBSERVE` the incident only observes from now on.
+        """
 
     def keep_drain(self, account_sid: str, generation: int, owner: str) -> bool:
         """Renew the lease; False if it was lost, the guard paused, or the incident is over."""
@@ -136,8 +150,8 @@ class IncidentBook(Protocol):
     def settle(self, account_sid: str, generation: int, call_sid: str, outcome: Outcome, now_ms: int) -> bool:
         """Record what became of a call, once; return whether it was counted."""
 
-    def yield_drain(self, account_sid: str, owner: str, failed: int) -> None:
-        """Give the lease back with the drain unfinished; `failed` calls could not be cancelled so far."""
+    def yield_drain(self, account_sid: str, owner: str) -> None:
+        """Give the lease back with the drain unfinished."""
 
     def finish_drain(self, account_sid: str, generation: int, owner: str, now_ms: int, *, capped: bool) -> bool:
         """Go to cooling; False if calls have come in again (unless `capped`, or only observing)."""
@@ -164,6 +178,14 @@ class IncidentBook(Protocol):
         """Return the newest closed incidents."""
 
 
+@dataclass(frozen=True, slots=True)
+class ListedPage:
+    """A page of Twilio's list, and whether no other follows."""
+
+    calls: list[ListedCall]
+    is_last: bool
+
+
 class CancelReply(Enum):
     """What Twilio's reply to a cancel means for the call."""
 
@@ -179,7 +201,7 @@ class Telephony(Protocol):
     Every method may raise `TwilioUnavailable`, `TwilioThrottled` or `TwilioRefused`.
     """
 
-    def queued_calls(self, account_sid: str) -> Iterator[list[ListedCall]]:
+    def queued_calls(self, account_sid: str) -> Iterator[ListedPage]:
         """Yield the account's queued calls, a page at a time, in whatever order Twilio has."""
 
     def cancel(self, account_sid: str, call_sid: str) -> CancelReply:

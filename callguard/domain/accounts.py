@@ -56,6 +56,10 @@ class Finding:
     onset_ms: int
 
 
+# A suspicion older than this says nothing about now. It must outlive a slow answer of Twilio's list.
+SUSPICION_MS = 15_000
+
+
 @dataclass(frozen=True, slots=True)
 class Suspicion:
     """A finding that waits for proof of a backlog, and since when."""
@@ -114,9 +118,16 @@ class Snapshot:
         """Seconds until a call created now would be dialled."""
         return drain_seconds(self.horizon_ms, self.now_ms)
 
+    @property
+    def suspected(self) -> Finding | None:
+        """The finding that still waits for proof of a backlog."""
+        if self.suspicion is None or self.now_ms - self.suspicion.since_ms > SUSPICION_MS:
+            return None
+        return self.suspicion.finding
+
     def live_drain_seconds(self, cps: float) -> float:
-        """Seconds of the drain that live calls are the cause of, without slots of cancelled ones."""
-        return min(self.drain_seconds, self.depth / cps)
+        """Seconds of the drain that calls which may be cancelled are the cause of, without dead slots."""
+        return min(self.drain_seconds, self.cancellable / cps)
 
     def phantom_slots(self, cps: float) -> int:
         """Slots of the rate queue that are held by calls no longer queued."""

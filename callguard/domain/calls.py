@@ -105,12 +105,13 @@ def by_creation(listed: Sequence[ListedCall], now_ms: int) -> list[tuple[int, Li
     A runaway creates hundreds of calls in each of `date_created`'s seconds. Within one, the call that expected
     to wait longer is the later one, and where that is not told, the one that is listed earlier, as Twilio's
     examples list the newest first. They are spread over their second in that order. A creation later than
-    `now_ms` (clocks differ) is taken for the present second.
+    `now_ms` shows that Twilio's clock is ahead of ours: all are set back by as much.
     """
-    present_ms = now_ms // 1000 * 1000
+    newest_ms = max((call.created_ms for call in listed), default=0)
+    ahead_ms = max(0, newest_ms - now_ms // 1000 * 1000)
 
     def second(call: ListedCall) -> int:
-        return min(call.created_ms, present_ms)
+        return call.created_ms - ahead_ms
 
     ordered = list(listed)
     ordered.reverse()

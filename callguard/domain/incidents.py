@@ -14,6 +14,7 @@ class Outcome(Enum):
     CANCELLED = "cancelled"
     DIALLED = "dialled"
     GONE = "gone"
+    SPARED = "spared"
     FAILED = "failed"
     OBSERVED = "observed"
 
@@ -32,7 +33,7 @@ class Incident:
         reason: why it was closed, in words.
         outcomes: calls by what became of them.
         remaining: calls still queued that the drain is after.
-        spared: queued calls that are on the `never_cancel` list.
+        spared: queued calls that are on the `never_cancel` list; those that have left are an outcome.
     """
 
     id: str
@@ -54,14 +55,13 @@ class Incident:
 
     @property
     def found(self) -> int:
-        """All calls of the incident: cancelled, dialled, gone, spared and those still queued.
+        """All calls of the incident: cancelled, dialled, gone, failed, spared and those still queued.
 
         Where the guard only observes, the calls that it would have cancelled, and the spared ones.
         """
         if self.mode is Mode.OBSERVE:
             return self.count(Outcome.OBSERVED) + self.spared
-        settled = sum(n for outcome, n in self.outcomes.items() if outcome is not Outcome.FAILED)
-        return settled + self.spared + self.remaining
+        return sum(self.outcomes.values()) + self.spared + self.remaining
 
 
 def incident_id(account_sid: str, generation: int) -> str:

@@ -8,9 +8,6 @@ from callguard.domain.accounts import Finding, Rule, Snapshot, State
 from callguard.domain.policy import Policy
 from callguard.domain.rates import LeakyBucket
 
-# A suspicion older than this says nothing about now. It must outlive a slow answer of Twilio's list.
-SUSPICION_MS = 15_000
-
 
 class Verdict(Enum):
     """What to do about a snapshot."""
@@ -39,7 +36,7 @@ def decide(snapshot: Snapshot, policy: Policy) -> Decision:
     """
     if snapshot.state is not State.ARMED or snapshot.paused:
         return STAND_BY
-    finding = crossed(snapshot, policy) or _still_suspected(snapshot)
+    finding = crossed(snapshot, policy) or snapshot.suspected
     if finding is None:
         return STAND_BY
     if snapshot.cancellable >= policy.min_backlog:
@@ -53,13 +50,6 @@ def crossed(snapshot: Snapshot, policy: Policy) -> Finding | None:
         if finding := rule(snapshot, policy):
             return finding
     return None
-
-
-def _still_suspected(snapshot: Snapshot) -> Finding | None:
-    suspicion = snapshot.suspicion
-    if suspicion is None or snapshot.now_ms - suspicion.since_ms > SUSPICION_MS:
-        return None
-    return suspicion.finding
 
 
 def _spike(snapshot: Snapshot, policy: Policy) -> Finding | None:
@@ -80,8 +70,8 @@ def _over(bucket: LeakyBucket, now_ms: int, rate: float, burst: float, rule: Rul
 
 def _backlog(snapshot: Snapshot, policy: Policy) -> Finding | None:
     onset = snapshot.shallow_ms or snapshot.now_ms
-    if snapshot.depth > policy.max_backlog:
-        return Finding(Rule.BACKLOG, snapshot.depth, policy.max_backlog, "max_backlog", onset)
+    if snapshot.cancellable > policy.max_backlog:
+        return Finding(Rule.BACKLOG, snapshot.cancellable, policy.max_backlog, "max_backlog", onset)
     drain = snapshot.live_drain_seconds(policy.cps)
     if drain > policy.max_drain_seconds:
         return Finding(Rule.BACKLOG, drain, policy.max_drain_seconds, "max_drain_seconds", onset)
@@ -94,12 +84,14 @@ _RULES: tuple[Callable[[Snapshot, Policy], Finding | None], ...] = (_spike, _ini
 def is_quiet(snapshot: Snapshot, policy: Policy, queued_lately: int) -> bool:
     """Return whether a tripped account may be armed again.
 
-    Quiet is: the drain ended `quiet_seconds` ago, and since then calls have entered the queue no faster than
-    `spike_rate`. `queued_lately` counts those of the last `quiet_seconds`.
+    Quiet is: the first drain ended `quiet_seconds` ago, calls have since entered the queue no faster than
+    `spike_rate`, and no backlog is left (where the guard only observes, it lasts until Twilio has dialled it).
+    `queued_lately` counts the calls of the last `quiet_seconds`.
     """
     calm_ms = snapshot.now_ms - snapshot.cooled_ms
     return (
         snapshot.state is State.COOLING
         and calm_ms >= policy.quiet_seconds * 1000
+        and snapshot.cancellable < policy.min_backlog
         and queued_lately <= policy.spike_rate * policy.quiet_seconds
     )

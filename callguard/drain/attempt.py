@@ -31,6 +31,7 @@ class Ending(Enum):
     SETTLED = "settled"
     THROTTLED = "throttled"
     UNKNOWN = "unknown"
+    REFUSED = "refused"
     STOPPED = "stopped"
     DENIED = "denied"
 
@@ -68,12 +69,20 @@ class Canceller:
         except TwilioThrottled as error:
             return Result(call_sid, Ending.THROTTLED, error.retry_after)
         except (TwilioUnavailable, StoreUnavailable) as error:
-            _log.info("call …%s: %s; will look again", call_sid[-4:], error)
+            _log.debug("call …%s: %s; will look again", call_sid[-4:], error)
         except TwilioRefused as error:
-            if error.is_denial:
-                return Result(call_sid, Ending.DENIED)
-            _log.warning("call …%s cannot be cancelled: %s", call_sid[-4:], error)
+            return Result(call_sid, Ending.DENIED if error.is_denial else Ending.REFUSED)
         return Result(call_sid, Ending.UNKNOWN)
+
+    def give_up(self, call_sid: str) -> None:
+        """Record that Twilio will not have the call cancelled.
+
+        Raises:
+            StoreUnavailable: it stays in the mirror and will be tried again.
+        """
+        _log.error("call …%s cannot be cancelled: Twilio refuses each request for it", call_sid[-4:])
+        now_ms = self.clock.now_ms()
+        self.incidents.settle(self.account_sid, self.generation, call_sid, Outcome.FAILED, now_ms)
 
     def _reply(self, call_sid: str, *, unsure: bool) -> CancelReply:
         if unsure:

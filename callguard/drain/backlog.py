@@ -30,14 +30,14 @@ class Backlog:
     _waiting: dict[str, float] = field(default_factory=dict)
     _attempts: dict[str, int] = field(default_factory=dict)
 
-    def next(self, now: float) -> str | None:
-        """Return the next call to attempt and mark it as under way; None if there is none now."""
-        if not self._ready:
-            self._refill(now)
-        if not self._ready:
-            return None
-        call_sid = self._ready.popleft()
-        self.under_way.add(call_sid)
+    def next(self, now: float, *, fresh: bool = True) -> str | None:
+        """Return the next call to attempt and mark it as under way; None if there is none now.
+
+        Calls whose pause is over come first. Without `fresh`, only calls that were attempted before come.
+        """
+        call_sid = self._due(now) or (self._next_ready() if fresh else None)
+        if call_sid is not None:
+            self.under_way.add(call_sid)
         return call_sid
 
     def is_unsure(self, call_sid: str) -> bool:
@@ -49,6 +49,11 @@ class Backlog:
         """Calls that were or are being attempted, and of which it is not known what became of them."""
         return len(self.under_way | self._attempts.keys())
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether calls wait for another attempt."""
+        return bool(self._waiting)
+
     def settled(self, call_sid: str) -> None:
         """The call is done with."""
         self.under_way.discard(call_sid)
@@ -57,27 +62,32 @@ class Backlog:
     def put_back(self, call_sid: str) -> None:
         """The attempt was never processed: it is next again."""
         self.under_way.discard(call_sid)
-        self._ready.appendleft(call_sid)
+        if call_sid in self._attempts:
+            self._waiting[call_sid] = 0.0
+        else:
+            self._ready.appendleft(call_sid)
 
-    def retry_later(self, call_sid: str, now: float) -> None:
-        """The attempt's end is unknown: again after a growing pause, but not without end."""
+    def retry_later(self, call_sid: str, now: float) -> bool:
+        """The attempt's end is unknown: again after a growing pause; False once it was tried too often."""
         self.under_way.discard(call_sid)
         attempts = self._attempts[call_sid] = self._attempts.get(call_sid, 0) + 1
         if attempts >= MOST_ATTEMPTS:
             self.parked.add(call_sid)
-            return
+            return False
         pause = min(MOST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** (attempts - 1))
         self._waiting[call_sid] = now + pause * random.uniform(0.9, 1.1)  # noqa: S311  (jitter)
+        return True
 
-    def has_waiting(self) -> bool:
-        """Return whether calls wait for another attempt."""
-        return bool(self._waiting)
+    def _due(self, now: float) -> str | None:
+        # In order of their first failure, so the first are the first to be due.
+        for call_sid, at in self._waiting.items():
+            if at <= now:
+                del self._waiting[call_sid]
+                return call_sid
+        return None
 
-    def _refill(self, now: float) -> None:
-        due = [sid for sid, at in self._waiting.items() if at <= now]
-        for sid in due:
-            del self._waiting[sid]
-        taken = self.under_way | self.parked | self._waiting.keys() | set(due)
-        fresh = (sid for sid in self.head(len(taken) + REFILL) if sid not in taken)
-        self._ready.extend(due)
-        self._ready.extend(fresh)
+    def _next_ready(self) -> str | None:
+        if not self._ready:
+            taken = self.under_way | self.parked | self._waiting.keys()
+            self._ready.extend(sid for sid in self.head(len(taken) + REFILL) if sid not in taken)
+        return self._ready.popleft() if self._ready else None

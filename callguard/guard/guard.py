@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Finding, Snapshot
 from callguard.domain.calls import CallEvent
-from callguard.domain.rules import SUSPICION_MS, Verdict, decide
+from callguard.domain.rules import Verdict, decide
 from callguard.ports import CallTracker, Clock, Door, DrainQueue, IncidentBook
 
 _log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Guard:
             return
         if decision.verdict is Verdict.TRIP:
             self.trip(account, snapshot, decision.finding)
-        elif not _is_suspected(snapshot):
+        elif snapshot.suspected is None:
             _log.info("account %s: %s; asking Twilio for its queue", account.sid, describe(decision.finding))
             self._tracker.suspect(account.sid, decision.finding, snapshot.now_ms)
 
@@ -68,8 +68,3 @@ class Guard:
 def describe(finding: Finding) -> str:
     """Return a finding in words, such as `rule spike: 65.3 reached spike_burst = 65`."""
     return f"rule {finding.rule.value}: {finding.observed:.1f} reached {finding.setting} = {finding.threshold:g}"
-
-
-def _is_suspected(snapshot: Snapshot) -> bool:
-    suspicion = snapshot.suspicion
-    return suspicion is not None and snapshot.now_ms - suspicion.since_ms <= SUSPICION_MS

@@ -20,6 +20,7 @@ DRAIN_JOB = "workers.jobs.drain"
 # A wake-up that nobody heard for so long is worthless: the watcher has sent others.
 WAITING_SECONDS = 30
 JOB_TIMEOUT_SECONDS = 60
+MOST_WAITING = 100
 FAILED_SECONDS = 3600
 
 
@@ -49,6 +50,8 @@ class RqDrainQueue:
     def wake(self, account_sid: str, generation: int) -> bool:
         """Enqueue one drain. It carries the account and the generation, no secret and no number."""
         try:
+            if len(self._queue) >= MOST_WAITING:
+                return True  # nobody works; more of the same would only pile up
             self._queue.enqueue_call(
                 DRAIN_JOB,
                 args=(account_sid, generation),

@@ -8,7 +8,7 @@ from redis import Redis
 from callguard.domain.accounts import Finding, Snapshot
 from callguard.domain.calls import CallEvent
 from callguard.domain.policy import Policy
-from callguard.ports import Door, Observation
+from callguard.ports import Door, MirroredCall, Observation
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import ACCOUNT_MS, INCIDENT_MS, LEFT_CALL_MS, QUEUED_CALL_MS, RING_SECONDS
@@ -83,14 +83,22 @@ class RedisCallTracker:
             pipe.zcard(keys.spared)
             return snapshot_from(now_ms, *pipe.execute())
 
-    def mirrored(self, account_sid: str) -> Mapping[str, int]:
+    def mirrored(self, account_sid: str) -> Mapping[str, MirroredCall]:
         """Read the whole mirror."""
         keys = AccountKeys(account_sid)
         with translated_errors(), self._redis.pipeline() as pipe:
             pipe.zrange(keys.queue, 0, -1, withscores=True)
             pipe.zrange(keys.spared, 0, -1, withscores=True)
             queue, spared = pipe.execute()
-        return {sid: int(created) for sid, created in (*queue, *spared)}
+        halves = ((queue, False), (spared, True))
+        return {sid: MirroredCall(int(at), is_spared) for half, is_spared in halves for sid, at in half}
+
+    def spare(self, account_sid: str, call_sids: Sequence[str], *, spared: bool) -> None:
+        """Move calls between the halves of the mirror, `BATCH` at a time."""
+        keys = AccountKeys(account_sid)
+        halves = [keys.queue, keys.spared] if spared else [keys.spared, keys.queue]
+        for start in range(0, len(call_sids), BATCH):
+            self._scripts.run("spare", halves, [ACCOUNT_MS, *call_sids[start : start + BATCH]])
 
     def head(self, account_sid: str, count: int) -> list[str]:
         """Read the oldest part of the mirror."""

@@ -39,10 +39,12 @@ class RedisIncidentBook:
             ],
         )
 
-    def start_drain(self, account_sid: str, generation: int, owner: str, now_ms: int) -> bool:  # noqa: ARG002
+    def start_drain(self, account_sid: str, generation: int, owner: str, mode: Mode) -> bool:
         """Take the lease for `LEASE_MS`."""
         keys = AccountKeys(account_sid)
-        return self._won("start_drain", [keys.state, keys.lease], [generation, owner, LEASE_MS])
+        return self._won(
+            "start_drain", [keys.state, keys.lease, keys.incident], [generation, owner, LEASE_MS, mode.value]
+        )
 
     def keep_drain(self, account_sid: str, generation: int, owner: str) -> bool:
         """Renew the lease for `LEASE_MS`."""
@@ -59,16 +61,19 @@ class RedisIncidentBook:
     def settle(self, account_sid: str, generation: int, call_sid: str, outcome: Outcome, now_ms: int) -> bool:  # noqa: ARG002
         """Record an outcome in the ledger."""
         keys = AccountKeys(account_sid)
+        name = incident_id(account_sid, generation)
         return self._won(
             "settle",
-            [keys.state, keys.queue, keys.incident, keys.ledger, keys.totals, keys.call(call_sid)],
+            [
+                *(keys.state, keys.queue, keys.incident, keys.ledger, keys.totals, keys.call(call_sid)),
+                *(keys.closed_incident(name), keys.closed_ledger(name)),
+            ],
             [generation, call_sid, outcome.value, LEFT_CALL_MS, INCIDENT_MS],
         )
 
-    def yield_drain(self, account_sid: str, owner: str, failed: int) -> None:
+    def yield_drain(self, account_sid: str, owner: str) -> None:
         """Give the lease back."""
-        keys = AccountKeys(account_sid)
-        self._scripts.run("yield_drain", [keys.lease, keys.incident], [owner, failed])
+        self._scripts.run("release_lease", [AccountKeys(account_sid).lease], [owner])
 
     def finish_drain(self, account_sid: str, generation: int, owner: str, now_ms: int, *, capped: bool) -> bool:
         """Go to cooling and note how long the drain took."""
@@ -124,7 +129,11 @@ class RedisIncidentBook:
             pipe.zcard(keys.queue)
             pipe.zcard(keys.spared)
             fields, remaining, spared = pipe.execute()
-        return _incident(account_sid, fields | {"remaining": remaining, "spared": spared}) if fields else None
+        return (
+            _incident(account_sid, fields | {"remaining": remaining, "still_spared": spared})
+            if "id" in fields
+            else None
+        )
 
     def recent(self, account_sid: str, count: int) -> list[Incident]:
         """Read closed incidents, newest first."""
@@ -158,5 +167,5 @@ def _incident(account_sid: str, fields: dict[str, Any]) -> Incident:
         reason=fields.get("reason", ""),
         outcomes=outcomes,
         remaining=int(fields["remaining"]) if "remaining" in fields else 0,
-        spared=int(fields.get("spared", 0)),
+        spared=int(fields.get("still_spared", 0)),
     )

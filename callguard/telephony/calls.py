@@ -10,7 +10,7 @@ from twilio.rest.api.v2010.account.call import CallContext, CallInstance, CallLi
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallStatus, ListedCall
-from callguard.ports import CancelReply, TwilioRefused, TwilioUnavailable
+from callguard.ports import CancelReply, ListedPage, TwilioRefused, TwilioUnavailable
 from callguard.telephony.http_client import PooledHttpClient
 
 PAGE_SIZE = 1000
@@ -29,7 +29,7 @@ class TwilioCalls:
         """Build one client an account; nothing is sent yet."""
         self._calls = {sid: _calls_of(account, api_url, http_client) for sid, account in accounts.items()}
 
-    def queued_calls(self, account_sid: str) -> Iterator[list[ListedCall]]:
+    def queued_calls(self, account_sid: str) -> Iterator[ListedPage]:
         """Follow `next_page_uri` to the end of `Calls?Status=queued`."""
         calls = self._calls[account_sid]
         with _translated():
@@ -37,7 +37,7 @@ class TwilioCalls:
         while page is not None:
             with _translated():
                 listed = [_listed(call) for call in page if call.status == CallStatus.QUEUED.value]
-            yield listed
+            yield ListedPage(listed, is_last=page.next_page_url is None)
             with _translated():
                 page = page.next_page()
 
@@ -79,10 +79,17 @@ def _fetched(context: CallContext) -> CancelReply:
 
 
 def _reply(call: CallInstance) -> CancelReply:
-    status = CallStatus(call.status)
+    status = _status(call.status)
     if status is CallStatus.CANCELED:
         return CancelReply.CANCELLED
     return CancelReply.STILL_QUEUED if status is CallStatus.QUEUED else CancelReply.DIALLED
+
+
+def _status(status: object) -> CallStatus | None:
+    """Return Twilio's status; None for one that is new to us, which is not `queued` in any case."""
+    if not isinstance(status, str):
+        raise ValueError("an answer without a status")
+    return next((known for known in CallStatus if known.value == status), None)
 
 
 def _listed(call: CallInstance) -> ListedCall:

@@ -63,7 +63,7 @@ class AccountWatch:
         snapshot = self._look()
         self._guard.judge(self.account, snapshot)
         if self._poll_is_due(snapshot):
-            self._poll(retire=snapshot.state is not State.DRAINING)
+            self._poll(retire=not self._incidents.has_lease(self.account.sid))
             snapshot = self._look()
         if not snapshot.paused:
             self._nurse(snapshot)
@@ -72,7 +72,7 @@ class AccountWatch:
         return self._tracker.snapshot(self.account.sid, self._clock.now_ms())
 
     def _poll_is_due(self, snapshot: Snapshot) -> bool:
-        alert = snapshot.suspicion is not None or snapshot.state.has_open_incident
+        alert = snapshot.suspected is not None or snapshot.state.has_open_incident
         calm_seconds = self.account.policy.poll_seconds
         interval = min(ALERT_POLL_SECONDS, calm_seconds) if alert else calm_seconds
         if self._poll_failures:

@@ -181,7 +181,7 @@ def replace_telephony(g: Guarded, telephony: TwilioCalls) -> Drain:
 
 def test_a_second_run_keeps_away_while_the_lease_lives(redis_url: str) -> None:
     with tripped(redis_url, trip_at()) as g:
-        assert g.store.incidents.start_drain(SID, 1, "another", _now())
+        assert g.store.incidents.start_drain(SID, 1, "another", Mode.ENFORCE)
 
         assert g.drain.run(g.account, 1, "me") is DrainEnd.NOT_OURS
         assert g.twilio.updates(SID) == []

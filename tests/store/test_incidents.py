@@ -31,7 +31,7 @@ def tripped(store: Store, clock: FrozenClock) -> Store:
 @pytest.fixture
 def draining(tripped: Store, clock: FrozenClock) -> Store:
     """A drain under way, owned by `me`."""
-    assert tripped.incidents.start_drain(ACCOUNT_SID, 1, "me", clock.ms)
+    assert tripped.incidents.start_drain(ACCOUNT_SID, 1, "me", Mode.ENFORCE)
     return tripped
 
 
@@ -73,18 +73,18 @@ def test_a_paused_guard_does_not_trip(store: Store, clock: FrozenClock) -> None:
 def test_one_drain_has_the_lease(draining: Store, clock: FrozenClock) -> None:
     incidents = draining.incidents
 
-    assert not incidents.start_drain(ACCOUNT_SID, 1, "you", clock.ms)
+    assert not incidents.start_drain(ACCOUNT_SID, 1, "you", Mode.ENFORCE)
     assert incidents.keep_drain(ACCOUNT_SID, 1, "me")
     assert not incidents.keep_drain(ACCOUNT_SID, 1, "you")
-    incidents.yield_drain(ACCOUNT_SID, "me", failed=3)
+    incidents.yield_drain(ACCOUNT_SID, "me")
     assert not incidents.has_lease(ACCOUNT_SID)
-    assert incidents.start_drain(ACCOUNT_SID, 1, "you", clock.ms)
+    assert incidents.start_drain(ACCOUNT_SID, 1, "you", Mode.ENFORCE)
 
 
 def test_a_drain_of_another_generation_is_fenced_off(draining: Store, clock: FrozenClock) -> None:
     assert not draining.incidents.may_cancel(ACCOUNT_SID, 2)
     assert not draining.incidents.keep_drain(ACCOUNT_SID, 2, "me")
-    assert not draining.incidents.start_drain(ACCOUNT_SID, 0, "me", clock.ms)
+    assert not draining.incidents.start_drain(ACCOUNT_SID, 0, "me", Mode.ENFORCE)
     assert not settle(draining, clock, 1, Outcome.CANCELLED, generation=2)
 
 
@@ -181,13 +181,36 @@ def test_only_a_person_ends_an_incident_before_it_cools(draining: Store, clock: 
     assert not draining.incidents.may_cancel(ACCOUNT_SID, 1)
 
 
-def test_what_comes_after_the_end_of_an_incident_is_kept_but_not_counted(
-    draining: Store, clock: FrozenClock
-) -> None:
+def test_what_comes_after_the_end_of_an_incident_is_counted_in_it(draining: Store, clock: FrozenClock) -> None:
+    """A reset does not call back the requests that are under way."""
     draining.incidents.rearm(ACCOUNT_SID, 1, "reset by hand", clock.ms, force=True)
 
-    assert not settle(draining, clock, 5, Outcome.CANCELLED)
+    assert settle(draining, clock, 5, Outcome.CANCELLED)
+    assert not settle(draining, clock, 5, Outcome.GONE)
     assert call_sid(5) not in draining.tracker.mirrored(ACCOUNT_SID)
+    (closed,) = draining.incidents.recent(ACCOUNT_SID, 1)
+    assert (closed.count(Outcome.CANCELLED), closed.remaining, closed.found) == (1, 9, 10)
+
+
+def test_spared_calls_stay_in_the_account_when_they_are_dialled(draining: Store, clock: FrozenClock) -> None:
+    spared = [queued(n, clock.ms, spared=True) for n in (20, 21)]
+    draining.tracker.observe(ACCOUNT_SID, spared, POLICY, clock.ms, Door.POLL)
+    news = [event(20, CallStatus.INITIATED, clock.ms, spared=True)]
+    draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Door.CALLBACK)
+
+    incident = draining.incidents.current(ACCOUNT_SID)
+    assert incident is not None
+    assert (incident.count(Outcome.SPARED), incident.spared, incident.found) == (1, 1, 12)
+
+
+def test_calls_that_end_but_were_not_queued_are_no_part_of_it(draining: Store, clock: FrozenClock) -> None:
+    """`completed` is Twilio's only callback by default, and comes for calls dialled long before."""
+    news = [event(n, CallStatus.COMPLETED, clock.ms) for n in range(50, 60)]
+    draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Door.CALLBACK)
+
+    incident = draining.incidents.current(ACCOUNT_SID)
+    assert incident is not None
+    assert incident.found == 10
 
 
 def test_delay_and_duration_are_observed_once(cooling: Store, clock: FrozenClock) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.rates import LeakyBucket
-from callguard.ports import Door
+from callguard.ports import Door, MirroredCall
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
 from tests.store.test_incidents import FINDING
@@ -67,7 +67,7 @@ def test_the_mirror_is_oldest_first_and_knows_the_spared(store: Store, clock: Fr
     assert store.tracker.head(ACCOUNT_SID, 10) == [call_sid(3), call_sid(2)]
     snapshot = store.tracker.snapshot(ACCOUNT_SID, clock.ms)
     assert (snapshot.cancellable, snapshot.spared, snapshot.depth) == (2, 1, 3)
-    assert store.tracker.mirrored(ACCOUNT_SID) == {e.call_sid: e.at_ms for e in events}
+    assert store.tracker.mirrored(ACCOUNT_SID) == {e.call_sid: MirroredCall(e.at_ms, e.spared) for e in events}
 
 
 def test_the_horizon_moves_by_a_slot_a_call(store: Store, clock: FrozenClock) -> None:
@@ -84,12 +84,24 @@ def test_a_poll_of_an_old_queue_lifts_the_horizon(store: Store, clock: FrozenClo
     assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).drain_seconds == pytest.approx(10)
 
 
-def test_retired_calls_do_not_come_back(store: Store, clock: FrozenClock) -> None:
+def test_retired_calls_come_back_only_if_twilio_lists_them_again(store: Store, clock: FrozenClock) -> None:
     observe(store, clock, queued(1, clock.ms), queued(2, clock.ms))
 
     assert store.tracker.retire(ACCOUNT_SID, [call_sid(1), call_sid(99)], clock.ms) == 1
-    assert observe(store, clock, queued(1, clock.ms), door=Door.POLL) == 0
+    assert observe(store, clock, queued(1, clock.ms), door=Door.CALLBACK) == 0
     assert store.tracker.head(ACCOUNT_SID, 10) == [call_sid(2)]
+    level = store.tracker.snapshot(ACCOUNT_SID, clock.ms).queued.level
+    assert observe(store, clock, queued(1, clock.ms), door=Door.POLL) == 0
+    assert store.tracker.head(ACCOUNT_SID, 10) == [call_sid(1), call_sid(2)]
+    assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).queued.level == level
+
+
+def test_calls_that_were_dialled_do_not_come_back_whatever_a_list_says(store: Store, clock: FrozenClock) -> None:
+    observe(store, clock, queued(1, clock.ms), event(1, CallStatus.INITIATED, clock.ms))
+
+    observe(store, clock, queued(1, clock.ms), door=Door.POLL)
+
+    assert store.tracker.head(ACCOUNT_SID, 10) == []
 
 
 def test_more_events_than_a_batch_are_all_counted(store: Store, clock: FrozenClock) -> None:

@@ -84,6 +84,7 @@ def error(code: int) -> bytes:
         ("in-progress", CancelReply.DIALLED),
         ("completed", CancelReply.DIALLED),
         ("no-answer", CancelReply.DIALLED),
+        ("a status of next year", CancelReply.DIALLED),
     ],
 )
 def test_only_the_status_in_the_reply_is_a_cancel(
@@ -119,7 +120,6 @@ def test_a_call_that_twilio_does_not_know_is_gone(twilio: Scripted, calls: Twili
         pytest.param((500, {}, b"oops"), id="500"),
         pytest.param((503, {}, b""), id="503 without a body"),
         pytest.param((200, {}, b"<html>a proxy's page</html>"), id="no JSON"),
-        pytest.param((200, {}, call("levitating")), id="a status that is not Twilio's"),
         pytest.param((200, {}, call(None)), id="no status"),
     ],
 )
@@ -167,7 +167,10 @@ def test_a_list_may_hold_what_it_should_not(twilio: Scripted, calls: TwilioCalls
     page = {"calls": rows, "next_page_uri": None, "page": 0, "page_size": 1000, "uri": "/"}
     twilio.answers = [(200, {}, json.dumps(page).encode())]
 
-    ((first, third),) = calls.queued_calls(ACCOUNT_SID)
+    (listed,) = calls.queued_calls(ACCOUNT_SID)
+    first, third = listed.calls
+
+    assert listed.is_last
 
     assert (first.call_sid, first.queue_ms) == (call_sid(1), 400)
     assert first.created_ms > 0

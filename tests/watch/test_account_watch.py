@@ -94,7 +94,7 @@ def test_a_drain_that_nobody_leads_is_woken(redis_url: str, monkeypatch: pytest.
 
         ticking(g, lambda: g.wakes.wakes == [(SID, 1)], "a worker is woken")
 
-        g.store.incidents.start_drain(SID, 1, "somebody", _now())
+        g.store.incidents.start_drain(SID, 1, "somebody", Mode.ENFORCE)
         time.sleep(0.2)
         g.watch.tick()
         assert len(g.wakes.wakes) == 1

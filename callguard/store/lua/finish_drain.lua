@@ -14,8 +14,10 @@ end
 if not capped and held[3] ~= 'observe' and redis.call('ZCARD', KEYS[3]) > 0 then
     return 0
 end
-redis.call('HSET', KEYS[1], 'state', 'cooling', 'cooled', ARGV[3], 'capped', ARGV[4])
-redis.call('HSET', KEYS[4], 'cooled', ARGV[3], 'failed', 0)
+-- The quiet counts from the end of the first drain: ordinary calls that come later must not put it off.
+redis.call('HSET', KEYS[1], 'state', 'cooling', 'capped', ARGV[4])
+redis.call('HSETNX', KEYS[1], 'cooled', ARGV[3])
+redis.call('HSETNX', KEYS[4], 'cooled', ARGV[3])
 if not held[4] then
     redis.call('HINCRBY', KEYS[5], ARGV[5], 1)
     redis.call('HINCRBYFLOAT', KEYS[5], 'cancel_sum', ARGV[6])

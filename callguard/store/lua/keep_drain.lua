@@ -1,12 +1,16 @@
--- Renew the lease of a drain that may go on.
+-- Renew the lease of a drain that may go on, also one that has lapsed and that nobody else has taken.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:lease
 -- ARGV[1] generation  ARGV[2] owner  ARGV[3] lease ms
 --
 -- Returns 1 if the drain may go on, else 0
 local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation')
-if held[1] ~= 'draining' or held[2] == '1' or held[3] ~= ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then
+if held[1] ~= 'draining' or held[2] == '1' or held[3] ~= ARGV[1] then
     return 0
 end
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
+local holder = redis.call('GET', KEYS[2])
+if holder and holder ~= ARGV[2] then
+    return 0
+end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 return 1

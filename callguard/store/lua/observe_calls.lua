@@ -18,7 +18,7 @@
 -- then six for each event: sid, status, phase bit, dialled (0/1), at ms, spared (0/1)
 --
 -- Returns {events counted, state fields, calls in queue, calls in spared}
-local QUEUED, LEFT, DIALLED_PHASES = 1, 2, 30
+local QUEUED, LEFT, DIALLED_PHASES, ABSENT = 1, 2, 30, 32
 local FIXED_KEYS, FIRST, WIDTH = 7, 14, 6
 
 local state_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3]
@@ -103,7 +103,19 @@ local function settle(sid, outcome)
         redis.call('HINCRBY', incident_key, outcome, 1)
         redis.call('HINCRBY', totals_key, 'cancellations:' .. outcome, 1)
         redis.call('PEXPIRE', ledger_key, incident_ttl)
+        redis.call('PEXPIRE', incident_key, incident_ttl)
     end
+end
+
+-- A call that was only ever missed (in a list, or by a 404) and is listed again has not left after all.
+local function enter_again(sid, at, spared)
+    if redis.call('HGET', ledger_key, sid) == 'gone' then
+        redis.call('HDEL', ledger_key, sid)
+        redis.call('HINCRBY', incident_key, 'gone', -1)
+    end
+    local mirror_key = spared and spared_key or queue_key
+    redis.call('ZADD', mirror_key, at, sid)
+    redis.call('PEXPIRE', mirror_key, account_ttl)
 end
 
 local function enter(sid, at, spared)
@@ -114,13 +126,16 @@ local function enter(sid, at, spared)
 end
 
 local function leave(sid, status, dialled, spared, mirrored)
-    local queued = 0
+    local queued, was_spared = 0, 0
     if mirrored then
         queued = redis.call('ZREM', queue_key, sid)
-        if queued == 0 then redis.call('ZREM', spared_key, sid) end
+        if queued == 0 then was_spared = redis.call('ZREM', spared_key, sid) end
     end
-    if not incident_open or observing or spared then return end
-    if dialled then
+    if not incident_open or observing then return end
+    if was_spared == 1 then
+        settle(sid, 'spared')
+    elseif dialled and not spared and (queued == 1 or status == 'initiated') then
+        -- Without `initiated`, a call that we did not know of may have been dialled before the incident.
         settle(sid, 'dialled')
     elseif status == 'canceled' and queued == 1 then
         settle(sid, 'cancelled')
@@ -151,6 +166,9 @@ for i = 1, events do
         end
         local now_seen = bit.bor(seen, bit_seen)
         redis.call('SET', call_key, now_seen, 'PX', now_seen < LEFT and queued_ttl or left_ttl)
+    elseif door == 'poll' and bit_seen == QUEUED and seen == QUEUED + ABSENT then
+        enter_again(sid, at, spared)
+        redis.call('SET', call_key, QUEUED, 'PX', queued_ttl)
     end
 end
 

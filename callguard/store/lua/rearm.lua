@@ -17,7 +17,7 @@ redis.call('HDEL', KEYS[1], 'tripped', 'cooled', 'capped', 'mode', 'suspect_rule
     'suspect_threshold', 'suspect_setting', 'suspect_onset', 'suspect_since')
 if redis.call('EXISTS', KEYS[2]) == 1 then
     redis.call('HSET', KEYS[2], 'closed', ARGV[3], 'reason', ARGV[4],
-        'remaining', redis.call('ZCARD', KEYS[6]), 'spared', redis.call('ZCARD', KEYS[7]))
+        'remaining', redis.call('ZCARD', KEYS[6]), 'still_spared', redis.call('ZCARD', KEYS[7]))
     redis.call('RENAME', KEYS[2], KEYS[4])
     redis.call('PEXPIRE', KEYS[4], ARGV[5])
 end

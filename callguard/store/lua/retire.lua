@@ -1,4 +1,4 @@
--- Take calls that Twilio no longer lists out of the mirror. They never come back.
+-- Take calls that Twilio no longer lists out of the mirror. They come back only if it lists them again.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:queue  KEYS[3] {account}:spared
 -- KEYS[4] {account}:incident  KEYS[5] {account}:ledger  KEYS[6] {account}:totals
@@ -7,7 +7,7 @@
 -- ARGV[2+i] SID of call i
 --
 -- Returns how many were in the mirror
-local GONE = 32
+local ABSENT = 32
 local state = redis.call('HMGET', KEYS[1], 'state', 'mode')
 local incident_open = state[1] == 'tripped' or state[1] == 'draining' or state[1] == 'cooling'
 local left_ttl, incident_ttl = ARGV[1], ARGV[2]
@@ -22,12 +22,13 @@ for i = 1, #ARGV - 2 do
     if queued + redis.call('ZREM', KEYS[3], sid) > 0 then
         retired = retired + 1
         local seen = tonumber(redis.call('GET', call_key) or '0') or 0
-        redis.call('SET', call_key, bit.bor(seen, GONE), 'PX', left_ttl)
-        if incident_open and state[2] ~= 'observe' and queued == 1
-            and redis.call('HSETNX', KEYS[5], sid, 'gone') == 1 then
-            redis.call('HINCRBY', KEYS[4], 'gone', 1)
-            redis.call('HINCRBY', KEYS[6], 'cancellations:gone', 1)
+        redis.call('SET', call_key, bit.bor(seen, ABSENT), 'PX', left_ttl)
+        local outcome = queued == 1 and 'gone' or 'spared'
+        if incident_open and state[2] ~= 'observe' and redis.call('HSETNX', KEYS[5], sid, outcome) == 1 then
+            redis.call('HINCRBY', KEYS[4], outcome, 1)
+            redis.call('HINCRBY', KEYS[6], 'cancellations:' .. outcome, 1)
             redis.call('PEXPIRE', KEYS[5], incident_ttl)
+            redis.call('PEXPIRE', KEYS[4], incident_ttl)
         end
     end
 end

@@ -1,7 +1,7 @@
 -- Take the lease of a drain and mark the account as draining.
 --
--- KEYS[1] {account}:state  KEYS[2] {account}:lease
--- ARGV[1] generation  ARGV[2] owner  ARGV[3] lease ms
+-- KEYS[1] {account}:state  KEYS[2] {account}:lease  KEYS[3] {account}:incident
+-- ARGV[1] generation  ARGV[2] owner  ARGV[3] lease ms  ARGV[4] the policy's mode: once observe, it stays so
 --
 -- Returns 1 if the owner may drain, else 0
 local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation')
@@ -12,4 +12,8 @@ if not redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then
     return 0
 end
 redis.call('HSET', KEYS[1], 'state', 'draining')
+if ARGV[4] == 'observe' then
+    redis.call('HSET', KEYS[1], 'mode', 'observe')
+    redis.call('HSET', KEYS[3], 'mode', 'observe')
+end
 return 1

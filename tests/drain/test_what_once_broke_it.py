@@ -1,0 +1,250 @@
+"""What a colleague who tried to break the drain has found; each was true once."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from callguard.clock import SystemClock
+from callguard.domain.accounts import State
+from callguard.domain.incidents import Outcome
+from callguard.domain.policy import Mode
+from callguard.drain import backlog
+from callguard.drain import drain as drain_module
+from callguard.drain.drain import Drain, DrainEnd
+from callguard.guard.reconcile import Reconciler
+from callguard.ports import CancelReply, ListedPage, TwilioRefused
+from callguard.store import retention
+from callguard.telephony.calls import TwilioCalls
+from tests.guarded import SID, Guarded, guarded, trip_at
+from tests.waiting import wait_until
+
+
+@dataclass
+class Meddling:
+    """The real adapter, with somebody in between."""
+
+    real: TwilioCalls
+    on_cancel: Callable[[str, int], CancelReply | None] = lambda _sid, _turn: None
+    on_page: Callable[[ListedPage, int], ListedPage] = lambda page, _turn: page
+    turns: dict[str, int] = field(default_factory=dict)
+    lists: int = 0
+
+    def queued_calls(self, account_sid: str) -> Iterator[ListedPage]:
+        self.lists += 1
+        for page in self.real.queued_calls(account_sid):
+            yield self.on_page(page, self.lists)
+
+    def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
+        turn = self.turns[call_sid] = self.turns.get(call_sid, 0) + 1
+        return self.on_cancel(call_sid, turn) or self.real.cancel(account_sid, call_sid)
+
+    def look_up(self, account_sid: str, call_sid: str) -> CancelReply:
+        return self.real.look_up(account_sid, call_sid)
+
+
+def meddled(g: Guarded, **meddling: Any) -> tuple[Drain, Meddling]:
+    telephony = Meddling(g.telephony, **meddling)
+    reconciler = Reconciler(telephony, g.store.tracker, g.guard, SystemClock())
+    return Drain(telephony, g.store.tracker, g.store.incidents, reconciler, SystemClock()), telephony
+
+
+def run_to_the_end(drain: Drain, g: Guarded, runs: int = 6) -> DrainEnd:
+    for _ in range(runs):
+        end = drain.run(g.account, 1, "me")
+        if end is not DrainEnd.YIELDED:
+            return end
+    return end
+
+
+def test_a_404_that_is_not_true_does_not_leave_calls_queued(redis_url: str) -> None:
+    """A replica of Twilio's that lags behind knows nothing of a fresh call."""
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(40)
+        g.trip()
+        drain, _ = meddled(g, on_cancel=lambda _, turn: CancelReply.GONE if turn == 1 else None)
+
+        assert run_to_the_end(drain, g) is DrainEnd.FINISHED
+        incident = g.store.incidents.current(SID)
+        assert g.truth().queued == 0
+        assert incident is not None
+        assert incident.count(Outcome.CANCELLED) == g.truth().cancelled
+
+
+def test_calls_that_one_list_has_left_out_are_cancelled_all_the_same(redis_url: str) -> None:
+    def hide_some(page: ListedPage, turn: int) -> ListedPage:
+        return replace(page, calls=[]) if turn <= 2 else page
+
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(40)
+        g.trip()
+        drain, telephony = meddled(g, on_page=hide_some)
+        g.reconciler.read_queue(g.account, retire=True)
+        Reconciler(telephony, g.store.tracker, g.guard, SystemClock()).read_queue(g.account, retire=True)
+        g.store.tracker.retire(SID, g.store.tracker.head(SID, 20), 0)
+        run_to_the_end(drain, g)
+        g.reconciler.read_queue(g.account, retire=True)
+        if g.store.incidents.reopen(SID, 1):
+            run_to_the_end(drain, g)
+
+        assert g.truth().queued == 0
+
+
+def test_an_outage_does_not_pass_for_the_cap(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain_module, "SLICE_SECONDS", 2.0)
+    with guarded(redis_url, trip_at(cps=1, max_cancellations=40)) as g:
+        g.queue_calls(150)
+        g.trip()
+        g.twilio.change_faults(SID, error_rate=1.0)
+        assert g.drain.run(g.account, 1, "me") is DrainEnd.YIELDED
+        g.twilio.change_faults(SID, error_rate=0.0)
+
+        assert run_to_the_end(g.drain, g) is DrainEnd.CAPPED
+        assert g.truth().cancelled == 40
+
+
+def test_an_outage_is_no_storm_of_requests(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain_module, "SLICE_SECONDS", 2.0)
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(150)
+        g.trip()
+        g.twilio.change_faults(SID, error_rate=1.0)
+        before = g.truth().requests.errors
+        g.drain.run(g.account, 1, "me")
+
+        assert g.truth().requests.errors - before < 150
+
+
+def test_one_call_that_twilio_always_refuses_does_not_keep_the_drain_going(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "FIRST_PAUSE_SECONDS", 0.01)
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(40)
+        g.trip()
+        poison = g.store.tracker.head(SID, 40)[-1]
+
+        def refuse(call_sid: str, _turn: int) -> CancelReply | None:
+            if call_sid == poison:
+                raise TwilioRefused("Twilio answered 400, code 21218", 21218, 400)
+            return None
+
+        drain, telephony = meddled(g, on_cancel=refuse)
+
+        assert run_to_the_end(drain, g) is DrainEnd.FINISHED
+        incident = g.store.incidents.current(SID)
+        assert incident is not None
+        assert incident.count(Outcome.FAILED) == 1
+        assert telephony.turns[poison] == backlog.MOST_ATTEMPTS
+        assert g.truth().queued == 1
+
+
+def test_a_list_that_takes_longer_than_the_lease_is_waited_for(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "LEASE_MS", 600)
+    monkeypatch.setattr("callguard.store.incident_book.LEASE_MS", 600)
+    monkeypatch.setattr("callguard.drain.lease.KEEP_EVERY_SECONDS", 0.1)
+
+    def slow(page: ListedPage, _turn: int) -> ListedPage:
+        time.sleep(1.0)
+        return page
+
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(40)
+        g.trip()
+        drain, _ = meddled(g, on_page=slow)
+
+        assert drain.run(g.account, 1, "me") is DrainEnd.FINISHED
+        assert g.truth().queued == 0
+
+
+def test_ordinary_traffic_does_not_put_off_the_arming(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=1, quiet_seconds=2)) as g:
+        g.queue_calls(60)
+        g.trip()
+        g.drain.run(g.account, 1, "me")
+
+        def next_second() -> bool:
+            """One call a second, as many as `spike_rate` allows; each reopens the drain."""
+            g.queue_calls(1)
+            time.sleep(1.0)
+            g.watch.tick()
+            if g.store.tracker.snapshot(SID, _now()).state is State.DRAINING:
+                g.drain.run(g.account, 1, "me")
+                g.watch.tick()
+            return g.store.tracker.snapshot(SID, _now()).state is State.ARMED
+
+        wait_until(next_second, "the guard is armed again", timeout=15)
+
+
+def test_observing_makes_one_incident_of_one_backlog(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=1, quiet_seconds=1, mode=Mode.OBSERVE)) as g:
+        g.queue_calls(80)
+        g.trip()
+        g.drain.run(g.account, 1, "me")
+        deadline = time.monotonic() + 4
+        while time.monotonic() < deadline:
+            g.watch.tick()
+            time.sleep(0.05)
+
+        assert g.store.tracker.snapshot(SID, _now()).generation == 1
+
+
+def test_a_number_that_is_protected_later_is_protected(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=1, spike_burst=1000)) as g:
+        g.queue_calls(10, from_number="+15559990000")
+        g.reconciler.read_queue(g.account, retire=True)
+        assert g.store.tracker.snapshot(SID, _now()).spared == 0
+
+        policy = replace(g.account.policy, never_cancel=("+1555999*",))
+        g.reconciler.read_queue(replace(g.account, policy=policy), retire=True)
+
+        snapshot = g.store.tracker.snapshot(SID, _now())
+        assert (snapshot.cancellable, snapshot.spared) == (0, g.truth().queued)
+
+
+def test_switching_to_observe_stops_an_incident_that_cancels(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(60)
+        g.trip()
+        observing = replace(g.account, policy=replace(g.account.policy, mode=Mode.OBSERVE))
+
+        assert g.drain.run(observing, 1, "me") is DrainEnd.FINISHED
+        assert g.twilio.updates(SID) == []
+
+
+def test_calls_that_have_left_prove_no_backlog(redis_url: str) -> None:
+    """Two bursts that were dialled at once are no queue, though the first may still be in the mirror."""
+    with guarded(redis_url, trip_at(cps=40, spike_burst=30, min_backlog=25)) as g:
+        g.queue_calls(22)
+        g.reconciler.read_queue(g.account, retire=True)
+        wait_until(lambda: g.truth().queued == 0, "all are dialled")
+        g.queue_calls(22)
+        g.reconciler.read_queue(g.account, retire=True)
+
+        assert g.store.tracker.snapshot(SID, _now()).state is State.ARMED
+
+
+def test_a_reset_in_the_middle_leaves_a_true_account(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(60)
+        g.trip()
+
+        def reset_after_thirty(call_sid: str, _turn: int) -> CancelReply | None:
+            if len(g.twilio.updates(SID)) >= 30:
+                g.store.incidents.rearm(SID, 1, "reset", _now(), force=True)
+            return None
+
+        drain, _ = meddled(g, on_cancel=reset_after_thirty)
+        assert drain.run(g.account, 1, "me") is DrainEnd.STOPPED
+
+        (closed,) = g.store.incidents.recent(SID, 1)
+        assert closed.count(Outcome.CANCELLED) == g.truth().cancelled
+        assert closed.remaining == pytest.approx(g.truth().queued, abs=1)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
