@@ -121,6 +121,7 @@ def _translated() -> Iterator[None]:
     except TwilioException as error:
         # A list that failed: the library gives the response as the second argument, and no code.
         status = getattr(error.args[1], "status_code", 0) if len(error.args) > 1 else 0
-        raise TwilioRefused(f"Twilio answered {status} to a list", 0, status) from None
+        advice = "; check TWILIO_AUTH_TOKEN" if status in (401, 403) else ""
+        raise TwilioRefused(f"Twilio answered {status} to a list{advice}", 0, status) from None
     except ValueError:
         raise TwilioUnavailable("Twilio's answer could not be read") from None

@@ -38,6 +38,7 @@ class Watcher:
         self._heartbeats = heartbeats
         self._clock = clock
         self._under_way: dict[AccountWatch, Future[None]] = {}
+        self._told = False
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Watch until `should_stop`; errors of Redis or Twilio are logged and outlived."""
@@ -54,12 +55,21 @@ class Watcher:
             if not self._leadership.lead(self._owner):
                 return
         except CallGuardError as error:
-            _log.warning("watcher: %s", error)
+            self._tell_once(error)
             return
+        if self._told:
+            _log.warning("watcher: Redis answers again")
+            self._told = False
         for watch in self._watches:
             under_way = self._under_way.get(watch)
             if under_way is None or under_way.done():
                 self._under_way[watch] = pool.submit(_outlived, watch)
+
+    def _tell_once(self, error: CallGuardError) -> None:
+        """Four turns a second are no reason for four lines a second."""
+        if not self._told:
+            _log.warning("watcher: %s; trying again", error)
+        self._told = True
 
     def _step_down(self) -> None:
         try:

@@ -89,6 +89,17 @@ def test_other_requests(guard: Stack, request_line: str, status: int) -> None:
     assert send(guard, f"{request_line} HTTP/1.1\r\nHost: guard\r\n\r\n".encode()) == status
 
 
+def test_a_sender_that_stalls_is_given_up(guard: Stack) -> None:
+    """Otherwise a few thousand of them would take all connections that there are."""
+    assert send(guard, callback(guard)[:-40], patience=20) == 403
+
+
+def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(guard: Stack) -> None:
+    head = f"POST {PATH} HTTP/1.1\r\nHost: guard\r\nContent-Length: 99999999\r\n"
+
+    assert send(guard, (head + "Content-Type: application/x-www-form-urlencoded\r\n\r\n").encode()) == 413
+
+
 def test_a_body_that_is_too_large_is_refused(guard: Stack) -> None:
     head = (
         f"POST {PATH} HTTP/1.1\r\nHost: guard\r\nContent-Length: 17000\r\n"
