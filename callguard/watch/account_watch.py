@@ -51,6 +51,7 @@ class AccountWatch:
         self._clock = clock
         self._monotonic = monotonic
         self._polled_at = float("-inf")
+        self._asked_ms = 0
         self._poll_failures = 0
         self._woken_at = float("-inf")
 
@@ -72,6 +73,8 @@ class AccountWatch:
         return self._tracker.snapshot(self.account.sid, self._clock.now_ms())
 
     def _poll_is_due(self, snapshot: Snapshot) -> bool:
+        if self._is_unasked(snapshot) and not self._poll_failures:
+            return True
         alert = snapshot.suspected is not None or snapshot.state.has_open_incident
         calm_seconds = self.account.policy.poll_seconds
         interval = min(ALERT_POLL_SECONDS, calm_seconds) if alert else calm_seconds
@@ -79,8 +82,14 @@ class AccountWatch:
             interval = max(interval, min(MOST_BACK_OFF_SECONDS, 2.0 ** min(self._poll_failures, 8) / 2))
         return self._monotonic() - self._polled_at >= interval
 
+    def _is_unasked(self, snapshot: Snapshot) -> bool:
+        """Return whether a suspicion has come up since Twilio was last asked; it does so every 15 s at most."""
+        suspicion = snapshot.suspicion
+        return suspicion is not None and suspicion.since_ms >= self._asked_ms
+
     def _poll(self, *, retire: bool) -> None:
         self._polled_at = self._monotonic()
+        self._asked_ms = self._clock.now_ms()
         try:
             reading = self._reconciler.read_queue(self.account, retire=retire)
         except (TwilioUnavailable, TwilioThrottled, TwilioRefused) as error:
