@@ -71,7 +71,8 @@ class Settings(BaseSettings):
         (),
         validation_alias="api_key",
         repr=False,
-        description="keys of the operator API: a comma list of `name:role:key`, roles `viewer` and `operator`",
+        description="keys of the operator API, for a version to come: a comma list of `name:role:key`, "
+        "roles `viewer` and `operator`",
         examples=[["grafana:viewer:a-long-random-key"]],
     )
     metrics_token: Annotated[str, AfterValidator(keys.secret)] | None = Field(
@@ -83,7 +84,7 @@ class Settings(BaseSettings):
     notify_urls: Annotated[tuple[_NotifyUrl, ...], BeforeValidator(entries)] = Field(
         (),
         repr=False,
-        description="where notifications go: a comma list of URLs",
+        description="where notifications go, in a version to come: a comma list of URLs",
         examples=[["https://chat.example.com/hook"]],
     )
     data_dir: Path = Field(

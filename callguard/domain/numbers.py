@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 _SHOWN_TAIL = 2
+_LONG = 11
 
 
 class NumberList:
@@ -26,4 +27,5 @@ def masked(number: str) -> str:
     """Return `+1555***01`: enough to recognise one's own number, too little to call it."""
     if len(number) < 8:
         return "***"
-    return f"{number[:5]}***{number[-_SHOWN_TAIL:]}"
+    head = 5 if len(number) >= _LONG else 2
+    return f"{number[:head]}***{number[-_SHOWN_TAIL:]}"

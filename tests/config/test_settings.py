@@ -94,6 +94,8 @@ WRONG = [
     ("PUBLIC_URL", "https://", "should have a host"),
     ("PUBLIC_URL", "https://u:hunter2@e.com", "should have no user name or password"),
     ("PUBLIC_URL", "https://e.com/#top", "should have no fragment"),
+    ("PUBLIC_URL", "https://e.com/twilio/status", "write the base, CallGuard adds /twilio/status"),
+    ("PUBLIC_URL", "https://e.com/a/twilio/status/?t=1", "write the base"),
     ("PUBLIC_URL", "https://e.com/#", "should have no fragment"),
     ("PUBLIC_URL", "https://e.com/a b", "should hold no spaces"),
     ("PUBLIC_URL", "https://e.com/ü", "only ASCII"),
