@@ -8,7 +8,10 @@ import sys
 from typing import Any
 
 bind = os.environ.get("CALLGUARD_BIND", "127.0.0.1:8000")
-workers = int(os.environ.get("CALLGUARD_WEB_WORKERS", "2"))
+_workers = os.environ.get("CALLGUARD_WEB_WORKERS", "").strip() or "2"
+if not _workers.isdecimal() or int(_workers) < 1:
+    sys.exit("CALLGUARD_WEB_WORKERS: should be a whole number from 1. Write for example CALLGUARD_WEB_WORKERS=2")
+workers = int(_workers)
 
 # A stalled request body holds a greenlet, not a thread: three of them would stop two gthread threads for good.
 worker_class = "gevent"
@@ -43,6 +46,11 @@ def on_starting(server: Any) -> None:  # noqa: ARG001  (gunicorn's signature)
     from callguard.startup import start
 
     try:
-        start()
+        settings = start()
     except ConfigurationError as error:
         sys.exit(str(error))
+    if settings.redis_url is None:
+        sys.exit(
+            "CALLGUARD_REDIS_URL is not set. Write for example CALLGUARD_REDIS_URL=redis://localhost:6379/0, "
+            "or run `callguard up`, which starts an embedded Valkey."
+        )

@@ -9,6 +9,7 @@ from typing import Any
 
 import urllib3
 
+from callguard.config.policies import ENV_PREFIX
 from callguard.processes.program import Program
 from callguard.simulator import SANDBOX_ACCOUNT_SID, SANDBOX_AUTH_TOKEN
 
@@ -18,6 +19,21 @@ CEILING = 100
 RUNAWAY_CALLS = 2000
 RUNAWAY_RATE = 200
 _PATIENCE_SECONDS = 1.0
+
+
+def sandbox_settings(outer: Mapping[str, str]) -> dict[str, str]:
+    """Return account and policy of every sandbox. What else `outer` says of them is blanked: as good as unset."""
+    return {
+        **dict.fromkeys((name for name in outer if name.upper().startswith(ENV_PREFIX)), ""),
+        "TWILIO_ACCOUNT_SID": SANDBOX_ACCOUNT_SID,
+        "TWILIO_AUTH_TOKEN": SANDBOX_AUTH_TOKEN,
+        "CALLGUARD_CONFIG": "",
+        "CALLGUARD_REDIS_URL": "",
+        "CALLGUARD_QUEUE_REDIS_URL": "",
+        "CALLGUARD_POLICY__CPS": str(CPS),
+        "CALLGUARD_POLICY__POLL_SECONDS": "2",
+        "CALLGUARD_POLICY__QUIET_SECONDS": "20",
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +48,12 @@ class Sandbox:
     web_url: str
     twilio_url: str
 
-    def environ(self) -> dict[str, str]:
-        """Return the settings that stand in for a real account's; an empty one is as good as none."""
+    def environ(self, outer: Mapping[str, str]) -> dict[str, str]:
+        """Return the settings that stand in for a real account's and for the policy that `outer` has."""
         return {
-            "TWILIO_ACCOUNT_SID": SANDBOX_ACCOUNT_SID,
-            "TWILIO_AUTH_TOKEN": SANDBOX_AUTH_TOKEN,
+            **sandbox_settings(outer),
             "CALLGUARD_TWILIO_API_URL": self.twilio_url,
             "CALLGUARD_PUBLIC_URL": self.web_url,
-            "CALLGUARD_CONFIG": "",
-            "CALLGUARD_QUEUE_REDIS_URL": "",
-            "CALLGUARD_POLICY__CPS": str(CPS),
-            "CALLGUARD_POLICY__POLL_SECONDS": "2",
-            "CALLGUARD_POLICY__QUIET_SECONDS": "20",
         }
 
     def program(self, logs: Path) -> Program:
@@ -53,6 +63,7 @@ class Sandbox:
         return Program(
             name="simulated-twilio",
             argv=(sys.executable, "-m", "callguard", "simulate", *map(str, options)),
+            env={"PYTHONSAFEPATH": "1"},
             log_path=logs / "simulated-twilio.log",
             essential=True,
         )

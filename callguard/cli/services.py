@@ -1,23 +1,37 @@
 """The services of a running guard, for commands that look at it or steer it."""
 
 import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import quote
 
 import click
 
 from callguard.bootstrap import Services, build
+from callguard.cli.sandbox import sandbox_settings
 from callguard.config.accounts import Account
 from callguard.config.errors import ConfigurationError
 from callguard.config.settings import Settings, load_settings
-from callguard.ports import CallGuardError
-from callguard.simulator import SANDBOX_ACCOUNT_SID, SANDBOX_AUTH_TOKEN
+from callguard.ports import CallGuardError, StoreUnavailable
+
+# Commands check no signature, so they need no address that Twilio could reach.
+_NO_PUBLIC_URL = "http://127.0.0.1"
+_CONNECT_SECONDS = 1.0
+
+
+def has_account(environ: Mapping[str, str]) -> bool:
+    """Return whether the environment names an account; without one it is the sandbox that is meant."""
+    names = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "CALLGUARD_CONFIG")
+    return any(environ.get(name, "").strip() for name in names)
 
 
 def connect() -> Services:
     """Return the services of the environment's settings, or end with a message that names what is wrong.
 
     Without CALLGUARD_REDIS_URL it looks for the Valkey of a `callguard up` in CALLGUARD_DATA_DIR; without an
-    account, for a sandbox's.
+    account, for that of a sandbox, and says so.
     """
     try:
         return build(_settings())
@@ -25,25 +39,48 @@ def connect() -> Services:
         raise click.ClickException(str(error)) from error
 
 
+@contextmanager
+def reported_store_errors() -> Iterator[None]:
+    """End the command with a message when Redis does not answer."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise click.ClickException(f"{error}. Is that CallGuard still running? Then try again.") from error
+
+
 def _settings() -> Settings:
-    names = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "CALLGUARD_CONFIG")
-    if any(os.environ.get(name) for name in names):
-        return _with_embedded(load_settings(), ".")
-    return _with_embedded(load_settings({**os.environ, **_SANDBOX}), "sandbox")
+    environ = dict(os.environ)
+    if not environ.get("CALLGUARD_PUBLIC_URL", "").strip():
+        environ["CALLGUARD_PUBLIC_URL"] = _NO_PUBLIC_URL
+    if has_account(environ):
+        settings = load_settings(environ)
+        return settings if settings.redis_url is not None else _with_embedded(settings, settings.data_dir)
+    settings = load_settings(environ | sandbox_settings(environ))
+    folder = settings.data_dir / "sandbox"
+    connected = _with_embedded(settings, folder)
+    click.echo(f"sandbox: {folder}")
+    return connected
 
 
-def _with_embedded(settings: Settings, folder: str) -> Settings:
-    socket = settings.data_dir / folder / "valkey.sock"
-    if settings.redis_url is None and socket.is_socket():
-        return settings.with_redis_url(f"unix://{quote(str(socket.resolve()))}")
-    return settings
+def _with_embedded(settings: Settings, folder: Path) -> Settings:
+    # Where the folder's path is too long for a socket, a link leads to a shorter one: only that is connected to.
+    path = (folder / "valkey.sock").resolve()
+    if not _answers(path):
+        raise click.ClickException(
+            f"no running CallGuard found at {folder / 'valkey.sock'}.\n"
+            "Set the same CALLGUARD_DATA_DIR, CALLGUARD_REDIS_URL and TWILIO_* settings as the running one."
+        )
+    return settings.with_redis_url(f"unix://{quote(str(path))}")
 
 
-_SANDBOX = {
-    "TWILIO_ACCOUNT_SID": SANDBOX_ACCOUNT_SID,
-    "TWILIO_AUTH_TOKEN": SANDBOX_AUTH_TOKEN,
-    "CALLGUARD_PUBLIC_URL": "http://127.0.0.1",
-}
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_CONNECT_SECONDS)
+        try:
+            probe.connect(os.fsencode(path))
+        except OSError:
+            return False
+        return True
 
 
 def chosen_account(services: Services, account_sid: str | None) -> Account:

@@ -5,15 +5,17 @@ import time
 import urllib3
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.text import Text
 
 from callguard.bootstrap import Services
 from callguard.cli.sandbox import CPS, RUNAWAY_CALLS, RUNAWAY_RATE, Sandbox
+from callguard.cli.wording import cause, figure
 from callguard.config.accounts import Account
 from callguard.domain.accounts import State
 from callguard.domain.incidents import Incident, Outcome
-from callguard.guard.guard import describe
 from callguard.ports import AccountReading, StoreUnavailable
+from callguard.processes.stop_signals import StopSignals
 
 LOOK_SECONDS = 0.5
 # Without a terminal to redraw on, a line this often, and less when little changes.
@@ -24,21 +26,28 @@ CALM_PLAIN_LINE_SECONDS = 30.0
 class Story:
     """Looks at the guard twice a second; says what happened, and shows the figures as they are."""
 
-    def __init__(self, sandbox: Sandbox, services: Services, console: Console) -> None:
-        """Tell of the sandbox's one account on `console`."""
+    def __init__(self, sandbox: Sandbox, services: Services, console: Console, signals: StopSignals) -> None:
+        """Tell of the sandbox's one account on `console`, until one of `signals` has come."""
         self._sandbox = sandbox
         self._services = services
         self._account: Account = next(iter(services.accounts.values()))
         self._console = console
         self._live = Live(Text(""), console=console, auto_refresh=False, transient=True)
+        self._signals = signals
         self._looked_at = float("-inf")
         self._told_at = float("-inf")
         self._began: float | None = None
         self._state = State.ARMED
+        self._is_paused = False
         self._incident: Incident | None = None
+        self._tripped_told = ""
+        self._stopped_told = ""
 
     def tick(self) -> None:
         """Look, if it is time to; what cannot be read now is read next time."""
+        if self._signals.received is not None:
+            self.end()
+            return
         now = time.monotonic()
         if now - self._looked_at < LOOK_SECONDS:
             return
@@ -60,10 +69,9 @@ class Story:
         reading = self._services.readings.read(
             self._account.sid, self._account.policy, self._services.clock.now_ms()
         )
-        self._incident = self._services.incidents.current(self._account.sid) or self._incident
-        if reading.state is not self._state:
-            self._state = reading.state
-            self._tell_state(reading)
+        self._state = reading.state
+        self._tell_pause(reading)
+        self._tell_incident(reading)
         self._show(now, reading)
 
     def _begin(self, now: float) -> None:
@@ -75,40 +83,59 @@ class Story:
         if self._console.is_terminal:
             self._live.start()
 
-    def _tell_state(self, reading: AccountReading) -> None:
-        incident = self._incident
-        if incident is None:
-            return
-        if self._state in (State.TRIPPED, State.DRAINING) and incident.cooled_ms == 0:
-            seconds = (incident.tripped_ms - incident.finding.onset_ms) / 1000
-            self._say(f"[bold red]TRIPPED[/] after {seconds:.1f} s by {describe(incident.finding)}.")
-        elif self._state is State.COOLING:
-            self._tell_drained(incident, reading)
-        elif self._state is State.ARMED:
-            self._say("[bold green]ARMED[/] again: it has been quiet. Ctrl-C stops the sandbox.")
+    def _tell_pause(self, reading: AccountReading) -> None:
+        if reading.snapshot.paused is not self._is_paused:
+            self._is_paused = reading.snapshot.paused
+            self._say("PAUSED: nothing is cancelled until resumed." if self._is_paused else "RESUMED.")
 
-    def _tell_drained(self, incident: Incident, reading: AccountReading) -> None:
+    def _tell_incident(self, reading: AccountReading) -> None:
+        """Tell what has become of the incident, also of one that came and went between two looks."""
+        current = self._services.incidents.current(self._account.sid)
+        latest = current or next(iter(self._services.incidents.recent(self._account.sid, 1)), None)
+        if latest is None:
+            return
+        self._incident, before = latest, self._incident
+        if self._tripped_told != latest.id:
+            seconds = (latest.tripped_ms - latest.finding.onset_ms) / 1000
+            self._say(f"[bold red]TRIPPED[/] after {figure(seconds)} s by {cause(latest.finding)}.")
+            self._tripped_told = latest.id
+        if latest.cooled_ms and self._stopped_told != latest.id:
+            self._tell_stopped(latest, reading)
+            self._stopped_told = latest.id
+        if latest.closed_ms and (before is None or before.id != latest.id or not before.closed_ms):
+            self._tell_closed(latest)
+
+    def _tell_stopped(self, incident: Incident, reading: AccountReading) -> None:
+        created = int(self._sandbox.truth()["created"])
         seconds = (incident.cooled_ms - incident.tripped_ms) / 1000
-        escaped = incident.count(Outcome.DIALLED)
         self._say(
-            f"[bold green]STOPPED[/] {seconds:.1f} s after the trip: "
-            f"{incident.found:,} found = {incident.count(Outcome.CANCELLED):,} cancelled"
-            f" + {escaped:,} escaped (dialled after the trip) + {incident.count(Outcome.GONE):,} gone."
+            f"[bold green]STOPPED[/] {figure(seconds)} s after the trip: {incident.found:,} found",
+            f"= {incident.count(Outcome.CANCELLED):,} cancelled"
+            f" + {incident.count(Outcome.DIALLED):,} escaped (dialled after the trip)"
+            f" + {incident.count(Outcome.GONE):,} gone.",
+            f"{max(0, created - incident.found):,} of the {created:,} calls were dialled before the trip.",
         )
-        drain = reading.snapshot.drain_seconds
         self._say(
-            f"The dead calls keep their slots at Twilio: a new call waits {drain:.0f} s. Only time lowers that."
+            f"The drain estimate is {reading.snapshot.drain_seconds:.0f} s: cancelled calls keep their slots",
+            "at Twilio, so a new call waits that long. Only time lowers it.",
         )
+
+    def _tell_closed(self, incident: Incident) -> None:
+        if incident.reason.startswith("quiet"):
+            self._say("[bold green]ARMED[/] again: it has been quiet. Ctrl-C stops the sandbox.")
+        else:
+            self._say(f"The incident was closed, reason: {escape(incident.reason)}. The guard is armed.")
 
     def _show(self, now: float, reading: AccountReading) -> None:
         line = self._figures(reading)
         if self._live.is_started:
-            self._live.update(Text.from_markup(line), refresh=True)
+            # Cut rather than broken: a second line would be left behind.
+            self._live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
             return
         calm = self._state in (State.ARMED, State.COOLING) and self._incident is not None
         if now - self._told_at >= (CALM_PLAIN_LINE_SECONDS if calm else PLAIN_LINE_SECONDS):
             self._told_at = now
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self._console.print(Text(line), soft_wrap=True)
 
     def _figures(self, reading: AccountReading) -> str:
         incident, snapshot = self._incident, reading.snapshot
@@ -116,12 +143,14 @@ class Story:
         escaped = incident.count(Outcome.DIALLED) if incident else 0
         return (
             f"{self._clock()}  {reading.state.value:<8}  queued {snapshot.depth:>5,}  "
-            f"cancelled {cancelled:>5,}  escaped {escaped:>3,}  "
-            f"drain estimate {snapshot.drain_seconds:>4.0f} s"
+            f"cancelled {cancelled:>5,}  escaped {escaped:>2,}  "
+            f"drain {snapshot.drain_seconds:>3.0f} s"
         )
 
-    def _say(self, text: str) -> None:
-        self._console.print(f"{self._clock()}  {text}", highlight=False, soft_wrap=True)
+    def _say(self, first: str, *more: str) -> None:
+        """Print lines that fit 80 columns; a narrower terminal breaks them at words."""
+        for lead, line in ((self._clock(), first), *(("", line) for line in more)):
+            self._console.print(f"{lead:<5}  {line}", highlight=False)
 
     def _clock(self) -> str:
         seconds = int(time.monotonic() - (self._began or time.monotonic()))

@@ -1,11 +1,13 @@
 """`up`: everything on one machine."""
 
+import errno
 import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -13,10 +15,12 @@ from rich.console import Console
 import callguard
 from callguard.bootstrap import build
 from callguard.cli.sandbox import Sandbox
+from callguard.cli.services import has_account
 from callguard.cli.story import Story
+from callguard.cli.wording import figure
 from callguard.config.errors import ConfigurationError
+from callguard.config.home import expanded
 from callguard.config.settings import load_settings
-from callguard.jobs.drain_queue import connect_for_jobs
 from callguard.logs import configure_logging
 from callguard.ports import CallGuardError
 from callguard.processes.embedded_valkey import EmbeddedValkey
@@ -29,8 +33,14 @@ from callguard.startup import SETTINGS_LOGGED, start
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address that the web server listens on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Its port.")
-@click.option("--web-workers", default=2, show_default=True, type=click.IntRange(1, 64), help="gunicorn workers.")
-@click.option("--cancel-workers", default=2, show_default=True, type=click.IntRange(1, 64), help="RQ workers.")
+@click.option(
+    "--web-workers", default=2, show_default=True, type=click.IntRange(1, 64), help="gunicorn workers.",
+    envvar="CALLGUARD_WEB_WORKERS", show_envvar=True,
+)  # fmt: skip
+@click.option(
+    "--cancel-workers", default=2, show_default=True, type=click.IntRange(1, 64), help="RQ workers.",
+    envvar="CALLGUARD_CANCEL_WORKERS", show_envvar=True,
+)  # fmt: skip
 @click.option("--sandbox", is_flag=True, help="Run the sandbox even if Twilio credentials are set.")
 def up(host: str, port: int, web_workers: int, cancel_workers: int, sandbox: bool) -> None:
     """Run the guard: web server, cancel workers, watcher, and a Valkey unless CALLGUARD_REDIS_URL is set.
@@ -40,18 +50,13 @@ def up(host: str, port: int, web_workers: int, cancel_workers: int, sandbox: boo
     """
     programs = {"CALLGUARD_WEB_WORKERS": str(web_workers), "CALLGUARD_CANCEL_WORKERS": str(cancel_workers)}
     try:
-        if sandbox or not _has_account(os.environ):
+        if sandbox or not has_account(os.environ):
             code = _run_sandbox(host, port, programs)
         else:
             code = _run_guard(host, port, programs)
     except (ConfigurationError, CallGuardError, OSError) as error:
         raise click.ClickException(str(error)) from error
     sys.exit(code)
-
-
-def _has_account(environ: Mapping[str, str]) -> bool:
-    names = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "CALLGUARD_CONFIG")
-    return any(environ.get(name) for name in names)
 
 
 def _run_guard(host: str, port: int, extra: Mapping[str, str]) -> int:
@@ -64,9 +69,11 @@ def _run_guard(host: str, port: int, extra: Mapping[str, str]) -> int:
         if settings.redis_url is None:
             valkey = stack.enter_context(EmbeddedValkey(settings.data_dir))
             environ["CALLGUARD_REDIS_URL"] = valkey.url
-        click.echo(
-            f"CallGuard guards {', '.join(settings.accounts)}.\n{_addresses(settings.public_url, host, port)}"
-        )
+        click.echo("CallGuard guards")
+        for account in settings.accounts.values():
+            mode, cps = account.policy.mode.value, figure(account.policy.cps)
+            click.echo(f"  {account.sid}, mode {mode}, {cps} calls per second")
+        click.echo(_addresses(settings.public_url, host, port))
         revive = valkey.revive if valkey else None
         return Supervisor(_programs(environ)).run_until_signalled(signals, alongside=revive)
 
@@ -74,17 +81,17 @@ def _run_guard(host: str, port: int, extra: Mapping[str, str]) -> int:
 def _run_sandbox(host: str, port: int, extra: Mapping[str, str]) -> int:
     _demand_free(host, port)
     sandbox = Sandbox(f"http://{host}:{port}", f"http://127.0.0.1:{_any_free_port()}")
-    environ = {**sandbox.environ(), **extra, "CALLGUARD_BIND": f"{host}:{port}", SETTINGS_LOGGED: "1"}
+    environ = {**sandbox.environ(os.environ), **extra, "CALLGUARD_BIND": f"{host}:{port}", SETTINGS_LOGGED: "1"}
     folder = load_settings({**os.environ, **environ}).data_dir / "sandbox"
     configure_logging("WARNING")
     console = Console()
     with ExitStack() as stack:
         signals = stack.enter_context(StopSignals())
-        valkey = stack.enter_context(EmbeddedValkey(folder))
-        _start_afresh(folder, valkey.url)
+        valkey = stack.enter_context(EmbeddedValkey(folder, fresh=True))
+        _remove_logs(folder)
         environ["CALLGUARD_REDIS_URL"] = valkey.url
-        console.print(_greeting(sandbox, host, port, folder), highlight=False, soft_wrap=True)
-        story = Story(sandbox, build(load_settings({**os.environ, **environ})), console)
+        click.echo(_greeting(sandbox, host, port, folder))
+        story = Story(sandbox, build(load_settings({**os.environ, **environ})), console, signals)
         stack.callback(story.end)
         supervisor = Supervisor([sandbox.program(folder), *_programs(environ, folder)])
         return supervisor.run_until_signalled(signals, alongside=_both(valkey.revive, story.tick))
@@ -94,6 +101,10 @@ def _programs(environ: Mapping[str, str], logs: Path | None = None) -> list[Prog
     """The web server and the workers; their output goes to `logs`, or to the terminal."""
     python = sys.executable
     config = str(_gunicorn_config())
+    # Neither a `workers/` nor a `wsgi.py` nor a `callguard/` where we were started may take the place of ours:
+    # gunicorn imports from the folder that it works in, Python from the current one.
+    root = str(Path(callguard.__file__).parents[1])
+    environ = {**_absolute_paths(os.environ), **environ, "PYTHONSAFEPATH": "1"}
     return [
         Program(
             name=name,
@@ -104,10 +115,16 @@ def _programs(environ: Mapping[str, str], logs: Path | None = None) -> list[Prog
             essential=True,
         )
         for name, argv in {
-            "web": (python, "-m", "gunicorn", "wsgi:app", "--config", config),
+            "web": (python, "-m", "gunicorn", "callguard.web:create_app()", "--config", config, "--chdir", root),
             "workers": (python, "-m", "workers"),
         }.items()
     ]
+
+
+def _absolute_paths(environ: Mapping[str, str]) -> dict[str, str]:
+    """The settings that are paths, such that they hold in any folder."""
+    given = {name: environ.get(name, "").strip() for name in ("CALLGUARD_CONFIG", "CALLGUARD_DATA_DIR")}
+    return {name: str(expanded(path, environ)) for name, path in given.items() if path}
 
 
 def _gunicorn_config() -> Path:
@@ -119,10 +136,8 @@ def _gunicorn_config() -> Path:
     raise click.ClickException(f"deploy/gunicorn.conf.py is neither in {places[0]} nor in {places[1]}")
 
 
-def _start_afresh(folder: Path, redis_url: str) -> None:
-    """Forget the last sandbox. Its Valkey, and with it the folder's lock, is ours by now."""
-    with connect_for_jobs(redis_url, timeout=5.0) as client:
-        client.flushall()
+def _remove_logs(folder: Path) -> None:
+    """Forget what the last sandbox wrote. The folder's lock is ours by now."""
     for name in ("web", "workers", "simulated-twilio"):
         (folder / f"{name}.log").unlink(missing_ok=True)
 
@@ -140,9 +155,14 @@ def _demand_free(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
+        except socket.gaierror as error:
             raise click.ClickException(
-                f"cannot listen on {host} port {port} ({error.strerror}); choose another with --port."
+                f"cannot listen on {host}: no such host ({error.strerror}); choose another with --host."
+            ) from error
+        except OSError as error:
+            option = "--host" if error.errno == errno.EADDRNOTAVAIL else "--port"
+            raise click.ClickException(
+                f"cannot listen on {host} port {port} ({error.strerror}); choose another with {option}."
             ) from error
 
 
@@ -152,9 +172,16 @@ def _any_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def callback_address(public_url: str) -> str:
+    """Return where Twilio is to send status callbacks; the query is masked: it may be a password."""
+    parts = urlsplit(public_url)
+    query = "?..." if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/twilio/status{query}"
+
+
 def _addresses(public_url: str, host: str, port: int) -> str:
     return (
-        f"  status callbacks  {public_url.rstrip('/')}/twilio/status\n"
+        f"  status callbacks  {callback_address(public_url)}\n"
         f"  metrics           http://{host}:{port}/metrics\n"
         f"  health            http://{host}:{port}/healthz and /readyz"
     )
@@ -162,9 +189,11 @@ def _addresses(public_url: str, host: str, port: int) -> str:
 
 def _greeting(sandbox: Sandbox, host: str, port: int, folder: Path) -> str:
     return (
-        "CallGuard sandbox: a simulated Twilio, and a script that is about to run away. Nobody is called.\n"
+        "CallGuard sandbox: a simulated Twilio, and a script that is about to run away.\n"
+        "Nobody is called.\n"
         f"{_addresses(sandbox.web_url, host, port)}\n"
         f"  simulated Twilio  {sandbox.twilio_url}/simulator/accounts\n"
         f"  logs              {folder}/*.log\n"
-        "To guard a real account, set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and CALLGUARD_PUBLIC_URL.\n"
+        "To guard a real account, set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and\n"
+        "CALLGUARD_PUBLIC_URL.\n"
     )

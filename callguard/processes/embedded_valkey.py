@@ -2,10 +2,12 @@
 
 import logging
 import os
+import shutil
 import subprocess
 import tempfile
 import time
 from contextlib import suppress
+from errno import ENOTDIR
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
@@ -29,6 +31,7 @@ _STOP_SECONDS = 10.0
 _LOOK_SECONDS = 0.01
 # The kernel's limit for a socket's path is 108 bytes on Linux and 104 on macOS.
 _LONGEST_SOCKET_PATH = 100
+_SOCKET = "valkey.sock"
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +46,13 @@ class EmbeddedValkey:
     As a context manager it starts on entry and stops on exit. Main thread only (see `spawn`).
     """
 
-    def __init__(self, data_dir: Path, *, loading_seconds: float = _LOADING_SECONDS) -> None:
-        """`loading_seconds`: how long the server may take to read a big append-only file at its start."""
+    def __init__(self, data_dir: Path, *, fresh: bool = False, loading_seconds: float = _LOADING_SECONDS) -> None:
+        """`loading_seconds`: how long the server may take to read a big append-only file at its start.
+
+        `fresh`: the first start forgets what an earlier server has written.
+        """
         self._data_dir = data_dir.resolve()
+        self._fresh = fresh
         self._loading_seconds = loading_seconds
         self._lock = DataDirLock(self._data_dir / "valkey.lock")
         self._log = self._data_dir / "valkey.log"
@@ -82,14 +89,21 @@ class EmbeddedValkey:
         Raises:
             ServerNotFoundError: there is no server binary on this machine.
             DataDirInUseError: another process keeps its data in the directory.
-            ServerStartError: it did not come up; the last lines of its log are in the message.
-            OSError: the data directory cannot be made or written.
+            ServerStartError: it did not come up; the last lines of its log are in the message. Or the data
+                directory cannot be made or written; the message names CALLGUARD_DATA_DIR.
         """
         if self._process is not None and ending.reap(self._process) is None:
             return
-        self._data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock.acquire()
         try:
+            _make_private(self._data_dir)
+            self._lock.acquire()
+        except OSError as error:
+            raise ServerStartError(
+                f"{self._data_dir} cannot be used for data ({error.strerror}). Set CALLGUARD_DATA_DIR to a folder "
+                "that you may write to, for example CALLGUARD_DATA_DIR=$HOME/callguard-data"
+            ) from error
+        try:
+            self._forget_if_fresh()
             self._socket = self._socket or self._choose_socket()
             self._spawn()
             self._wait_until_ready()
@@ -126,16 +140,23 @@ class EmbeddedValkey:
         if self._socket is not None:
             self._socket.unlink(missing_ok=True)
             if self._socket.parent != self._data_dir:
+                (self._data_dir / _SOCKET).unlink(missing_ok=True)
                 with suppress(OSError):
                     self._socket.parent.rmdir()
             self._socket = None
         self._lock.release()
 
+    def _forget_if_fresh(self) -> None:
+        """The lock is ours by now, so nobody writes there."""
+        if self._fresh:
+            shutil.rmtree(self._data_dir / "appendonlydir", ignore_errors=True)
+            self._fresh = False
+
     def _choose_socket(self) -> Path:
-        socket = self._data_dir / "valkey.sock"
+        socket = self._data_dir / _SOCKET
         if len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH:
             return socket
-        short = Path(tempfile.mkdtemp(prefix="callguard-")) / "valkey.sock"
+        short = Path(tempfile.mkdtemp(prefix="callguard-")) / _SOCKET
         if len(os.fsencode(short)) > _LONGEST_SOCKET_PATH:
             short.parent.rmdir()
             raise ServerStartError(
@@ -143,6 +164,9 @@ class EmbeddedValkey:
                 "Set CALLGUARD_DATA_DIR to a shorter path."
             )
         logger.info("%s is too long for a Unix socket: using %s", socket, short)
+        # For `callguard status` and its like, which know only the data directory.
+        socket.unlink(missing_ok=True)
+        socket.symlink_to(short)
         return short
 
     def _spawn(self) -> None:
@@ -195,3 +219,11 @@ class EmbeddedValkey:
 
     def _start_error(self, problem: str) -> ServerStartError:
         return ServerStartError(f"{problem} Its last lines in {self._log}:\n{last_lines(self._log)}")
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder and those above it that are missing, all of them for us alone."""
+    for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    if not folder.is_dir():
+        raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), str(folder))

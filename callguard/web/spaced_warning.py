@@ -22,11 +22,19 @@ class SpacedWarning:
         self._logged_ms: int | None = None
 
     def due(self, detail: str) -> None:
-        """Count one more, and log if it is time. `detail` may be an attacker's text: it is escaped."""
+        """Count one more, and log if it is time. `detail` may be an attacker's text: it is escaped.
+
+        It is the end of an AccountSid, and empty where a request had none.
+        """
         now_ms = self._clock.now_ms()
         with self._lock:
             self._due += 1
             if self._logged_ms is not None and 0 <= now_ms - self._logged_ms < APART_MS:
                 return
-            count, self._due, self._logged_ms = self._due, 0, now_ms
-        _log.warning(f"{self._text} (%d since the last such warning)", ascii(detail), count)
+            is_first, count = self._logged_ms is None, self._due
+            self._due, self._logged_ms = 0, now_ms
+        shown = ascii(detail) if detail else "nothing (a request without an AccountSid)"
+        if is_first:
+            _log.warning(self._text, shown)
+        else:
+            _log.warning(f"{self._text} (%d since the last such warning)", shown, count)

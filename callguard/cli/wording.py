@@ -1,0 +1,29 @@
+"""Figures and incidents in words, for terminals of 80 columns."""
+
+from callguard.domain.accounts import Finding
+from callguard.domain.incidents import Incident, Outcome
+
+
+def figure(number: float) -> str:
+    """Return a number with at most one decimal, such as `1,234` or `65.3`."""
+    return f"{number:,.1f}".removesuffix(".0")
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its largest fitting unit, such as `3 s` or `5 min`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def cause(finding: Finding) -> str:
+    """Return a finding in words, such as `rule spike: 65.3 reached spike_burst = 65`."""
+    reached = f"{figure(finding.observed)} reached {finding.setting} = {figure(finding.threshold)}"
+    return f"rule {finding.rule.value}: {reached}"
+
+
+def account_of(incident: Incident) -> str:
+    """Return what became of an incident's calls."""
+    counts = [f"{incident.count(outcome):,} {outcome.value}" for outcome in Outcome if incident.count(outcome)]
+    counts += [f"{incident.spared:,} spared"] if incident.spared else []
+    return f"{incident.found:,} found: " + ", ".join([*counts, f"{incident.remaining:,} remaining"])
