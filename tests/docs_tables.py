@@ -31,6 +31,15 @@ def settings_table() -> str:
         field = described[key]
         default = "" if field.default in (None, (), PydanticUndefined) else f"`{field.default}`"
         rows.append((f"`{variable(key)}`", field.description or "", default))
+    rows += [
+        (
+            "`CALLGUARD_BIND`",
+            "gunicorn's address where the parts run apart",
+            "`127.0.0.1:8000`",
+        ),
+        ("`CALLGUARD_WEB_WORKERS`", "how many gunicorn workers", "`2`"),
+        ("`CALLGUARD_CANCEL_WORKERS`", "how many cancel workers", "`2`"),
+    ]
     return _table(("setting", "meaning", "default"), rows)
 
 

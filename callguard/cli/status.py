@@ -11,15 +11,16 @@ from rich.text import Text
 
 from callguard.bootstrap import Services
 from callguard.cli.services import connect, reported_store_errors
-from callguard.cli.wording import account_of, cause, figure, span
+from callguard.cli.wording import account_of, figure, span
 from callguard.config.accounts import Account
+from callguard.guard.guard import describe
 from callguard.metrics.collector import PROCESSES
 
 SILENT_SECONDS = 60
 """A queue that was not read for longer, or a process without a sign of life, is trouble."""
 
 _COLUMNS = 80
-_INDENT = 18
+_INDENT = 20
 
 
 @click.command()
@@ -65,10 +66,10 @@ def _fields(services: Services, account: Account, now_ms: int) -> Iterator[tuple
     yield "queue last read", _ago(snapshot.polled_ms, now_ms)
     yield "last callback", _ago(snapshot.called_back_ms, now_ms)
     if (incident := services.incidents.current(account.sid)) is not None:
-        yield "open incident", f"{cause(incident.finding)}, {_ago(incident.tripped_ms, now_ms)}"
+        yield "open incident", f"{describe(incident.finding)}, {_ago(incident.tripped_ms, now_ms)}"
         yield "", account_of(incident)
     elif closed := services.incidents.recent(account.sid, 1):
-        yield "last incident", f"{cause(closed[0].finding)}, {_ago(closed[0].tripped_ms, now_ms)}"
+        yield "last incident", f"{describe(closed[0].finding)}, {_ago(closed[0].tripped_ms, now_ms)}"
         yield "", f"{account_of(closed[0])}; closed {_ago(closed[0].closed_ms, now_ms)}: {closed[0].reason}"
     else:
         yield "open incident", "none"

@@ -10,10 +10,11 @@ from rich.text import Text
 
 from callguard.bootstrap import Services
 from callguard.cli.sandbox import CPS, RUNAWAY_CALLS, RUNAWAY_RATE, Sandbox
-from callguard.cli.wording import cause, figure
+from callguard.cli.wording import figure
 from callguard.config.accounts import Account
 from callguard.domain.accounts import State
 from callguard.domain.incidents import Incident, Outcome
+from callguard.guard.guard import describe
 from callguard.ports import AccountReading, StoreUnavailable
 from callguard.processes.stop_signals import StopSignals
 
@@ -97,7 +98,7 @@ class Story:
         self._incident, before = latest, self._incident
         if self._tripped_told != latest.id:
             seconds = (latest.tripped_ms - latest.finding.onset_ms) / 1000
-            self._say(f"[bold red]TRIPPED[/] after {figure(seconds)} s by {cause(latest.finding)}.")
+            self._say(f"[bold red]TRIPPED[/] after {figure(seconds)} s by {describe(latest.finding)}.")
             self._tripped_told = latest.id
         if latest.cooled_ms and self._stopped_told != latest.id:
             self._tell_stopped(latest, reading)

@@ -101,8 +101,7 @@ def _programs(environ: Mapping[str, str], logs: Path | None = None) -> list[Prog
     """The web server and the workers; their output goes to `logs`, or to the terminal."""
     python = sys.executable
     config = str(_gunicorn_config())
-    # Neither a `workers/` nor a `wsgi.py` nor a `callguard/` where we were started may take the place of ours:
-    # gunicorn imports from the folder that it works in, Python from the current one.
+    # Neither a `workers/` nor a `callguard/` where we were started may take the place of ours.
     root = str(Path(callguard.__file__).parents[1])
     environ = {**_absolute_paths(os.environ), **environ, "PYTHONSAFEPATH": "1"}
     return [
@@ -115,7 +114,7 @@ def _programs(environ: Mapping[str, str], logs: Path | None = None) -> list[Prog
             essential=True,
         )
         for name, argv in {
-            "web": (python, "-m", "gunicorn", "callguard.web:create_app()", "--config", config, "--chdir", root),
+            "web": (python, "-m", "callguard.processes.serve", root, config),
             "workers": (python, "-m", "workers"),
         }.items()
     ]

@@ -1,6 +1,5 @@
 """Figures and incidents in words, for terminals of 80 columns."""
 
-from callguard.domain.accounts import Finding
 from callguard.domain.incidents import Incident, Outcome
 
 
@@ -14,12 +13,6 @@ def span(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
-
-
-def cause(finding: Finding) -> str:
-    """Return a finding in words, such as `rule spike: 65.3 reached spike_burst = 65`."""
-    reached = f"{figure(finding.observed)} reached {finding.setting} = {figure(finding.threshold)}"
-    return f"rule {finding.rule.value}: {reached}"
 
 
 def account_of(incident: Incident) -> str:

@@ -67,4 +67,5 @@ class Guard:
 
 def describe(finding: Finding) -> str:
     """Return a finding in words, such as `rule spike: 65.3 reached spike_burst = 65`."""
-    return f"rule {finding.rule.value}: {finding.observed:.1f} reached {finding.setting} = {finding.threshold:g}"
+    observed, threshold = (f"{n:,.1f}".removesuffix(".0") for n in (finding.observed, finding.threshold))
+    return f"rule {finding.rule.value}: {observed} reached {finding.setting} = {threshold}"

@@ -19,11 +19,20 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
-    """A sandbox in a process of its own, and the file that it writes to."""
+def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
+    """A sandbox in a process of its own, and the file that it writes to.
+
+    It starts in a folder whose modules have the names of ours, which must not matter.
+    """
     told = tmp_path / "told"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("wsgi.py", "redis.py", "callguard.py", "workers.py"):
+        (elsewhere / name).write_text("raise SystemExit('a module of the folder that we were started in')")
+    monkeypatch.chdir(elsewhere)
     environ = {"CALLGUARD_DATA_DIR": str(tmp_path / "data"), "TWILIO_ACCOUNT_SID": "", "TWILIO_AUTH_TOKEN": ""}
-    argv = [sys.executable, "-m", "callguard", "up", "--port", str(free_port())]
+    command = str(Path(sys.executable).with_name("callguard"))
+    argv = [command, "up", "--port", str(free_port())]
     process = spawn(argv, env=environ, output=told)
     yield process, told
     end(process, grace_seconds=20)

@@ -1,0 +1,88 @@
+"""`status`, `pause`, `resume` and `reset` as an operator uses them."""
+
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from callguard.cli import main
+from callguard.domain.accounts import Finding, Rule, State
+from callguard.domain.policy import Mode, Policy
+from tests.conftest import ACCOUNT_SID, Store
+
+FINDING = Finding(Rule.SPIKE, 70.5, 65, "spike_burst", 1_000)
+
+
+@pytest.fixture(autouse=True)
+def environ(monkeypatch: pytest.MonkeyPatch, redis_url: str, tmp_path: Path) -> None:
+    """The settings of a running guard, but for the public URL, which these commands do not need."""
+    monkeypatch.setenv("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "a" * 32)
+    monkeypatch.setenv("CALLGUARD_REDIS_URL", redis_url)
+    monkeypatch.setenv("CALLGUARD_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("CALLGUARD_CONFIG", raising=False)
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, words)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def test_status_says_so_when_nobody_guards(store: Store) -> None:
+    result = run("status")
+
+    assert result.exit_code == 1
+    assert ACCOUNT_SID in result.output
+    assert "never" in result.output
+
+
+def test_status_is_content_when_all_is_well(store: Store) -> None:
+    store.tracker.polled(ACCOUNT_SID, Policy(), now_ms())
+    for process in ("watcher", "cancel-worker"):
+        store.heartbeats.beat(process, now_ms())
+
+    result = run("status")
+
+    assert result.exit_code == 0, result.output
+    assert "armed" in result.output
+    assert max(map(len, result.output.splitlines())) <= 80
+
+
+def test_status_shows_the_open_incident(store: Store) -> None:
+    store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, now_ms())
+
+    assert "rule spike: 70.5 reached spike_burst = 65" in " ".join(run("status").output.split())
+
+
+def test_pause_and_resume(store: Store) -> None:
+    assert run("pause", "--reason", "a test").exit_code == 0
+    assert store.tracker.snapshot(ACCOUNT_SID, 0).paused
+
+    assert run("resume").exit_code == 0
+    assert not store.tracker.snapshot(ACCOUNT_SID, 0).paused
+
+
+def test_reset_closes_the_incident_with_its_reason(store: Store) -> None:
+    store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, now_ms())
+
+    assert run("reset", "--reason", "a false alarm").exit_code == 0
+    assert store.tracker.snapshot(ACCOUNT_SID, 0).state is State.ARMED
+    (closed,) = store.incidents.recent(ACCOUNT_SID, 1)
+    assert "a false alarm" in closed.reason
+    assert run("reset").exit_code == 1
+
+
+def test_without_a_running_guard_the_commands_say_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("CALLGUARD_REDIS_URL")
+
+    result = run("pause")
+
+    assert result.exit_code != 0
+    assert "CALLGUARD_DATA_DIR" in result.output
+    assert "Traceback" not in result.output
