@@ -94,10 +94,4 @@ def guarded(redis_url: str, policy: Policy, **simulated: Any) -> Iterator[Guarde
     http_client.close()
 
 
-def calls_cancelled_twice(updates: list[Any]) -> int:
-    """Return how many calls Twilio cancelled more than once, which it cannot, by its own log."""
-    cancelled = [record.sid for record in updates if record.previous_status == "queued"]
-    return len(cancelled) - len(set(cancelled))
-
-
 trip_at = partial(Policy, cps=5.0, spike_burst=20, min_backlog=5)

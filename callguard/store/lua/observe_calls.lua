@@ -107,21 +107,23 @@ local function settle(sid, outcome)
     end
 end
 
+local function mirror(sid, at, spared)
+    local mirror_key = spared and spared_key or queue_key
+    redis.call('ZADD', mirror_key, at, sid)
+    redis.call('PEXPIRE', mirror_key, account_ttl)
+end
+
 -- A call that was only ever missed (in a list, or by a 404) and is listed again has not left after all.
 local function enter_again(sid, at, spared)
     if redis.call('HGET', ledger_key, sid) == 'gone' then
         redis.call('HDEL', ledger_key, sid)
         redis.call('HINCRBY', incident_key, 'gone', -1)
     end
-    local mirror_key = spared and spared_key or queue_key
-    redis.call('ZADD', mirror_key, at, sid)
-    redis.call('PEXPIRE', mirror_key, account_ttl)
+    mirror(sid, at, spared)
 end
 
 local function enter(sid, at, spared)
-    local mirror_key = spared and spared_key or queue_key
-    redis.call('ZADD', mirror_key, at, sid)
-    redis.call('PEXPIRE', mirror_key, account_ttl)
+    mirror(sid, at, spared)
     if incident_open and observing and not spared then settle(sid, 'observed') end
 end
 
