@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from callguard.domain.parties import PartyMarks
 from callguard.domain.policy import Policy
 
 
@@ -35,9 +36,15 @@ class Account:
             no callback.
         shared_keys: further keys for signatures.
         policy: what the operator wants for it.
+        marks: makes of From and To what may be kept of them. Their hashes are keyed with the first token, so a
+            rotation makes equal numbers look different once: what was counted of them begins anew.
     """
 
     sid: str
     auth_tokens: tuple[str, ...] = field(repr=False)
     shared_keys: tuple[SharedKey, ...] = ()
     policy: Policy = field(default_factory=Policy)
+    marks: PartyMarks = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "marks", PartyMarks(self.policy.never_cancel, "".join(self.auth_tokens[:1])))

@@ -19,7 +19,7 @@ ENV_PREFIX = "CALLGUARD_POLICY__"
 POLICY_KEYS = tuple(f.name for f in fields(Policy))
 
 NOT_YET = frozenset(
-    {"plateau_seconds", "repeat_limit", "repeat_window_seconds", "live_calls_url", "hold_queues"},
+    {"live_calls_url", "hold_queues"},
 )
 """Keys that later versions will have; whoever sets one now would believe in a guard that is not there."""
 

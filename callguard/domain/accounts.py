@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from callguard.domain.drain_time import drain_seconds, phantom_slots
+from callguard.domain.plateau import Plateau
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.rates import LeakyBucket
+from callguard.domain.throughput import Throughput, effective_cps
 
 
 class State(Enum):
@@ -33,6 +35,8 @@ class Rule(Enum):
 
     SPIKE = "spike"
     INITIATED = "initiated"
+    PLATEAU = "plateau"
+    REPEAT = "repeat"
     BACKLOG = "backlog"
     MANUAL = "manual"
 
@@ -69,6 +73,15 @@ class Suspicion:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeats:
+    """The telephone that was called most often lately: how often, since when, and when last (Unix ms)."""
+
+    count: int = 0
+    since_ms: int = 0
+    at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that the rules look at, for one account at one moment.
 
@@ -79,9 +92,17 @@ class Snapshot:
         generation: counts the trips; part of every later write.
         cancellable: calls known to be queued, without those that are never cancelled.
         spared: queued calls that are on the `never_cancel` list.
+        announced: queued calls of announced campaigns.
         queued: the bucket over calls entering the queue.
         initiated: the bucket over calls leaving it.
-        horizon_ms: when a call created now would be dialled.
+        plateau: the line of calls leaving it.
+        repeats: the telephone that was called most often.
+        counted_ms: the horizon by counting: when a call created now would be dialled.
+        quoted_ms: the horizon by Twilio's quotes; 0 while there is none to believe.
+        throughput: what has been learned of the account's CPS.
+        departed: calls that have left the queue for the dialler, since ever.
+        dead_until_ms: when the last slot of a cancelled call will have passed.
+        campaign_ms: when an announced campaign, or a call of one, was last about; 0 for never.
         polled_ms: when Twilio's list was last read whole; 0 for never.
         called_back_ms: when the last callback came; 0 for never.
         shallow_ms: when fewer than `min_backlog` calls were last queued; 0 for never.
@@ -97,9 +118,17 @@ class Snapshot:
     generation: int = 0
     cancellable: int = 0
     spared: int = 0
+    announced: int = 0
     queued: LeakyBucket = field(default_factory=LeakyBucket)
     initiated: LeakyBucket = field(default_factory=LeakyBucket)
-    horizon_ms: float = 0.0
+    plateau: Plateau = field(default_factory=Plateau)
+    repeats: Repeats = field(default_factory=Repeats)
+    counted_ms: float = 0.0
+    quoted_ms: float = 0.0
+    throughput: Throughput = field(default_factory=Throughput)
+    departed: int = 0
+    dead_until_ms: float = 0.0
+    campaign_ms: int = 0
     polled_ms: int = 0
     called_back_ms: int = 0
     shallow_ms: int = 0
@@ -111,7 +140,16 @@ class Snapshot:
     @property
     def depth(self) -> int:
         """Calls known to be queued at Twilio."""
-        return self.cancellable + self.spared
+        return self.cancellable + self.spared + self.announced
+
+    @property
+    def horizon_ms(self) -> float:
+        """When a call created now would be dialled."""
+        return self.quoted_ms or self.counted_ms
+
+    def cps(self, policy: Policy) -> float:
+        """Calls per second: as configured, unless Twilio clearly dials at another rate."""
+        return effective_cps(policy.cps, self.throughput.learned)
 
     @property
     def drain_seconds(self) -> float:

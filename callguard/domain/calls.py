@@ -70,14 +70,21 @@ class CallEvent:
         call_sid: `CA` and 32 hex digits.
         status: what the call has become.
         at_ms: when, in milliseconds of Unix time: the creation for `queued`, else the arrival of the news.
-        spared: True when From or To is on the account's `never_cancel` list. The numbers themselves go no
-            further than this flag.
+        spared: True when From or To is on the account's `never_cancel` list.
+        sender: a keyed hash of From, empty where it is not known. The numbers themselves go no further.
+        sender_shown: From as it may be shown, masked.
+        destination: a keyed hash of To, empty where it is not a telephone's.
+        queue_ms: Twilio's `queue_time`: how long it expected the call to wait; None where it is not told.
     """
 
     call_sid: str
     status: CallStatus
     at_ms: int
     spared: bool = False
+    sender: str = ""
+    sender_shown: str = ""
+    destination: str = ""
+    queue_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +95,13 @@ class ListedCall:
         call_sid: `CA` and 32 hex digits.
         created_ms: Twilio's `date_created` in milliseconds of Unix time (it has whole seconds only).
         queue_ms: Twilio's `queue_time`: how long it expected the call to wait, in milliseconds.
-        from_number: the caller, for `never_cancel` alone; never stored.
-        to_number: the person called, for `never_cancel` alone; never stored.
+        from_number: the caller; never stored.
+        to_number: the person called; never stored.
     """
 
     call_sid: str
     created_ms: int
-    queue_ms: int
+    queue_ms: int | None
     from_number: str
     to_number: str
 
@@ -115,7 +122,7 @@ def by_creation(listed: Sequence[ListedCall], now_ms: int) -> list[tuple[int, Li
 
     ordered = list(listed)
     ordered.reverse()
-    ordered.sort(key=lambda call: (second(call), call.queue_ms))  # stable: ties stay newest listed last
+    ordered.sort(key=lambda call: (second(call), call.queue_ms or 0))  # stable: ties stay newest listed last
     spread = []
     for second_ms, group in groupby(ordered, key=second):
         calls = list(group)

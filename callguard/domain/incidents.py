@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from callguard.domain.accounts import Finding
+from callguard.domain.culprits import Culprit
 from callguard.domain.policy import Mode
 
 
@@ -31,6 +32,7 @@ class Incident:
         cooled_ms: when the drain ended; 0 while it runs.
         closed_ms: when the guard was armed again; 0 until then.
         reason: why it was closed, in words.
+        culprits: the From numbers that carried it, the greatest first, masked.
         outcomes: calls by what became of them.
         remaining: calls still queued that the drain is after.
         spared: queued calls that are on the `never_cancel` list; those that have left are an outcome.
@@ -45,6 +47,7 @@ class Incident:
     cooled_ms: int = 0
     closed_ms: int = 0
     reason: str = ""
+    culprits: tuple[Culprit, ...] = ()
     outcomes: Mapping[Outcome, int] = field(default_factory=dict)
     remaining: int = 0
     spared: int = 0

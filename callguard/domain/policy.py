@@ -48,6 +48,12 @@ class Policy:
     initiated_burst: Annotated[
         float, Ge(1), Le(1_000_000), Doc("how many `initiated` above `initiated_rate` trip the guard")
     ] = 65.0
+    plateau_seconds: Annotated[
+        float,
+        Ge(10),
+        Le(86_400),
+        Doc("how long `initiated` may come at 90 % of `cps` or more, without a gap"),
+    ] = 120.0
     max_backlog: Annotated[int, Ge(1), Le(10_000_000), Doc("queued calls above which the guard trips")] = 1000
     max_drain_seconds: Annotated[
         float,
@@ -55,6 +61,15 @@ class Policy:
         Le(86_400),
         Doc("seconds of waiting for the calls now queued above which the guard trips"),
     ] = 1800.0
+    repeat_limit: Annotated[
+        int, Ge(2), Le(1000), Doc("how many calls to one telephone within `repeat_window_seconds` trip the guard")
+    ] = 20
+    repeat_window_seconds: Annotated[
+        int, Ge(10), Le(86_400), Doc("how far back calls to one telephone are counted")
+    ] = 600
+    warn_share: Annotated[
+        float, Gt(0), Le(1), Doc("the share of a rule's trip level at which it warns; a warning never cancels")
+    ] = 0.5
     min_backlog: Annotated[
         int, Ge(1), Le(1_000_000), Doc("no automatic cancel while fewer calls than this are queued")
     ] = 25

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from callguard.domain.accounts import Finding, Rule, Snapshot, State
+from callguard.domain.accounts import SUSPICION_MS, Finding, Rule, Snapshot, State
 from callguard.domain.policy import Policy
 from callguard.domain.rates import LeakyBucket
 
@@ -47,19 +47,28 @@ def decide(snapshot: Snapshot, policy: Policy) -> Decision:
 def crossed(snapshot: Snapshot, policy: Policy) -> Finding | None:
     """Return the first rule that the snapshot crosses, or None."""
     for rule in _RULES:
-        if finding := rule(snapshot, policy):
+        if finding := rule(snapshot, policy, 1.0):
             return finding
     return None
 
 
-def _spike(snapshot: Snapshot, policy: Policy) -> Finding | None:
-    return _over(
-        snapshot.queued, snapshot.now_ms, policy.spike_rate, policy.spike_burst, Rule.SPIKE, "spike_burst"
-    )
+def warnings(snapshot: Snapshot, policy: Policy) -> list[Finding]:
+    """Return every rule that has reached its warn level, each with the level as its threshold.
+
+    The share of a trip level that warns is `warn_share`. Nothing follows from a warning but a message.
+    """
+    if snapshot.state is not State.ARMED or snapshot.paused:
+        return []
+    return [finding for rule in _RULES if (finding := rule(snapshot, policy, policy.warn_share))]
 
 
-def _initiated(snapshot: Snapshot, policy: Policy) -> Finding | None:
-    rate, burst = policy.initiated_rate, policy.initiated_burst
+def _spike(snapshot: Snapshot, policy: Policy, share: float) -> Finding | None:
+    rate, burst = policy.spike_rate, policy.spike_burst * share
+    return _over(snapshot.queued, snapshot.now_ms, rate, burst, Rule.SPIKE, "spike_burst")
+
+
+def _initiated(snapshot: Snapshot, policy: Policy, share: float) -> Finding | None:
+    rate, burst = policy.initiated_rate, policy.initiated_burst * share
     return _over(snapshot.initiated, snapshot.now_ms, rate, burst, Rule.INITIATED, "initiated_burst")
 
 
@@ -68,17 +77,36 @@ def _over(bucket: LeakyBucket, now_ms: int, rate: float, burst: float, rule: Rul
     return Finding(rule, level, burst, setting, bucket.onset_ms) if level >= burst else None
 
 
-def _backlog(snapshot: Snapshot, policy: Policy) -> Finding | None:
+def _plateau(snapshot: Snapshot, policy: Policy, share: float) -> Finding | None:
+    """A full dialler is no news while it works off an announced campaign, nor what has piled up behind one."""
+    wanted = policy.plateau_seconds * share
+    seconds = snapshot.plateau.seconds_at(snapshot.now_ms, snapshot.cps(policy))
+    if seconds < wanted or snapshot.campaign_ms > snapshot.shallow_ms:
+        return None
+    return Finding(Rule.PLATEAU, seconds, wanted, "plateau_seconds", snapshot.plateau.since_ms)
+
+
+def _repeat(snapshot: Snapshot, policy: Policy, share: float) -> Finding | None:
+    repeats, limit = snapshot.repeats, policy.repeat_limit * share
+    if repeats.count < limit or snapshot.now_ms - repeats.at_ms > SUSPICION_MS:
+        return None
+    return Finding(Rule.REPEAT, repeats.count, limit, "repeat_limit", repeats.since_ms)
+
+
+def _backlog(snapshot: Snapshot, policy: Policy, share: float) -> Finding | None:
     onset = snapshot.shallow_ms or snapshot.now_ms
-    if snapshot.cancellable > policy.max_backlog:
-        return Finding(Rule.BACKLOG, snapshot.cancellable, policy.max_backlog, "max_backlog", onset)
-    drain = snapshot.live_drain_seconds(policy.cps)
-    if drain > policy.max_drain_seconds:
-        return Finding(Rule.BACKLOG, drain, policy.max_drain_seconds, "max_drain_seconds", onset)
+    ceiling, longest = policy.max_backlog * share, policy.max_drain_seconds * share
+    if snapshot.cancellable > ceiling:
+        return Finding(Rule.BACKLOG, snapshot.cancellable, ceiling, "max_backlog", onset)
+    drain = snapshot.live_drain_seconds(snapshot.cps(policy))
+    if drain > longest:
+        return Finding(Rule.BACKLOG, drain, longest, "max_drain_seconds", onset)
     return None
 
 
-_RULES: tuple[Callable[[Snapshot, Policy], Finding | None], ...] = (_spike, _initiated, _backlog)
+_RULES: tuple[Callable[[Snapshot, Policy, float], Finding | None], ...] = (
+    *(_spike, _initiated, _repeat, _plateau, _backlog),
+)
 
 
 def is_quiet(snapshot: Snapshot, policy: Policy, queued_lately: int) -> bool:

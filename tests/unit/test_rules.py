@@ -38,7 +38,7 @@ SUSPECTED = Suspicion(Finding(Rule.INITIATED, 11, 10, "initiated_burst", NOW - 9
         pytest.param(replace(CALM, cancellable=100), Verdict.STAND_BY, None, id="backlog at its ceiling"),
         pytest.param(replace(CALM, cancellable=101), Verdict.TRIP, Rule.BACKLOG, id="backlog over its ceiling"),
         pytest.param(
-            replace(CALM, cancellable=30, horizon_ms=NOW + 500_000), Verdict.STAND_BY, None,
+            replace(CALM, cancellable=30, counted_ms=NOW + 500_000), Verdict.STAND_BY, None,
             id="slots of cancelled calls are no backlog",
         ),
         pytest.param(replace(CALM, suspicion=SUSPECTED), Verdict.TRIP, Rule.INITIATED, id="suspicion, now proven"),
@@ -62,7 +62,7 @@ def test_a_drain_that_takes_too_long_trips() -> None:
     """At half a call per second, 40 queued calls take 80 seconds: more than the 60 allowed."""
     slow = replace(POLICY, cps=0.5)
 
-    finding = crossed(replace(CALM, cancellable=40, horizon_ms=NOW + 80_000), slow)
+    finding = crossed(replace(CALM, cancellable=40, counted_ms=NOW + 80_000), slow)
 
     assert finding == Finding(Rule.BACKLOG, 80.0, 60, "max_drain_seconds", NOW)
 

@@ -1,0 +1,39 @@
+"""Which From numbers carry a spike."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+LEAST_SHARE = 0.1
+MOST_CULPRITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """One From number and what has come of it above the rate that may go on for ever.
+
+    Attributes:
+        sender: the keyed hash of the number.
+        shown: the number, masked.
+        level: calls above the rate.
+    """
+
+    sender: str
+    shown: str
+    level: float
+
+
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """A number that carries a share (0 to 1) of a spike."""
+
+    sender: str
+    shown: str
+    share: float
+
+
+def culprits(senders: Iterable[Sender]) -> list[Culprit]:
+    """Return the numbers that carry a tenth or more of all that is above the rate, the greatest first."""
+    loud = [sender for sender in senders if sender.level > 0]
+    total = sum(sender.level for sender in loud)
+    named = [Culprit(s.sender, s.shown, s.level / total) for s in loud if s.level >= LEAST_SHARE * total]
+    return sorted(named, key=lambda culprit: culprit.share, reverse=True)[:MOST_CULPRITS]

@@ -1,0 +1,56 @@
+"""Who calls whom, as far as the guard may know it: marks that no number can be read from.
+
+A keyed hash tells equal numbers from different ones. Without the key nobody can try out all telephone numbers to
+find the one behind a hash (https://csrc.nist.gov/pubs/sp/800/188/final, section 4.3).
+"""
+
+import hmac
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from callguard.domain.numbers import NumberList, masked
+
+_TELEPHONE = re.compile(r"\+?[0-9]{3,15}")
+_HASH_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """What is kept of a call's From and To; the attributes are those of `CallEvent`."""
+
+    spared: bool
+    sender: str
+    sender_shown: str
+    destination: str
+
+
+class PartyMarks:
+    """Makes marks of numbers, for one account."""
+
+    def __init__(self, never_cancel: Iterable[str], secret: str) -> None:
+        """`secret` keys the hashes: the same for all processes of a guard, and nowhere in Redis."""
+        self._never_cancel = NumberList(never_cancel)
+        self._key = hmac.digest(secret.encode(), b"callguard: keyed hashes of numbers", "sha256")
+        self.of = lru_cache(maxsize=4096)(self._of)
+
+    def is_spared(self, from_number: str, to_number: str) -> bool:
+        """Return whether either number is on the `never_cancel` list."""
+        return from_number in self._never_cancel or to_number in self._never_cancel
+
+    def sender(self, from_number: str) -> str:
+        """Return the mark of a From number, as `CallEvent.sender` has it."""
+        return self._hash("from", from_number) if from_number else ""
+
+    def _of(self, from_number: str, to_number: str) -> Parties:
+        return Parties(
+            self.is_spared(from_number, to_number),
+            self.sender(from_number),
+            masked(from_number) if from_number else "",
+            # Not `sip:` and `client:`: those are one's own endpoints, which may well be called all day.
+            self._hash("to", to_number) if _TELEPHONE.fullmatch(to_number) else "",
+        )
+
+    def _hash(self, kind: str, number: str) -> str:
+        return hmac.digest(self._key, f"{kind} {number}".encode(), "sha256").hex()[:_HASH_DIGITS]
