@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import pytest
 
 from callguard.store.call_tracker import RedisCallTracker
+from callguard.store.campaigns import RedisCampaigns
 from callguard.store.connection import connect
 from callguard.store.incident_book import RedisIncidentBook
-from callguard.store.presence import RedisHeartbeats, RedisLeadership
+from callguard.store.presence import RedisHeartbeats, RedisLeadership, RedisPollLease
 from callguard.store.readings import RedisReadings
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
@@ -41,6 +42,8 @@ class Store:
     readings: RedisReadings
     heartbeats: RedisHeartbeats
     leadership: RedisLeadership
+    poll_lease: RedisPollLease
+    campaigns: RedisCampaigns
 
 
 @pytest.fixture
@@ -66,4 +69,6 @@ def build_store(url: str, *, patience: float = 5.0) -> Store:
         RedisReadings(connection, tracker),
         RedisHeartbeats(connection),
         RedisLeadership(scripts),
+        RedisPollLease(scripts),
+        RedisCampaigns(connection, scripts),
     )

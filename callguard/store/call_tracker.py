@@ -1,13 +1,18 @@
 """The calls of every account in Redis: phases, mirror, buckets, horizon."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from redis import Redis
 
-from callguard.domain.accounts import Finding, Snapshot
+from callguard.domain.accounts import Finding, Rule, Snapshot
 from callguard.domain.calls import CallEvent
+from callguard.domain.culprits import Culprit, Sender, culprits
+from callguard.domain.drain_time import Quote
 from callguard.domain.policy import Policy
+from callguard.domain.rates import LeakyBucket
+from callguard.domain.throughput import Throughput
 from callguard.ports import Door, MirroredCall, Observation
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
@@ -37,7 +42,7 @@ class RedisCallTracker:
         for batch in batches:
             reply = self._scripts.run(
                 "observe_calls",
-                [*_account_keys(keys), *(keys.call(event.call_sid) for event in batch)],
+                [*_account_keys(keys), *_event_keys(keys, batch)],
                 [*_settings(policy, now_ms, door), *_arguments(batch)],
             )
             counted += reply[0]
@@ -46,19 +51,39 @@ class RedisCallTracker:
     def retire(self, account_sid: str, call_sids: Sequence[str], now_ms: int) -> int:  # noqa: ARG002
         """Take calls out of the mirror, `BATCH` at a time."""
         keys = AccountKeys(account_sid)
-        fixed = [keys.state, keys.queue, keys.spared, keys.incident, keys.ledger, keys.totals]
+        fixed = [keys.state, keys.queue, keys.spared, keys.incident, keys.ledger, keys.totals, keys.announced]
         return sum(
             self._scripts.run("retire", [*fixed, *map(keys.call, batch)], [LEFT_CALL_MS, INCIDENT_MS, *batch])
             for batch in (call_sids[i : i + BATCH] for i in range(0, len(call_sids), BATCH))
         )
 
-    def polled(self, account_sid: str, policy: Policy, now_ms: int) -> None:
+    def polled(
+        self,
+        account_sid: str,
+        policy: Policy,
+        now_ms: int,
+        quote: Quote | None,
+        throughput: Throughput,
+        *,
+        believe: bool = True,
+    ) -> None:
         """Note a complete reading of Twilio's list."""
+        learned = (throughput.since_ms, throughput.departed, throughput.candidate, throughput.learned)
+        self._note_list(account_sid, policy, now_ms, quote, believe, *learned)
+
+    def quoted(self, account_sid: str, policy: Policy, now_ms: int, quote: Quote) -> None:
+        """Note the quote of a list that was not read whole."""
+        self._note_list(account_sid, policy, now_ms, quote, True)
+
+    def _note_list(
+        self, account_sid: str, policy: Policy, now_ms: int, quote: Quote | None, believe: bool, *learned: float
+    ) -> None:
         keys = AccountKeys(account_sid)
+        quoted = (quote.call_sid, quote.dialled_ms) if quote else ("", 0)
         self._scripts.run(
             "polled",
-            [keys.state, keys.queue, keys.spared],
-            [now_ms, policy.cps, policy.min_backlog],
+            [keys.state, keys.queue, keys.spared, keys.announced],
+            [now_ms, policy.cps, policy.min_backlog, int(bool(learned)), *quoted, int(believe), *learned],
         )
 
     def suspect(self, account_sid: str, finding: Finding, now_ms: int) -> None:
@@ -81,6 +106,7 @@ class RedisCallTracker:
             pipe.hmget(keys.state, FIELDS)
             pipe.zcard(keys.queue)
             pipe.zcard(keys.spared)
+            pipe.zcard(keys.announced)
             return snapshot_from(now_ms, *pipe.execute())
 
     def mirrored(self, account_sid: str) -> Mapping[str, MirroredCall]:
@@ -89,9 +115,31 @@ class RedisCallTracker:
         with translated_errors(), self._redis.pipeline() as pipe:
             pipe.zrange(keys.queue, 0, -1, withscores=True)
             pipe.zrange(keys.spared, 0, -1, withscores=True)
-            queue, spared = pipe.execute()
-        halves = ((queue, False), (spared, True))
-        return {sid: MirroredCall(int(at), is_spared) for half, is_spared in halves for sid, at in half}
+            pipe.zrange(keys.announced, 0, -1, withscores=True)
+            queue, spared, announced = pipe.execute()
+        parts = ((queue, False, False), (spared, True, False), (announced, False, True))
+        return {
+            sid: MirroredCall(int(at), is_spared, is_announced)
+            for part, is_spared, is_announced in parts
+            for sid, at in part
+        }
+
+    def mirrored_among(self, account_sid: str, call_sids: Sequence[str]) -> Mapping[str, MirroredCall]:
+        """Look the calls up."""
+        if not call_sids:
+            return {}
+        keys = AccountKeys(account_sid)
+        with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
+            for key in (keys.queue, keys.spared, keys.announced):
+                pipe.zmscore(key, list(call_sids))
+            queue, spared, announced = pipe.execute()
+        parts = ((queue, False, False), (spared, True, False), (announced, False, True))
+        return {
+            sid: MirroredCall(int(at), is_spared, is_announced)
+            for part, is_spared, is_announced in parts
+            for sid, at in zip(call_sids, part, strict=True)
+            if at is not None
+        }
 
     def spare(self, account_sid: str, call_sids: Sequence[str], *, spared: bool) -> None:
         """Move calls between the halves of the mirror, `BATCH` at a time."""
@@ -120,17 +168,47 @@ class RedisCallTracker:
             )
         return [_count(field, second) for field, second in zip(held, wanted, strict=True)]
 
+    def culprits(self, account_sid: str, rule: Rule, policy: Policy, now_ms: int) -> list[Culprit]:
+        """Read the From numbers' buckets."""
+        kind, rate = ("i", policy.initiated_rate) if rule is Rule.INITIATED else ("q", policy.spike_rate)
+        with translated_errors():
+            held: Any = self._redis.hgetall(AccountKeys(account_sid).senders)
+        return culprits(
+            _sender(field[1:], bucket, rate, now_ms) for field, bucket in held.items() if field[0] == kind
+        )
+
+    def prune_senders(self, account_sid: str, policy: Policy, now_ms: int) -> None:
+        """Forget the buckets that are empty."""
+        rates = (policy.spike_rate, policy.initiated_rate)
+        self._scripts.run("prune_senders", [AccountKeys(account_sid).senders], [now_ms, *rates])
+
     def refused(self, account_sid: str, result: str) -> None:
         """Count a callback that was not taken."""
+        self.count(account_sid, f"callbacks:{result}")
+
+    def count(self, account_sid: str, name: str) -> None:
+        """Count one more of `name`, which is of a closed set, such as `reports:client:malformed`."""
         with translated_errors():
-            self._redis.hincrby(AccountKeys(account_sid).totals, f"callbacks:{result}", 1)
+            self._redis.hincrby(AccountKeys(account_sid).totals, name, 1)
 
 
 def _account_keys(keys: AccountKeys) -> list[str]:
     return [
-        *(keys.state, keys.totals, keys.series),
-        *(keys.queue, keys.spared, keys.incident, keys.ledger),
+        *(keys.state, keys.totals, keys.series, keys.queue, keys.spared, keys.announced),
+        *(keys.incident, keys.ledger, keys.senders),
     ]
+
+
+def _event_keys(keys: AccountKeys, events: Iterable[CallEvent]) -> Iterator[str]:
+    for event in events:
+        yield keys.call(event.call_sid)
+        yield keys.telephone(event.destination)
+
+
+def _sender(sender: str, held: str, rate: float, now_ms: int) -> Sender:
+    level, updated, onset, shown = held.split(":", 3)
+    bucket = LeakyBucket(float(level), int(updated), int(onset))
+    return Sender(sender, shown, bucket.level_at(now_ms, rate))
 
 
 def _settings(policy: Policy, now_ms: int, door: Door) -> list[Argument]:
@@ -140,6 +218,8 @@ def _settings(policy: Policy, now_ms: int, door: Door) -> list[Argument]:
         *(policy.spike_rate, policy.spike_burst * 2),
         *(policy.initiated_rate, policy.initiated_burst * 2),
         *(policy.min_backlog, ACCOUNT_MS, QUEUED_CALL_MS, LEFT_CALL_MS, INCIDENT_MS),
+        *(policy.repeat_limit, policy.repeat_window_seconds * 1000),
+        max(2, math.ceil(policy.repeat_limit * policy.warn_share)),
     ]
 
 
@@ -149,6 +229,8 @@ def _arguments(events: Iterable[CallEvent]) -> list[Argument]:
         status = event.status
         arguments += (event.call_sid, status.value, int(status.phase))
         arguments += (int(status.has_been_dialled), event.at_ms, int(event.spared))
+        arguments += ("" if event.queue_ms is None else event.queue_ms,)
+        arguments += (event.sender, event.sender_shown, event.destination)
     return arguments
 
 

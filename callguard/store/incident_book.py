@@ -1,10 +1,14 @@
 """Trips, drains and incidents in Redis."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from redis import Redis
 
 from callguard.domain.accounts import Finding
+from callguard.domain.culprits import Culprit
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY
 from callguard.domain.incidents import Incident, Outcome, incident_id
 from callguard.domain.policy import Mode
@@ -23,13 +27,22 @@ class RedisIncidentBook:
         self._redis = connection
         self._scripts = scripts
 
-    def trip(self, account_sid: str, generation: int, finding: Finding, mode: Mode, now_ms: int) -> bool:
+    def trip(
+        self,
+        account_sid: str,
+        generation: int,
+        finding: Finding,
+        mode: Mode,
+        now_ms: int,
+        culprits: Sequence[Culprit] = (),
+    ) -> bool:
         """Open incident `<account>-<generation + 1>`."""
         keys = AccountKeys(account_sid)
         delay = max(0.0, (now_ms - finding.onset_ms) / 1000)
         name = incident_id(account_sid, generation + 1)
         fields = ("value", finding.observed, "threshold", finding.threshold)
-        more = ("setting", finding.setting, "onset", finding.onset_ms)
+        named = json.dumps([asdict(culprit) for culprit in culprits])
+        more = ("setting", finding.setting, "onset", finding.onset_ms, "culprits", named)
         return self._won(
             "trip",
             [keys.state, keys.incident, keys.ledger, keys.incidents, keys.totals],
@@ -165,6 +178,7 @@ def _incident(account_sid: str, fields: dict[str, Any]) -> Incident:
         cooled_ms=int(fields.get("cooled", 0)),
         closed_ms=int(fields.get("closed", 0)),
         reason=fields.get("reason", ""),
+        culprits=tuple(Culprit(**culprit) for culprit in json.loads(fields.get("culprits", "[]"))),
         outcomes=outcomes,
         remaining=int(fields["remaining"]) if "remaining" in fields else 0,
         spared=int(fields.get("still_spared", 0)),

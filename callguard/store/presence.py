@@ -6,8 +6,8 @@ from typing import Any
 from redis import Redis
 
 from callguard.store.connection import translated_errors
-from callguard.store.keys import HEARTBEATS, WATCH
-from callguard.store.retention import LEAD_MS
+from callguard.store.keys import HEARTBEATS, WATCH, AccountKeys
+from callguard.store.retention import LEAD_MS, POLL_MS
 from callguard.store.scripts import Scripts
 
 
@@ -44,3 +44,19 @@ class RedisLeadership:
     def step_down(self, owner: str) -> None:
         """Give the lease up."""
         self._scripts.run("release_lease", [WATCH], [owner])
+
+
+class RedisPollLease:
+    """Fulfils `PollLease` with a lease of `POLL_MS` for each account."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        """Use `scripts`."""
+        self._scripts = scripts
+
+    def take(self, account_sid: str, owner: str) -> bool:
+        """Take or keep the lease."""
+        return bool(self._scripts.run("hold_lease", [AccountKeys(account_sid).poll], [owner, POLL_MS]))
+
+    def give_back(self, account_sid: str, owner: str) -> None:
+        """Give the lease up."""
+        self._scripts.run("release_lease", [AccountKeys(account_sid).poll], [owner])

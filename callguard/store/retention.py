@@ -19,3 +19,8 @@ LEASE_MS = 5_000
 
 LEAD_MS = 4_000
 """The same for the watcher."""
+
+POLL_MS = 15_000
+"""The same for whoever reads Twilio's list; longer than one page may take."""
+
+CAMPAIGN_MS = 30 * 24 * HOUR_MS

@@ -1,9 +1,11 @@
 """The Lua scripts, one atomic operation a file."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from hiredis import pack_command
@@ -14,6 +16,9 @@ from callguard.store.connection import translated_errors
 from callguard.store.script_connections import ScriptConnections
 
 Argument = str | int | float
+
+# Redis knows no modules: what several scripts share is put into their text, where a line asks for it.
+_INCLUDE = re.compile(r"^-- include (parts/[a-z_]+\.lua)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Scripts:
         self._connections = connections
         folder = resources.files("callguard.store") / "lua"
         self._scripts = {
-            file.name.removesuffix(".lua"): _script(file.read_text("utf-8"))
+            file.name.removesuffix(".lua"): _script(_read(folder, file))
             for file in folder.iterdir()
             if file.name.endswith(".lua")
         }
@@ -50,6 +55,10 @@ class Scripts:
                 return _evaluate(connection, "EVALSHA", script.digest, keys, arguments)
             except NoScriptError:
                 return _evaluate(connection, "EVAL", script.text, keys, arguments)
+
+
+def _read(folder: Traversable, file: Traversable) -> str:
+    return _INCLUDE.sub(lambda line: folder.joinpath(line[1]).read_text("utf-8"), file.read_text("utf-8"))
 
 
 def _evaluate(

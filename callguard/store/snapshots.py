@@ -2,21 +2,26 @@
 
 from collections.abc import Sequence
 
-from callguard.domain.accounts import Finding, Rule, Snapshot, State, Suspicion
+from callguard.domain.accounts import Finding, Repeats, Rule, Snapshot, State, Suspicion
+from callguard.domain.plateau import Plateau
 from callguard.domain.rates import LeakyBucket
+from callguard.domain.throughput import Throughput
 
 Field = str | None
 
+# store/lua/parts/state_fields.lua has the same order; a test holds the two together.
 FIELDS = (
     *("state", "paused", "generation", "tripped", "cooled", "capped"),
     *("q_level", "q_updated", "q_onset", "i_level", "i_updated", "i_onset"),
-    *("horizon", "polled", "called_back", "shallow"),
+    *("p_since", "p_at", "p_deficit", "r_count", "r_since", "r_at"),
+    *("counted", "quoted", "t_since", "t_departed", "t_candidate", "t_learned"),
+    *("departed", "dead_until", "campaign_at", "polled", "called_back", "shallow"),
     *("suspect_rule", "suspect_observed", "suspect_threshold", "suspect_setting"),
     *("suspect_onset", "suspect_since"),
 )
 
 
-def snapshot_from(now_ms: int, fields: Sequence[Field], cancellable: int, spared: int) -> Snapshot:
+def snapshot_from(now_ms: int, fields: Sequence[Field], cancellable: int, spared: int, announced: int) -> Snapshot:
     """Return the snapshot of the fields above, in their order; a missing field is a fresh account's."""
     stands, paused, generation, tripped, cooled, capped = fields[:6]
     return Snapshot(
@@ -29,13 +34,21 @@ def snapshot_from(now_ms: int, fields: Sequence[Field], cancellable: int, spared
         capped=capped == "1",
         cancellable=cancellable,
         spared=spared,
+        announced=announced,
         queued=_bucket(fields[6:9]),
         initiated=_bucket(fields[9:12]),
-        horizon_ms=_float(fields[12]),
-        polled_ms=_int(fields[13]),
-        called_back_ms=_int(fields[14]),
-        shallow_ms=_int(fields[15]),
-        suspicion=_suspicion(fields[16:22]),
+        plateau=Plateau(_int(fields[12]), _int(fields[13]), _float(fields[14])),
+        repeats=Repeats(*map(_int, fields[15:18])),
+        counted_ms=_float(fields[18]),
+        quoted_ms=_float(fields[19]),
+        throughput=Throughput(_int(fields[20]), _int(fields[21]), _float(fields[22]), _float(fields[23])),
+        departed=_int(fields[24]),
+        dead_until_ms=_float(fields[25]),
+        campaign_ms=_int(fields[26]),
+        polled_ms=_int(fields[27]),
+        called_back_ms=_int(fields[28]),
+        shallow_ms=_int(fields[29]),
+        suspicion=_suspicion(fields[30:36]),
     )
 
 

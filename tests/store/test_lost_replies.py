@@ -11,7 +11,7 @@ from callguard.guard.guard import Guard
 from callguard.ports import Door, StoreUnavailable
 from tests.calls import queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store, build_store
-from tests.guarded import NotedWakes
+from tests.guarded import NotedNotices, NotedWakes
 from tests.lossy_proxy import LossyProxy
 
 POLICY = Policy(cps=1, spike_burst=50, min_backlog=10)
@@ -58,4 +58,4 @@ def test_the_repeat_of_the_call_that_crossed_the_line_trips(
 
 
 def _guard(store: Store, clock: FrozenClock) -> Guard:
-    return Guard(store.tracker, store.incidents, NotedWakes(), clock)
+    return Guard(store.tracker, store.incidents, NotedWakes(), NotedNotices(), clock)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.rates import LeakyBucket
+from callguard.domain.throughput import Throughput
 from callguard.ports import Door, MirroredCall
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
@@ -79,7 +80,7 @@ def test_the_horizon_moves_by_a_slot_a_call(store: Store, clock: FrozenClock) ->
 def test_a_poll_of_an_old_queue_lifts_the_horizon(store: Store, clock: FrozenClock) -> None:
     """Fifty calls created long ago and still queued need ten seconds at 5 CPS, whatever went before."""
     observe(store, clock, *(queued(n, clock.ms - 60_000) for n in range(50)), door=Door.POLL)
-    store.tracker.polled(ACCOUNT_SID, POLICY, clock.ms)
+    store.tracker.polled(ACCOUNT_SID, POLICY, clock.ms, None, Throughput())
 
     assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).drain_seconds == pytest.approx(10)
 

@@ -1,210 +1,203 @@
--- Count news of calls, each phase of each call once, and keep the mirror, buckets and horizon.
+-- Count news of calls, each phase of each call once, and keep the mirror, buckets and horizons.
 --
--- KEYS[1]   {account}:state     HASH   state, buckets, horizon, times
--- KEYS[2]   {account}:totals    HASH   counters since ever
--- KEYS[3]   {account}:series    HASH   a ring of per-second counts
--- KEYS[4]   {account}:queue     ZSET   queued calls that may be cancelled, by creation
--- KEYS[5]   {account}:spared    ZSET   queued calls that never are
--- KEYS[6]   {account}:incident  HASH   the open incident's counts
--- KEYS[7]   {account}:ledger    HASH   call -> outcome in the open incident
--- KEYS[7+i] {account}:call:SID  STRING phases seen of event i's call
--- ARGV[1] now ms              ARGV[2] door: callback or poll
+-- KEYS[1] {account}:state      HASH  state, generation, buckets, horizons, times
+-- KEYS[2] {account}:totals     HASH  counters since ever
+-- KEYS[3] {account}:series     HASH  a ring of per-second counts
+-- KEYS[4] {account}:queue      ZSET  queued calls that may be cancelled, by creation
+-- KEYS[5] {account}:spared     ZSET  queued calls that never are
+-- KEYS[6] {account}:announced  ZSET  queued calls of announced campaigns
+-- KEYS[7] {account}:incident   HASH  the open incident's counts
+-- KEYS[8] {account}:ledger     HASH  call -> outcome in the open incident
+-- KEYS[9] {account}:senders    HASH  a bucket for each From number
+-- then two for each event: {account}:call:SID  STRING  phases seen
+--                          {account}:to:HASH   LIST    latest calls to the telephone
+-- ARGV[1] now ms              ARGV[2] door: callback, poll or report
 -- ARGV[3] cps                 ARGV[4] ring size in seconds
 -- ARGV[5] spike_rate          ARGV[6] most that its bucket holds
 -- ARGV[7] initiated_rate      ARGV[8] most that its bucket holds
 -- ARGV[9] min_backlog         ARGV[10] expiry of account keys ms
 -- ARGV[11] expiry of a queued call ms      ARGV[12] expiry of a call that has left ms
--- ARGV[13] expiry of the incident ms
--- then six for each event: sid, status, phase bit, dialled (0/1), at ms, spared (0/1)
+-- ARGV[13] expiry of the incident ms       ARGV[14] repeat_limit
+-- ARGV[15] repeat window ms   ARGV[16] least calls to one telephone that matter
+-- then ten for each event: sid, status, phase bit, dialled (0/1), at ms, spared (0/1), queue_time ms or empty,
+--                          hash of From, From masked, hash of To or empty
 --
--- Returns {events counted, state fields, calls in queue, calls in spared}
-local QUEUED, LEFT, DIALLED_PHASES, ABSENT = 1, 2, 30, 32
-local FIXED_KEYS, FIRST, WIDTH = 7, 14, 6
+-- Returns {events counted, state fields, calls in queue, calls in spared, calls in announced}
+local QUEUED, DIALLED_PHASES, ABSENT, ANNOUNCED = 1, 30, 32, 128
+local LEFT = 126 -- any phase but queued, absent or settled: the call is not, or not known to be, in the queue
+local FIXED_KEYS, FIRST, WIDTH = 9, 17, 10
 
 local state_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3]
-local queue_key, spared_key, incident_key, ledger_key = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local door, cps, ring = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local queue_key, spared_key, announced_key = KEYS[4], KEYS[5], KEYS[6]
+local incident_key, ledger_key, senders_key = KEYS[7], KEYS[8], KEYS[9]
+local now, door, ring = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[4])
 local min_backlog, account_ttl = tonumber(ARGV[9]), ARGV[10]
 local queued_ttl, left_ttl, incident_ttl = ARGV[11], ARGV[12], ARGV[13]
+local repeat_limit, repeat_window, repeat_least = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
 
 local events = (#ARGV - FIRST + 1) / WIDTH
-if events ~= #KEYS - FIXED_KEYS then
-    return redis.error_reply('ERR observe_calls: one key per event is needed')
+if events * 2 ~= #KEYS - FIXED_KEYS then
+    return redis.error_reply('ERR observe_calls: two keys per event are needed')
 end
 
--- The order of store/snapshots.py, and the mode of the open incident last.
-local state = redis.call('HMGET', state_key, 'state', 'paused', 'generation', 'tripped', 'cooled', 'capped',
-    'q_level', 'q_updated', 'q_onset', 'i_level', 'i_updated', 'i_onset', 'horizon', 'polled', 'called_back',
-    'shallow', 'suspect_rule', 'suspect_observed', 'suspect_threshold', 'suspect_setting', 'suspect_onset',
-    'suspect_since', 'mode')
-local Q_BUCKET, I_BUCKET, HORIZON, CALLED_BACK, SHALLOW, MODE = 7, 10, 13, 15, 16, 23
+-- include parts/numbers.lua
+-- include parts/cps.lua
+-- include parts/buckets.lua
+-- include parts/plateau.lua
+-- include parts/horizon.lua
+-- include parts/series.lua
+-- include parts/senders.lua
+-- include parts/repeats.lua
+-- include parts/campaigns.lua
+
+-- The order of store/snapshots.py, then what only this script needs.
+-- include parts/state_fields.lua
+local state = redis.call('HMGET', state_key, unpack(FIELDS))
 local incident_open = state[1] == 'tripped' or state[1] == 'draining' or state[1] == 'cooling'
 local observing = state[MODE] == 'observe'
-
-local function number(value) return tonumber(value or '0') or 0 end
-local queued_bucket = {
-    level = number(state[Q_BUCKET]), updated = number(state[Q_BUCKET + 1]),
-    onset = number(state[Q_BUCKET + 2]), rate = tonumber(ARGV[5]) / 1000, most = tonumber(ARGV[6]),
+local cps = effective_cps(tonumber(ARGV[3]), number(state[LEARNED]))
+local queued_bucket = bucket_of(state[Q], state[Q + 1], state[Q + 2], ARGV[5], ARGV[6])
+local initiated_bucket = bucket_of(state[I], state[I + 1], state[I + 2], ARGV[7], ARGV[8])
+local plateau = { since = number(state[P]), at = number(state[P + 1]), deficit = number(state[P + 2]) }
+local repeats = { count = number(state[R]), since = number(state[R + 1]), at = number(state[R + 2]) }
+local horizon = {
+    slot = 1000 / cps, counted = number(state[COUNTED]), quoted = number(state[QUOTED]),
+    quoted_at = number(state[QUOTED_AT]),
 }
-local initiated_bucket = {
-    level = number(state[I_BUCKET]), updated = number(state[I_BUCKET + 1]),
-    onset = number(state[I_BUCKET + 2]), rate = tonumber(ARGV[7]) / 1000, most = tonumber(ARGV[8]),
-}
-local horizon = number(state[HORIZON])
+local departed, dead_until = number(state[DEPARTED]), number(state[DEAD_UNTIL])
+local campaigns = open_campaigns(state[CAMPAIGNS], now)
 
--- The same arithmetic as domain/rates.py: one call more, in order of time.
-local function advance(bucket, at)
-    local level = math.max(0, bucket.level - bucket.rate * (at - bucket.updated))
-    if level == 0 then bucket.onset = at end
-    bucket.level, bucket.updated = math.min(level + 1, bucket.most), at
-end
+-- include parts/ledger.lua
 
--- Calls older than the bucket's clock: into the bucket if it has not been empty since, else into one of
--- their own, which is added when all events are in.
-local function pour(bucket, at)
-    bucket.changed = true
-    if at >= bucket.updated then
-        advance(bucket, at)
-    elseif bucket.level > 0 and at >= bucket.onset then
-        bucket.level = math.min(bucket.level + 1, bucket.most)
-    else
-        bucket.late = bucket.late
-            or { level = 0, updated = at, onset = at, rate = bucket.rate, most = bucket.most }
-        advance(bucket.late, at)
-    end
-end
-
-local function merge_late(bucket)
-    if not bucket.late then return end
-    local left = bucket.late.level - bucket.rate * (bucket.updated - bucket.late.updated)
-    if left > 0 then
-        bucket.level = math.min(bucket.level + left, bucket.most)
-        bucket.onset = math.min(bucket.onset, bucket.late.onset)
-    end
-end
-
--- One second's count, kept as "second:count" so that an old lap of the ring reads as nothing.
-local function tally(series, at)
-    local second = math.floor(at / 1000)
-    local field = series .. (second % ring)
-    local held = redis.call('HGET', series_key, field)
-    local held_second, count = 0, 0
-    if held then
-        held_second, count = string.match(held, '^(%d+):(%d+)$')
-    end
-    if tonumber(held_second) > second then return end
-    if tonumber(held_second) < second then count = 0 end
-    redis.call('HSET', series_key, field, string.format('%d:%d', second, tonumber(count) + 1))
-    if tonumber(held_second) < second then redis.call('PEXPIRE', series_key, account_ttl) end
-end
-
-local function settle(sid, outcome)
-    if redis.call('HSETNX', ledger_key, sid, outcome) == 1 then
-        redis.call('HINCRBY', incident_key, outcome, 1)
-        redis.call('HINCRBY', totals_key, 'cancellations:' .. outcome, 1)
-        redis.call('PEXPIRE', ledger_key, incident_ttl)
-        redis.call('PEXPIRE', incident_key, incident_ttl)
-    end
-end
-
-local function mirror(sid, at, spared)
-    local mirror_key = spared and spared_key or queue_key
-    redis.call('ZADD', mirror_key, at, sid)
+local function mirror(call)
+    local mirror_key = call.announced and announced_key or call.spared and spared_key or queue_key
+    redis.call('ZADD', mirror_key, call.at, call.sid)
     redis.call('PEXPIRE', mirror_key, account_ttl)
 end
 
 -- A call that was only ever missed (in a list, or by a 404) and is listed again has not left after all.
-local function enter_again(sid, at, spared)
-    if redis.call('HGET', ledger_key, sid) == 'gone' then
-        redis.call('HDEL', ledger_key, sid)
+local function enter_again(call)
+    if redis.call('HGET', ledger_key, call.sid) == 'gone' then
+        redis.call('HDEL', ledger_key, call.sid)
         redis.call('HINCRBY', incident_key, 'gone', -1)
     end
-    mirror(sid, at, spared)
+    departed = departed - 1
+    mirror(call)
 end
 
-local function enter(sid, at, spared)
-    mirror(sid, at, spared)
-    if incident_open and observing and not spared then settle(sid, 'observed') end
+local function enter(call)
+    mirror(call)
+    if incident_open and observing and not call.spared and not call.announced then settle(call.sid, 'observed') end
 end
 
-local function leave(sid, status, dialled, spared, mirrored)
-    local queued, was_spared = 0, 0
+local function leave(call, mirrored)
+    local queued, was_spared, was_announced_call = 0, 0, 0
     if mirrored then
-        queued = redis.call('ZREM', queue_key, sid)
-        if queued == 0 then was_spared = redis.call('ZREM', spared_key, sid) end
+        queued = redis.call('ZREM', queue_key, call.sid)
+        if queued == 0 then was_spared = redis.call('ZREM', spared_key, call.sid) end
+        if queued + was_spared == 0 then was_announced_call = redis.call('ZREM', announced_key, call.sid) end
     end
-    if not incident_open or observing then return end
+    if call.status == 'canceled' and queued + was_spared + was_announced_call > 0 then
+        dead_until = math.max(dead_until, horizon_now(horizon))
+    end
+    if not incident_open or observing or call.announced then return end
     if was_spared == 1 then
-        settle(sid, 'spared')
-    elseif dialled and not spared and (queued == 1 or status == 'initiated') then
+        settle(call.sid, 'spared')
+    elseif call.dialled and not call.spared and (queued == 1 or call.status == 'initiated') then
         -- Without `initiated`, a call that we did not know of may have been dialled before the incident.
-        settle(sid, 'dialled')
-    elseif status == 'canceled' and queued == 1 then
-        settle(sid, 'cancelled')
+        settle(call.sid, 'dialled')
+    elseif call.status == 'canceled' and queued == 1 then
+        settle(call.sid, 'cancelled')
     end
 end
 
-local counted = 0
+local function count_entrance(call)
+    tally(series_key, 'q', call.at, ring, account_ttl)
+    lengthen_queue(horizon, call.at, call.queue_ms)
+    if call.announced then return end
+    pour(queued_bucket, call.at)
+    pour_sender(senders_key, 'q', call.sender, call.shown, call.at, ARGV[5], ARGV[6], account_ttl)
+end
+
+local function count_departure(call, seen)
+    if bit.band(seen, ABSENT) == 0 then departed = departed + 1 end
+    tally(series_key, 'i', call.at, ring, account_ttl)
+    if call.announced then return end
+    pour(initiated_bucket, call.at)
+    lengthen(plateau, call.at, cps)
+    pour_sender(senders_key, 'i', call.sender, call.shown, call.at, ARGV[7], ARGV[8], account_ttl)
+end
+
+local counted, entered = 0, false
 for i = 1, events do
-    local at_arg = FIRST + (i - 1) * WIDTH
-    local sid, status, bit_seen = ARGV[at_arg], ARGV[at_arg + 1], tonumber(ARGV[at_arg + 2])
-    local dialled, at, spared = ARGV[at_arg + 3] == '1', tonumber(ARGV[at_arg + 4]), ARGV[at_arg + 5] == '1'
-    local call_key = KEYS[FIXED_KEYS + i]
-    local seen = number(redis.call('GET', call_key))
-    if bit.band(seen, bit_seen) == 0 then
+    local a = FIRST + (i - 1) * WIDTH
+    local call_key, times_key = KEYS[FIXED_KEYS + 2 * i - 1], KEYS[FIXED_KEYS + 2 * i]
+    local call = {
+        sid = ARGV[a], status = ARGV[a + 1], dialled = ARGV[a + 3] == '1', at = tonumber(ARGV[a + 4]),
+        spared = ARGV[a + 5] == '1', queue_ms = tonumber(ARGV[a + 6]), sender = ARGV[a + 7], shown = ARGV[a + 8],
+    }
+    local phase, seen = tonumber(ARGV[a + 2]), number(redis.call('GET', call_key))
+    if bit.band(seen, phase) == 0 then
         counted = counted + 1
-        redis.call('HINCRBY', totals_key, 'calls:' .. status, 1)
-        if bit_seen == QUEUED then
-            pour(queued_bucket, at)
-            tally('q', at)
-            horizon = math.max(horizon, at) + 1000 / cps
-            if seen < LEFT then enter(sid, at, spared) end
-        else
-            if dialled and bit.band(seen, DIALLED_PHASES) == 0 then
-                pour(initiated_bucket, at)
-                tally('i', at)
+        redis.call('HINCRBY', totals_key, 'calls:' .. call.status, 1)
+        call.announced = bit.band(seen, ANNOUNCED) ~= 0
+        if seen == 0 then
+            call.announced = was_announced(campaigns, call.sender, now)
+            if ARGV[a + 9] ~= '' and not call.announced then
+                count_repeat(repeats, times_key, call.at, repeat_limit, repeat_window, repeat_least)
             end
-            if seen < LEFT then leave(sid, status, dialled, spared, seen == QUEUED) end
         end
-        local now_seen = bit.bor(seen, bit_seen)
-        redis.call('SET', call_key, now_seen, 'PX', now_seen < LEFT and queued_ttl or left_ttl)
-    elseif door == 'poll' and bit_seen == QUEUED and seen == QUEUED + ABSENT then
-        enter_again(sid, at, spared)
-        redis.call('SET', call_key, QUEUED, 'PX', queued_ttl)
+        local in_queue = bit.band(seen, LEFT) == 0
+        if phase == QUEUED then
+            entered = true
+            count_entrance(call)
+            if in_queue then enter(call) end
+        else
+            if call.dialled and bit.band(seen, DIALLED_PHASES) == 0 then count_departure(call, seen) end
+            if in_queue then leave(call, bit.band(seen, QUEUED) ~= 0) end
+        end
+        local now_seen = bit.bor(seen, phase, call.announced and ANNOUNCED or 0)
+        redis.call('SET', call_key, now_seen, 'PX', bit.band(now_seen, LEFT) == 0 and queued_ttl or left_ttl)
+    elseif door == 'poll' and phase == QUEUED and bit.band(seen, LEFT + QUEUED) == QUEUED + ABSENT then
+        call.announced = bit.band(seen, ANNOUNCED) ~= 0
+        enter_again(call)
+        redis.call('SET', call_key, seen - ABSENT, 'PX', queued_ttl)
     end
 end
 
-local changes = {}
-local function set(index, field, value)
-    state[index] = value
-    changes[#changes + 1] = field
-    changes[#changes + 1] = value
-end
+-- include parts/changes.lua
 
-local function set_bucket(index, prefix, bucket)
-    if not bucket.changed then return end
-    merge_late(bucket)
-    set(index, prefix .. '_level', string.format('%.6f', bucket.level))
-    set(index + 1, prefix .. '_updated', string.format('%.0f', bucket.updated))
-    set(index + 2, prefix .. '_onset', string.format('%.0f', bucket.onset))
+set_bucket(Q, 'q', queued_bucket)
+set_bucket(I, 'i', initiated_bucket)
+if plateau.changed then
+    set(P, 'p_since', string.format('%.0f', plateau.since))
+    set(P + 1, 'p_at', string.format('%.0f', plateau.at))
+    set(P + 2, 'p_deficit', string.format('%.6f', plateau.deficit))
 end
-
-set_bucket(Q_BUCKET, 'q', queued_bucket)
-set_bucket(I_BUCKET, 'i', initiated_bucket)
-if queued_bucket.changed then
-    set(HORIZON, 'horizon', string.format('%.3f', horizon))
+if repeats.changed then
+    set(R, 'r_count', repeats.count)
+    set(R + 1, 'r_since', string.format('%.0f', repeats.since))
+    set(R + 2, 'r_at', string.format('%.0f', repeats.at))
 end
+if entered then
+    set(COUNTED, 'counted', string.format('%.3f', horizon.counted))
+    set(QUOTED, 'quoted', string.format('%.3f', horizon.quoted))
+    set(QUOTED_AT, 'quoted_at', string.format('%.0f', horizon.quoted_at))
+end
+if departed ~= number(state[DEPARTED]) then set(DEPARTED, 'departed', departed) end
+if dead_until ~= number(state[DEAD_UNTIL]) then set(DEAD_UNTIL, 'dead_until', string.format('%.0f', dead_until)) end
+if campaigns.changed then set(CAMPAIGNS, 'campaigns', campaigns_text(campaigns)) end
 if door == 'callback' then
     set(CALLED_BACK, 'called_back', ARGV[1])
     if counted > 0 then redis.call('HINCRBY', totals_key, 'callbacks:accepted', counted) end
     if counted < events then redis.call('HINCRBY', totals_key, 'callbacks:duplicate', events - counted) end
 end
 local cancellable, spared_count = redis.call('ZCARD', queue_key), redis.call('ZCARD', spared_key)
-if cancellable < min_backlog then
-    set(SHALLOW, 'shallow', ARGV[1])
-end
+local announced_count = redis.call('ZCARD', announced_key)
+if cancellable < min_backlog then set(SHALLOW, 'shallow', ARGV[1]) end
+if campaigns.are_open or announced_count > 0 then set(CAMPAIGN_AT, 'campaign_at', ARGV[1]) end
 if #changes > 0 then
     redis.call('HSET', state_key, unpack(changes))
 end
 
-return { counted, state, cancellable, spared_count }
+return { counted, state, cancellable, spared_count, announced_count }

@@ -1,17 +1,58 @@
--- Note that Twilio's list was read whole, and hold the horizon to what it showed.
+-- Note what a reading of Twilio's list showed: hold the horizons to it, and keep what was learned of the CPS.
 --
--- KEYS[1] {account}:state  KEYS[2] {account}:queue  KEYS[3] {account}:spared
+-- KEYS[1] {account}:state  KEYS[2] {account}:queue  KEYS[3] {account}:spared  KEYS[4] {account}:announced
 -- ARGV[1] now ms  ARGV[2] cps  ARGV[3] min_backlog
+-- ARGV[4] whole (0/1): the list was read to its end
+-- ARGV[5] SID of the newest call with a quote, empty for none  ARGV[6] when it was to be dialled, ms
+-- ARGV[7] believe (0/1): whether quotes are believed at all
+-- ARGV[8...11] with a whole list: window's begin, departed then, candidate, learned cps
 --
 -- Returns 1
-local now, cps = tonumber(ARGV[1]), tonumber(ARGV[2])
+local state_key, mirror_keys = KEYS[1], { KEYS[2], KEYS[3], KEYS[4] }
+local now, configured, whole = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4] == '1'
+
+-- include parts/numbers.lua
+-- include parts/cps.lua
+-- include parts/campaigns.lua
+
+local held = redis.call('HMGET', state_key, 'counted', 't_learned', 'campaigns')
+local counted, learned = number(held[1]), number(held[2])
+local cps_before = effective_cps(configured, learned)
+if whole then learned = number(ARGV[11]) end
+local cps = effective_cps(configured, learned)
+
+local depth, announced = 0, redis.call('ZCARD', KEYS[4])
 local cancellable = redis.call('ZCARD', KEYS[2])
-local depth = cancellable + redis.call('ZCARD', KEYS[3])
-local horizon = tonumber(redis.call('HGET', KEYS[1], 'horizon') or '0')
+for _, key in ipairs(mirror_keys) do depth = depth + redis.call('ZCARD', key) end
+
+-- The slots that were counted are as long as the CPS says that is believed now.
+if counted > now then counted = now + (counted - now) * cps_before / cps end
 -- Each live call needs a slot that is still to come: domain/drain_time.py, horizon_at_least.
-horizon = math.max(horizon, now + depth * 1000 / cps)
-redis.call('HSET', KEYS[1], 'polled', now, 'horizon', string.format('%.3f', horizon))
-if cancellable < tonumber(ARGV[3]) then
-    redis.call('HSET', KEYS[1], 'shallow', now)
+counted = math.max(counted, now + depth * 1000 / cps)
+redis.call('HSET', state_key, 'counted', string.format('%.3f', counted))
+
+-- Behind the quoted call are those that have come since; the mirror's order tells how many.
+local created
+for _, key in ipairs(mirror_keys) do
+    created = created or redis.call('ZSCORE', key, ARGV[5])
+end
+if ARGV[5] ~= '' and created then
+    local behind = 0
+    for _, key in ipairs(mirror_keys) do
+        behind = behind + redis.call('ZCOUNT', key, '(' .. created, '+inf')
+    end
+    local quoted = tonumber(ARGV[6]) + (1 + behind) * 1000 / cps
+    redis.call('HSET', state_key, 'quoted', string.format('%.3f', quoted), 'quoted_at', created)
+elseif ARGV[7] == '0' then
+    redis.call('HSET', state_key, 'quoted', 0, 'quoted_at', 0)
+end
+
+if announced > 0 or open_campaigns(held[3], now).are_open then
+    redis.call('HSET', state_key, 'campaign_at', ARGV[1])
+end
+if whole then
+    redis.call('HSET', state_key, 'polled', ARGV[1], 't_since', ARGV[8], 't_departed', ARGV[9],
+        't_candidate', ARGV[10], 't_learned', ARGV[11])
+    if cancellable < tonumber(ARGV[3]) then redis.call('HSET', state_key, 'shallow', ARGV[1]) end
 end
 return 1

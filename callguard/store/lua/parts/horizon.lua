@@ -1,0 +1,16 @@
+-- The two horizons of domain/drain_time.py: by counting, and by Twilio's quotes (0 while none is believed).
+local function lengthen_queue(horizon, at, queue_ms)
+    horizon.counted = math.max(horizon.counted, at) + horizon.slot
+    if queue_ms then
+        local quoted = at + queue_ms + horizon.slot
+        if at > horizon.quoted_at or (at == horizon.quoted_at and quoted > horizon.quoted) then
+            horizon.quoted, horizon.quoted_at = quoted, at
+        end
+    elseif horizon.quoted > 0 and at >= horizon.quoted_at then
+        horizon.quoted = math.max(horizon.quoted, at) + horizon.slot
+    end
+end
+
+local function horizon_now(horizon)
+    return horizon.quoted > 0 and horizon.quoted or horizon.counted
+end
