@@ -13,6 +13,7 @@ from callguard.domain.policy import Policy
 from callguard.drain.drain import Drain
 from callguard.guard.guard import Guard
 from callguard.guard.reconcile import Reconciler
+from callguard.ports import Notice
 from callguard.simulator import (
     SANDBOX_ACCOUNT_SID,
     SANDBOX_AUTH_TOKEN,
@@ -44,6 +45,24 @@ class NotedWakes:
 
 
 @dataclass
+class NotedNotices:
+    """An outbox that only notes."""
+
+    posted: list[Notice] = field(default_factory=list)
+
+    def post(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
+        del once, every_seconds
+        self.posted.append(notice)
+        return True
+
+    def waiting(self, count: int) -> list[tuple[str, Notice]]:
+        return [(str(place), notice) for place, notice in enumerate(self.posted[:count])]
+
+    def done(self, notice_id: str) -> None:
+        del notice_id
+
+
+@dataclass
 class Guarded:
     """A guard, its account, and the simulated Twilio's truth."""
 
@@ -51,6 +70,7 @@ class Guarded:
     store: Store
     twilio: RunningSimulator
     telephony: TwilioCalls
+    notices: "NotedNotices"
     guard: Guard
     reconciler: Reconciler
     drain: Drain
@@ -82,15 +102,15 @@ def guarded(redis_url: str, policy: Policy, **simulated: Any) -> Iterator[Guarde
     config = SimulatorConfig(accounts=(AccountConfig(cps=policy.cps, **{"latency": 0.01, **simulated}),))
     with running(config) as twilio:
         telephony = TwilioCalls({SID: account}, twilio.url, http_client)
-        clock, wakes = SystemClock(), NotedWakes()
-        guard = Guard(store.tracker, store.incidents, wakes, clock)
-        reconciler = Reconciler(telephony, store.tracker, guard, clock)
+        clock, wakes, notices = SystemClock(), NotedWakes(), NotedNotices()
+        guard = Guard(store.tracker, store.incidents, wakes, notices, clock)
+        reconciler = Reconciler(telephony, store.tracker, guard, clock, store.poll_lease, "tests")
         watch = AccountWatch(
             account, guard=guard, reconciler=reconciler, tracker=store.tracker, incidents=store.incidents,
             drains=wakes, clock=clock, monotonic=time.monotonic,
         )  # fmt: skip
         drain = Drain(telephony, store.tracker, store.incidents, reconciler, clock)
-        yield Guarded(account, store, twilio, telephony, guard, reconciler, drain, wakes, watch)
+        yield Guarded(account, store, twilio, telephony, notices, guard, reconciler, drain, wakes, watch)
     http_client.close()
 
 

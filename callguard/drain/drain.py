@@ -12,7 +12,7 @@ from callguard.drain.attempt import Canceller
 from callguard.drain.backlog import Backlog
 from callguard.drain.lease import KeptLease
 from callguard.drain.sweep import MOST_THREADS, Sweep
-from callguard.guard.reconcile import Reconciler
+from callguard.guard.reconcile import QueueReading, Reconciler
 from callguard.ports import (
     CallTracker,
     Clock,
@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 SLICE_SECONDS = 40.0
 EMPTY_LISTS_WANTED = 2
 PAUSE_BETWEEN_LISTS_SECONDS = 0.5
+PAUSE_FOR_TURN_SECONDS = 0.05
 MOST_OBSERVED = 1_000_000
 
 
@@ -152,11 +153,19 @@ class _Run:
         time.sleep(max(0.0, self._listed_at + PAUSE_BETWEEN_LISTS_SECONDS - time.monotonic()))
         self._listed_at = time.monotonic()
         try:
-            reading = self._drain.reconciler.read_queue(self._account, retire=True, go_on=self._may_read_on)
+            reading = self._read_list()
         except (TwilioUnavailable, TwilioThrottled, TwilioRefused) as error:
             _log.info("account %s: the list will be read again: %s", self._sid, error)
             return False
         return reading.complete and not self._has_work()
+
+    def _read_list(self) -> QueueReading:
+        """Read the list as soon as the watcher does not; it takes its turns once a second."""
+        while True:
+            reading = self._drain.reconciler.read_queue(self._account, retire=True, go_on=self._may_read_on)
+            if reading.taken or not self._may_go_on():
+                return reading
+            time.sleep(PAUSE_FOR_TURN_SECONDS)
 
     def _may_read_on(self) -> bool:
         return self._may_go_on() and not self._has_work()

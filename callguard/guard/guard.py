@@ -6,8 +6,19 @@ from collections.abc import Sequence
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Finding, Snapshot
 from callguard.domain.calls import CallEvent
+from callguard.domain.culprits import Culprit
 from callguard.domain.rules import Verdict, decide
-from callguard.ports import CallTracker, Clock, Door, DrainQueue, IncidentBook
+from callguard.ports import (
+    CallTracker,
+    Clock,
+    Door,
+    DrainQueue,
+    IncidentBook,
+    Notice,
+    NoticeKind,
+    Notices,
+    StoreUnavailable,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -18,8 +29,11 @@ class Guard:
     Any number of processes may run one each: the store counts each event once and lets one trip win.
     """
 
-    def __init__(self, tracker: CallTracker, incidents: IncidentBook, drains: DrainQueue, clock: Clock) -> None:
+    def __init__(
+        self, tracker: CallTracker, incidents: IncidentBook, drains: DrainQueue, notices: Notices, clock: Clock
+    ) -> None:
         """Keep the ports."""
+        self._notices = notices
         self._tracker = tracker
         self._incidents = incidents
         self._drains = drains
@@ -55,17 +69,31 @@ class Guard:
         State first, wake-up second: if we die in between, the watcher finds the drain without a lease.
         """
         policy = account.policy
-        if not self._incidents.trip(account.sid, snapshot.generation, finding, policy.mode, snapshot.now_ms):
+        culprits = self._tracker.culprits(account.sid, finding.rule, policy, snapshot.now_ms)
+        generation, now_ms = snapshot.generation, snapshot.now_ms
+        if not self._incidents.trip(account.sid, generation, finding, policy.mode, now_ms, culprits):
             return False
-        _log.warning(
-            "account %s TRIPPED: %s; %d calls queued, mode %s",
-            *(account.sid, describe(finding), snapshot.depth, policy.mode.value),
-        )
-        self._drains.wake(account.sid, snapshot.generation + 1)
+        text = f"TRIPPED: {describe(finding)}; {snapshot.depth:,} calls queued, mode {policy.mode.value}"
+        text += f"; from {named(culprits)}" if culprits else ""
+        _log.warning("account %s %s", account.sid, text)
+        self._drains.wake(account.sid, generation + 1)
+        self._tell(Notice(account.sid, NoticeKind.TRIPPED, text, now_ms))
         return True
+
+    def _tell(self, notice: Notice) -> None:
+        """Post a notice, best effort: whoever is told, the trip stands."""
+        try:
+            self._notices.post(notice)
+        except StoreUnavailable as error:
+            _log.warning("account %s: nobody could be told of the trip: %s", notice.account_sid, error)
 
 
 def describe(finding: Finding) -> str:
     """Return a finding in words, such as `rule spike: 65.3 reached spike_burst = 65`."""
     observed, threshold = (f"{n:,.1f}".removesuffix(".0") for n in (finding.observed, finding.threshold))
     return f"rule {finding.rule.value}: {observed} reached {finding.setting} = {threshold}"
+
+
+def named(culprits: Sequence[Culprit]) -> str:
+    """Return the From numbers that carry a spike in words, such as `+1555***01 (97 %)`."""
+    return ", ".join(f"{culprit.shown} ({culprit.share:.0%})".replace("%", " %") for culprit in culprits)

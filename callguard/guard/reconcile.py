@@ -1,119 +1,222 @@
-"""Twilio's list of queued calls against the mirror."""
+"""Twilio's list of queued calls against the mirror.
 
-from collections.abc import Callable, Mapping, Sequence
+A list of 86,400 calls has 87 pages, so not every look reads it whole. A look begins at the *front*: it reads the
+newest pages until one ends with a call that is known. A *whole* pass, spread over as many looks as it takes, finds
+the calls that have left without a word. Where the list does not come newest first, only whole passes help.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from callguard.config.accounts import Account
-from callguard.domain.calls import CallEvent, CallStatus, ListedCall, by_creation
-from callguard.domain.numbers import NumberList
+from callguard.domain.accounts import Snapshot
+from callguard.domain.calls import CallEvent, CallStatus, ListedCall
+from callguard.domain.drain_time import Quote, newest_quote
 from callguard.guard.guard import Guard
-from callguard.ports import CallTracker, Clock, Door, MirroredCall, Telephony
+from callguard.guard.list_pass import ListPass
+from callguard.guard.queue_mirror import QueueMirror
+from callguard.ports import CallTracker, Clock, Door, PollLease, Telephony
 
-# Twilio's list is eventually consistent: a call that it has never shown may be too young for it.
-SETTLING_MS = 10_000
+MOST_PAGES_A_LOOK = 10
+WHOLE_EVERY_MS = 15_000
 
 
 @dataclass(frozen=True, slots=True)
 class QueueReading:
-    """What one reading of Twilio's list brought.
+    """What one look at Twilio's list brought.
 
     Attributes:
-        complete: False if it was broken off.
-        listed: queued calls in the list.
+        taken: False if another process was reading the account's list; nothing was read then.
+        complete: whether the list has been read to its end.
+        listed: queued calls in the list, as far as it was read.
         fresh: of these, how many were news.
         retired: calls that were in the mirror and are queued no more.
     """
 
-    complete: bool
-    listed: int
-    fresh: int
-    retired: int
+    taken: bool = True
+    complete: bool = False
+    listed: int = 0
+    fresh: int = 0
+    retired: int = 0
+
+
+NOT_TAKEN = QueueReading(taken=False)
 
 
 class Reconciler:
-    """Keeps the mirror true to Twilio's list."""
+    """Keeps the mirror true to Twilio's list. One process at a time reads the list of an account."""
 
-    def __init__(self, telephony: Telephony, tracker: CallTracker, guard: Guard, clock: Clock) -> None:
-        """Keep the ports and the guard that judges what is found."""
+    def __init__(
+        self,
+        telephony: Telephony,
+        tracker: CallTracker,
+        guard: Guard,
+        clock: Clock,
+        lease: PollLease,
+        owner: str,
+    ) -> None:
+        """Keep the ports and the guard that judges what is found; `owner` tells this process from others."""
         self._telephony = telephony
         self._tracker = tracker
         self._guard = guard
         self._clock = clock
-        self._listed_before: dict[str, set[str]] = {}
+        self._lease = lease
+        self._owner = owner
+        self._mirrors: dict[str, QueueMirror] = {}
+        self._under_way: dict[str, ListPass] = {}
 
     def read_queue(
         self, account: Account, *, retire: bool, go_on: Callable[[], bool] = lambda: True
     ) -> QueueReading:
-        """Read the list once, judging each page as it comes.
+        """Read the whole list at once, judging each page as it comes.
 
         With `retire`, calls that the list no longer shows leave the mirror, before the last page is judged: a
-        backlog that is gone must not prove a suspicion. Not while a drain is at work: it may be waiting for the
-        reply to the very cancel that took a call off the list. `go_on` is asked after each page, of which a full
-        queue has 87; False breaks the reading off, and nothing retires.
+        backlog that is gone must not prove a suspicion. `go_on` is asked after each page, of which a full queue
+        has 87; False breaks the reading off, and nothing retires.
 
         Raises:
             TwilioUnavailable, TwilioThrottled, TwilioRefused: the pages read so far have been taken.
             StoreUnavailable: likewise.
         """
-        started_ms = self._clock.now_ms()
-        known = self._tracker.mirrored(account.sid)
-        protected = NumberList(account.policy.never_cancel)
-        listed: set[str] = set()
-        fresh = retired = 0
-        for page in self._telephony.queued_calls(account.sid):
-            news = [call for call in page.calls if call.call_sid not in known and call.call_sid not in listed]
-            listed.update(call.call_sid for call in page.calls)
-            self._spare_as_wanted(account, page.calls, known, protected)
-            if page.is_last and retire:
-                retired = self._retire(account, listed, started_ms)
-            if news:
-                fresh += self._guard.take(account, _events(news, protected, started_ms), Door.POLL)
-            if not page.is_last and not go_on():
-                return QueueReading(False, len(listed), fresh, 0)
-        self._conclude(account, listed)
-        return QueueReading(True, len(listed), fresh, retired)
+        return self._alone(account, lambda: self._read_whole(account, retire, go_on))
 
-    def _conclude(self, account: Account, listed: set[str]) -> None:
-        self._listed_before[account.sid] = listed
+    def look(self, account: Account, *, retire: bool, whole: bool) -> QueueReading:
+        """Read what is new, and a part of a whole pass where one is due or wanted: `MOST_PAGES_A_LOOK` in all.
+
+        Raises as `read_queue` does. A whole pass that failed begins anew with a later look.
+        """
+        return self._alone(account, lambda: self._look(account, retire, whole))
+
+    def _alone(self, account: Account, read: Callable[[], QueueReading]) -> QueueReading:
+        if not self._lease.take(account.sid, self._owner):
+            return NOT_TAKEN
+        try:
+            return read()
+        finally:
+            self._lease.give_back(account.sid, self._owner)
+
+    def _read_whole(self, account: Account, retire: bool, go_on: Callable[[], bool]) -> QueueReading:
+        self._under_way.pop(account.sid, None)
+        mirror = self._mirror(account)
+        walk = self._begin(account)
+        fresh = retired = 0
+        while not walk.is_whole:
+            news, gone = self._read_page(account, mirror, walk, retire)
+            fresh, retired = fresh + news, retired + gone
+            if not walk.is_whole and not go_on():
+                return QueueReading(listed=len(walk.listed), fresh=fresh)
+        self._conclude(account, mirror, walk, walk)
+        return QueueReading(complete=True, listed=len(walk.listed), fresh=fresh, retired=retired)
+
+    def _look(self, account: Account, retire: bool, whole: bool) -> QueueReading:
+        mirror = self._mirror(account)
+        front = self._begin(account)
+        fresh, retired, joins = self._read_front(account, mirror, front, retire)
+        walk = self._pass_that_goes_on(account, mirror, front, whole or not joins)
+        budget = MOST_PAGES_A_LOOK - front.pages
+        while walk is not None and not walk.is_whole and budget > 0:
+            news, gone = self._read_page(account, mirror, walk, retire)
+            fresh, retired, budget = fresh + news, retired + gone, budget - 1
+        if walk is None or not walk.is_whole:
+            self._note_quote(account, mirror, front)
+            return QueueReading(listed=len(front.listed), fresh=fresh, retired=retired)
+        self._under_way.pop(account.sid, None)
+        self._conclude(account, mirror, walk, front)
+        return QueueReading(complete=True, listed=len(walk.listed), fresh=fresh, retired=retired)
+
+    def _read_front(
+        self, account: Account, mirror: QueueMirror, front: ListPass, retire: bool
+    ) -> tuple[int, int, bool]:
+        """Read the newest pages up to one that ends with a known call: what follows it is known too."""
+        fresh = retired = 0
+        while not front.is_whole and front.newest_first and front.pages < MOST_PAGES_A_LOOK:
+            news, gone = self._read_page(account, mirror, front, retire)
+            fresh, retired = fresh + news, retired + gone
+            if front.newest_first and front.oldest is not None and mirror.is_known(front.oldest[1]):
+                return fresh, retired, True
+        return fresh, retired, False
+
+    def _pass_that_goes_on(
+        self, account: Account, mirror: QueueMirror, front: ListPass, whole: bool
+    ) -> ListPass | None:
+        """Return the whole pass that is under way, or the front itself if one is wanted or due; else None."""
+        if front.is_whole:
+            return front
+        overdue = self._clock.now_ms() - mirror.whole_ms >= WHOLE_EVERY_MS
+        if account.sid not in self._under_way and (whole or overdue or not front.newest_first):
+            self._under_way[account.sid] = front
+        return self._under_way.get(account.sid)
+
+    def _begin(self, account: Account) -> ListPass:
+        self._mirror(account).begin()
+        return ListPass(self._telephony.queued_calls(account.sid), self._clock)
+
+    def _read_page(self, account: Account, mirror: QueueMirror, walk: ListPass, retire: bool) -> tuple[int, int]:
+        """Take one page; return how many of its calls were news, and how many calls have retired."""
+        try:
+            calls = walk.next_page()
+        except Exception:
+            self._under_way.pop(account.sid, None)
+            raise
+        self._lease.take(account.sid, self._owner)
+        news = mirror.news_in(calls)
+        mirror.spare_as_wanted(calls)
+        retired = mirror.retire(walk) if walk.is_whole and retire else 0
+        events = _events(account, news, believe=mirror.believes_quotes)
+        return (self._guard.take(account, events, Door.POLL) if events else 0), retired
+
+    def _note_quote(self, account: Account, mirror: QueueMirror, front: ListPass) -> None:
+        quote = _quote(front, front, self._clock.now_ms())
+        if quote is not None and mirror.believes_quotes:
+            self._tracker.quoted(account.sid, account.policy, self._clock.now_ms(), quote)
+
+    def _conclude(self, account: Account, mirror: QueueMirror, walk: ListPass, front: ListPass) -> None:
         now_ms = self._clock.now_ms()
-        self._tracker.polled(account.sid, account.policy, now_ms)
+        quote = _quote(walk, front, now_ms)
+        snapshot = self._tracker.snapshot(account.sid, now_ms)
+        throughput = snapshot.throughput.after(now_ms, snapshot.departed, is_busy=_is_busy(snapshot, walk))
+        mirror.was_read_whole(walk, now_ms, believe=quote is not None or not walk.listed)
+        self._tracker.polled(
+            account.sid, account.policy, now_ms, quote, throughput, believe=mirror.believes_quotes
+        )
         self._guard.judge(account, self._tracker.snapshot(account.sid, now_ms))
 
-    def _retire(self, account: Account, listed: set[str], started_ms: int) -> int:
-        before = self._listed_before.get(account.sid, set())
-        left = [
-            sid
-            for sid, call in self._tracker.mirrored(account.sid).items()
-            if sid not in listed and (sid in before or call.created_ms < started_ms - SETTLING_MS)
-        ]
-        return self._tracker.retire(account.sid, left, started_ms) if left else 0
-
-    def _spare_as_wanted(
-        self,
-        account: Account,
-        listed: Sequence[ListedCall],
-        known: Mapping[str, MirroredCall],
-        protected: NumberList,
-    ) -> None:
-        """Put right what was mirrored under another `never_cancel`."""
-        for wanted in (True, False):
-            wrong = [
-                call.call_sid
-                for call in listed
-                if (mirrored := known.get(call.call_sid))
-                and mirrored.spared is not wanted
-                and _is_protected(call, protected) is wanted
-            ]
-            if wrong:
-                self._tracker.spare(account.sid, wrong, spared=wanted)
+    def _mirror(self, account: Account) -> QueueMirror:
+        mirror = self._mirrors.get(account.sid)
+        if mirror is None or mirror.account is not account:
+            mirror = self._mirrors[account.sid] = QueueMirror(account, self._tracker)
+        return mirror
 
 
-def _is_protected(call: ListedCall, protected: NumberList) -> bool:
-    return call.from_number in protected or call.to_number in protected
+def _quote(walk: ListPass, front: ListPass, now_ms: int) -> Quote | None:
+    """Return the newest call's quote; the oldest call of the walk tells whether quotes are kept."""
+    if walk.oldest is None or front.newest is None:
+        return None
+    is_alone = walk.oldest[1].call_sid == front.newest[1].call_sid
+    return newest_quote([front.newest] if is_alone else [walk.oldest, front.newest], now_ms)
 
 
-def _events(calls: Sequence[ListedCall], protected: NumberList, now_ms: int) -> list[CallEvent]:
-    return [
-        CallEvent(call.call_sid, CallStatus.QUEUED, created_ms, spared=_is_protected(call, protected))
-        for created_ms, call in by_creation(calls, now_ms)
-    ]
+def _is_busy(snapshot: Snapshot, walk: ListPass) -> bool:
+    """Return whether calls have waited ever since the list was last read whole, and no dead slots among them."""
+    if walk.oldest is None or not snapshot.polled_ms:
+        return False
+    return walk.oldest[0] <= snapshot.polled_ms and snapshot.now_ms >= snapshot.dead_until_ms
+
+
+def _events(account: Account, calls: Sequence[tuple[int, ListedCall]], *, believe: bool) -> list[CallEvent]:
+    events = []
+    for created_ms, call in calls:
+        marks = account.marks.of(call.from_number, call.to_number)
+        events.append(
+            CallEvent(
+                call.call_sid,
+                CallStatus.QUEUED,
+                created_ms,
+                spared=marks.spared,
+                sender=marks.sender,
+                sender_shown=marks.sender_shown,
+                destination=marks.destination,
+                queue_ms=call.queue_ms if believe else None,
+            )
+        )
+    return events

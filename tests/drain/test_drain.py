@@ -175,7 +175,7 @@ def test_a_refused_token_ends_it_without_a_storm(redis_url: str) -> None:
 
 
 def replace_telephony(g: Guarded, telephony: TwilioCalls) -> Drain:
-    reconciler = Reconciler(telephony, g.store.tracker, g.guard, SystemClock())
+    reconciler = Reconciler(telephony, g.store.tracker, g.guard, SystemClock(), g.store.poll_lease, "other")
     return Drain(telephony, g.store.tracker, g.store.incidents, reconciler, SystemClock())
 
 

@@ -47,7 +47,7 @@ class Meddling:
 
 def meddled(g: Guarded, **meddling: Any) -> tuple[Drain, Meddling]:
     telephony = Meddling(g.telephony, **meddling)
-    reconciler = Reconciler(telephony, g.store.tracker, g.guard, SystemClock())
+    reconciler = Reconciler(telephony, g.store.tracker, g.guard, SystemClock(), g.store.poll_lease, "other")
     return Drain(telephony, g.store.tracker, g.store.incidents, reconciler, SystemClock()), telephony
 
 
@@ -82,7 +82,9 @@ def test_calls_that_one_list_has_left_out_are_cancelled_all_the_same(redis_url: 
         g.trip()
         drain, telephony = meddled(g, on_page=hide_some)
         g.reconciler.read_queue(g.account, retire=True)
-        Reconciler(telephony, g.store.tracker, g.guard, SystemClock()).read_queue(g.account, retire=True)
+        Reconciler(telephony, g.store.tracker, g.guard, SystemClock(), g.store.poll_lease, "other").read_queue(
+            g.account, retire=True
+        )
         g.store.tracker.retire(SID, g.store.tracker.head(SID, 20), 0)
         run_to_the_end(drain, g)
         g.reconciler.read_queue(g.account, retire=True)
