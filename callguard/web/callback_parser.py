@@ -13,7 +13,7 @@ from enum import Enum
 from functools import lru_cache
 
 from callguard.domain.calls import CallEvent, CallStatus
-from callguard.domain.numbers import NumberList
+from callguard.domain.parties import PartyMarks
 from callguard.ports import CallGuardError
 from callguard.web.callback_fields import (
     IN_SIGNED_TEXT,
@@ -81,7 +81,7 @@ def once_each(form: Form) -> Form:
 def parse_callback(
     fields: Mapping[str, str],
     received_ms: int,
-    never_cancel: NumberList,
+    marks: PartyMarks,
     *,
     signed_text: str | None,
     stale_ms: int = STALE_MS,
@@ -110,11 +110,15 @@ def parse_callback(
     if received_ms - sent_ms > stale_ms or sent_ms - received_ms > MOST_AHEAD_MS:
         return Ignored.STALE
     status = _STATUSES[fields["CallStatus"]]
+    parties = marks.of(fields["From"], fields["To"])
     return CallEvent(
         fields["CallSid"],
         status,
         sent_ms if status is CallStatus.QUEUED and received_ms - sent_ms > FRESH_MS else received_ms,
-        fields["From"] in never_cancel or fields["To"] in never_cancel,
+        parties.spared,
+        parties.sender,
+        parties.sender_shown,
+        parties.destination,
     )
 
 

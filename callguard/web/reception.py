@@ -6,7 +6,6 @@ from flask import Request, Response
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
-from callguard.domain.numbers import NumberList
 from callguard.ports import StoreUnavailable
 from callguard.web.callback_parser import Ignored, MalformedCallback, once_each, parse_callback
 from callguard.web.callback_services import CallbackServices
@@ -50,7 +49,6 @@ class Reception:
         self._services = services
         self._accounts = services.accounts
         self._authenticator = services.authenticator
-        self._never_cancel = {sid: NumberList(a.policy.never_cancel) for sid, a in self._accounts.items()}
         self._uncounted = UncountedResults(services.refuse)
         self._unknown_account = SpacedWarning(
             "a callback was refused: no account is configured whose SID ends in %s", services.clock
@@ -87,7 +85,7 @@ class Reception:
             event = parse_callback(
                 once_each(form),
                 self._services.clock.now_ms(),
-                self._never_cancel[account.sid],
+                account.marks,
                 signed_text=signed_text,
             )
         except MalformedCallback as error:

@@ -1,5 +1,6 @@
 """A signed callback is believed only where it can be read in one way."""
 
+import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callguard.domain.calls import CallEvent, CallStatus
-from callguard.domain.numbers import NumberList
+from callguard.domain.parties import PartyMarks
 from callguard.store.retention import LEFT_CALL_MS
 from callguard.web.callback_parser import (
     MOST_AHEAD_MS,
@@ -24,10 +25,10 @@ from tests.web.callbacks import CALL_SID, NOW_MS, fields, timestamp
 HOUR_MS = 3_600_000
 SECOND_MS = NOW_MS // 1000 * 1000
 USED = ("AccountSid", "CallSid", "CallStatus", "From", "SequenceNumber", "Timestamp", "To")
-NOBODY = NumberList([])
+NOBODY = PartyMarks([], "secret")
 
 
-def parse(form: Mapping[str, str], never_cancel: NumberList = NOBODY) -> CallEvent | Ignored:
+def parse(form: Mapping[str, str], never_cancel: PartyMarks = NOBODY) -> CallEvent | Ignored:
     return parse_callback(form, NOW_MS, never_cancel, signed_text=text_of(form))
 
 
@@ -45,7 +46,36 @@ def code_of(form: Mapping[str, str]) -> str:
 def test_every_status_of_twilio_is_news(status: CallStatus) -> None:
     event = parse(fields(CallStatus=status.value))
 
-    assert event == CallEvent(CALL_SID, status, NOW_MS)
+    parties = NOBODY.of("+15550001111", "+15550002222")
+    assert event == CallEvent(
+        CALL_SID, status, NOW_MS, False, parties.sender, "+1555***11", parties.destination, None
+    )
+
+
+def test_nothing_of_an_event_is_a_number() -> None:
+    event = parse(fields())
+
+    assert isinstance(event, CallEvent)
+    assert len(event.sender) == len(event.destination) == 16
+    assert not re.search(r"\+?[0-9]{7,}", event.sender_shown)
+    assert event.sender != event.destination
+
+
+def test_equal_numbers_have_equal_marks_and_each_account_its_own() -> None:
+    one, other = PartyMarks([], "one"), PartyMarks([], "other")
+
+    assert one.of("+15550001111", "+15550001111").sender == one.sender("+15550001111")
+    assert one.sender("+15550001111") != one.sender("+15550001112")
+    assert one.sender("+15550001111") != other.sender("+15550001111")
+
+
+@pytest.mark.parametrize("endpoint", ["client:jane", "sip:jane@example.com"])
+def test_ones_own_endpoints_are_no_telephones(endpoint: str) -> None:
+    """An agent's softphone may well be called a hundred times in an hour."""
+    event = parse(fields(To=endpoint, Called=endpoint))
+
+    assert isinstance(event, CallEvent)
+    assert event.destination == ""
 
 
 @pytest.mark.parametrize(
@@ -70,7 +100,7 @@ def test_all_names_of_utc_are_known(zone: str) -> None:
     ("name", "number"), [("From", "+15550009123"), ("To", "+15550009123"), ("To", "client:jane")]
 )
 def test_a_call_from_or_to_a_spared_number_is_spared(name: str, number: str) -> None:
-    never_cancel = NumberList(["+15550009*", "client:jane"])
+    never_cancel = PartyMarks(["+15550009*", "client:jane"], "secret")
 
     spared, usual = parse(fields(**{name: number}), never_cancel), parse(fields(), never_cancel)
 
@@ -322,7 +352,7 @@ def _cut(text: str, borders: list[int]) -> dict[str, str] | None:
 def test_no_way_to_cut_the_signed_text_makes_other_news_of_it(
     form: dict[str, str], moves: list[tuple[str, float, int]], spared: str
 ) -> None:
-    never_cancel = NumberList([form[spared]])
+    never_cancel = PartyMarks([form[spared]], "secret")
     honest = parse(form, never_cancel)
     cut = recut(form, moves)
     assert text_of(cut) == text_of(form)
