@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from callguard.domain.accounts import Finding, Snapshot, State
+from callguard.domain.accounts import Finding, Rule, Snapshot, State
 from callguard.domain.calls import CallEvent, ListedCall
+from callguard.domain.campaigns import Campaign
+from callguard.domain.culprits import Culprit
+from callguard.domain.drain_time import Quote
 from callguard.domain.incidents import Incident, Outcome
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.throughput import Throughput
 
 
 class CallGuardError(Exception):
@@ -80,10 +84,11 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class MirroredCall:
-    """A call in the mirror: its creation in milliseconds, and whether it is never cancelled."""
+    """A call in the mirror: its creation in milliseconds, whether it is never cancelled, or was announced."""
 
     created_ms: int
     spared: bool
+    announced: bool = False
 
 
 class Door(Enum):
@@ -91,6 +96,7 @@ class Door(Enum):
 
     CALLBACK = "callback"
     POLL = "poll"
+    REPORT = "report"
 
 
 class CallTracker(Protocol):
@@ -104,8 +110,23 @@ class CallTracker(Protocol):
     def retire(self, account_sid: str, call_sids: Sequence[str], now_ms: int) -> int:
         """Take calls that Twilio no longer lists out of the mirror; return how many were in it."""
 
-    def polled(self, account_sid: str, policy: Policy, now_ms: int) -> None:
-        """Note that Twilio's list was read whole, and hold the horizon to what it showed."""
+    def polled(
+        self,
+        account_sid: str,
+        policy: Policy,
+        now_ms: int,
+        quote: Quote | None,
+        throughput: Throughput,
+        *,
+        believe: bool = True,
+    ) -> None:
+        """Note that Twilio's list was read whole, hold the horizons to what it showed, keep what was learned.
+
+        Without `believe` the quoted horizon is given up.
+        """
+
+    def quoted(self, account_sid: str, policy: Policy, now_ms: int, quote: Quote) -> None:
+        """Hold the quoted horizon to the quote of the newest call of a list that was not read whole."""
 
     def suspect(self, account_sid: str, finding: Finding, now_ms: int) -> None:
         """Remember a crossed rule until Twilio's list has been read."""
@@ -116,6 +137,9 @@ class CallTracker(Protocol):
     def mirrored(self, account_sid: str) -> Mapping[str, MirroredCall]:
         """Return all calls in the mirror by SID."""
 
+    def mirrored_among(self, account_sid: str, call_sids: Sequence[str]) -> Mapping[str, MirroredCall]:
+        """Return those of the calls that are in the mirror, by SID."""
+
     def spare(self, account_sid: str, call_sids: Sequence[str], *, spared: bool) -> None:
         """Mark mirrored calls as never to be cancelled, or as to be."""
 
@@ -125,14 +149,102 @@ class CallTracker(Protocol):
     def queued_since(self, account_sid: str, seconds: int, now_ms: int) -> int:
         """Return how many calls entered the queue in the last `seconds` (at most 900)."""
 
+    def culprits(self, account_sid: str, rule: Rule, policy: Policy, now_ms: int) -> list[Culprit]:
+        """Return the From numbers that carry a spike: of calls dialled for `Rule.INITIATED`, else queued."""
+
+    def prune_senders(self, account_sid: str, policy: Policy, now_ms: int) -> None:
+        """Forget the From numbers whose calls have leaked away."""
+
     def refused(self, account_sid: str, result: str) -> None:
         """Count a callback of a known account that was not taken, under its closed-set `result`."""
+
+
+class Campaigns(Protocol):
+    """The announced campaigns of every account."""
+
+    def announce(self, account_sid: str, campaign: Campaign) -> None:
+        """Record a campaign; from now on its calls are counted apart."""
+
+    def campaigns(self, account_sid: str) -> list[Campaign]:
+        """Return the campaigns of the last 30 days, the latest first."""
+
+    def end_campaign(self, account_sid: str, campaign_id: str, now_ms: int) -> Campaign | None:
+        """End a campaign and return it as it ended; None if there is no such campaign, or it had ended."""
+
+
+class PollLease(Protocol):
+    """Who reads an account's list of queued calls. One at a time, whatever the number of processes."""
+
+    def take(self, account_sid: str, owner: str) -> bool:
+        """Take or keep the lease; False while another has it."""
+
+    def give_back(self, account_sid: str, owner: str) -> None:
+        """Give the lease up, if `owner` has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a person should hear of.
+
+    Attributes:
+        account_sid: whom it concerns.
+        kind: of the closed set `NoticeKind`.
+        text: what happened, with its figures; no number in full, no secret.
+        at_ms: when, in milliseconds of Unix time.
+    """
+
+    account_sid: str
+    kind: "NoticeKind"
+    text: str
+    at_ms: int
+
+
+class NoticeKind(Enum):
+    """What notices are about."""
+
+    WARNING = "warning"
+    TRIPPED = "tripped"
+    CAPPED = "capped"
+    ARMED = "armed"
+    CPS = "cps"
+    CAMPAIGN = "campaign"
+
+
+class Notices(Protocol):
+    """The outbox: notices wait in Redis until they are delivered. Nothing is lost while a receiver is away."""
+
+    def post(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
+        """Put a notice into the outbox.
+
+        With `once`, a second notice with the same words for `once` within `every_seconds` is dropped; False then.
+        """
+
+    def waiting(self, count: int) -> list[tuple[str, Notice]]:
+        """Return the oldest notices, each with the id under which it is taken out."""
+
+    def done(self, notice_id: str) -> None:
+        """Take a notice out of the outbox."""
+
+
+class Notifier(Protocol):
+    """The way to people."""
+
+    def deliver(self, notice: Notice) -> bool:
+        """Deliver a notice; False (logged) if it should be tried again."""
 
 
 class IncidentBook(Protocol):
     """Trips, drains and their outcomes. Each method is one compare-and-set."""
 
-    def trip(self, account_sid: str, generation: int, finding: Finding, mode: Mode, now_ms: int) -> bool:
+    def trip(
+        self,
+        account_sid: str,
+        generation: int,
+        finding: Finding,
+        mode: Mode,
+        now_ms: int,
+        culprits: Sequence[Culprit] = (),
+    ) -> bool:
         """Open an incident if the account is armed at `generation`; return whether this call did it."""
 
     def start_drain(self, account_sid: str, generation: int, owner: str, mode: Mode) -> bool:

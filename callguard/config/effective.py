@@ -42,12 +42,6 @@ def log_settings(settings: Settings, logger: logging.Logger) -> None:
         logger.warning(
             "CALLGUARD_PUBLIC_URL=%s is not https: whoever listens on the way reads the callbacks", masked_url(url)
         )
-    for variable_name, wanted in (
-        ("CALLGUARD_API_KEY", settings.api_keys),
-        ("CALLGUARD_NOTIFY_URLS", settings.notify_urls),
-    ):
-        if wanted:
-            logger.warning("%s is set, but nothing in this version makes use of it", variable_name)
 
 
 def _shown(key: str, value: Any) -> str:

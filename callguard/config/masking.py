@@ -25,10 +25,14 @@ def masked_url(url: str) -> str:
 
 
 def host_only(url: str) -> str:
-    """Return a URL with its path masked: the path of a chat service's webhook is its password."""
-    parts = urlsplit(url)
-    host = f"//{parts.netloc.rpartition('@')[2]}/" if parts.netloc else ""
-    return f"{parts.scheme}:{host}{MASK}"
+    """Return what may be shown of a URL for notifications: the path of a webhook is its password.
+
+    Of other schemes only the scheme is shown: where a host would stand, many have a token.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() not in ("http", "https"):
+        return f"{scheme}://{MASK}"
+    return f"{scheme}://{urlsplit(f'//{rest}').netloc.rpartition('@')[2]}/{MASK}"
 
 
 def url_secrets(url: str) -> tuple[str, ...]:

@@ -71,8 +71,8 @@ class Settings(BaseSettings):
         (),
         validation_alias="api_key",
         repr=False,
-        description="keys of the operator API, for a version to come: a comma list of `name:role:key`, "
-        "roles `viewer` and `operator`",
+        description="keys of the operator API: a comma list of `name:role:key`, roles `viewer`, `operator` and "
+        "`reporter` (for programs that create calls); without one it answers on loopback only",
         examples=[["grafana:viewer:a-long-random-key"]],
     )
     metrics_token: Annotated[str, AfterValidator(keys.secret)] | None = Field(
@@ -84,7 +84,8 @@ class Settings(BaseSettings):
     notify_urls: Annotated[tuple[_NotifyUrl, ...], BeforeValidator(entries)] = Field(
         (),
         repr=False,
-        description="where notifications go, in a version to come: a comma list of URLs",
+        description="who is told of warnings and trips: a comma list of "
+        "[Apprise URLs](https://appriseit.com/services/); `https://` is a webhook that takes JSON",
         examples=[["https://chat.example.com/hook"]],
     )
     data_dir: Path = Field(

@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+_ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
 
 
 def public_url(text: str) -> str:
@@ -31,14 +32,15 @@ def api_url(text: str) -> str:
 
 
 def notify_url(text: str) -> str:
-    """Return a URL that notifications are sent to.
+    """Return a URL that notifications are sent to, of any scheme: which there are is known to `callguard.notify`.
 
     Raises:
         ValueError: it is not one.
     """
-    parts = _split(text)
-    if not parts.scheme or not (parts.netloc or parts.path):
-        raise ValueError("should be a URL such as https://chat.example.com/hook")
+    if text.lower().startswith(("http://", "https://")):
+        _web(text)
+    elif not (_ANY_URL.fullmatch(text) and _can_be_split(text)):  # a token may stand where others have the port
+        raise ValueError("should be a URL such as https://chat.example.com/hook, without spaces")
     return text
 
 
@@ -97,6 +99,14 @@ def _split(text: str) -> SplitResult:
     except ValueError:
         raise ValueError("should have a host and a port that can be") from None
     return parts
+
+
+def _can_be_split(text: str) -> bool:
+    try:
+        urlsplit(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_host(host: str | None) -> bool:

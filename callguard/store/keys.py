@@ -12,6 +12,17 @@ HEARTBEATS = "callguard:heartbeats"
 WATCH = "callguard:watch"
 """STRING, seconds: the watcher that acts. Written by the watchers."""
 
+NOTICES = "callguard:{notices}:outbox"
+"""STREAM, 30 d: what people are to be told. Written by `post_notice` and the watcher."""
+
+
+def told(account_sid: str, name: str) -> str:
+    """STRING, as long as it holds: what was posted under a name for an account. Written by `post_notice`.
+
+    It shares the outbox's hash tag, not the account's, so that one script may touch both.
+    """
+    return f"callguard:{{notices}}:told:{account_sid}:{name}"
+
 
 @dataclass(frozen=True, slots=True)
 class AccountKeys:
@@ -48,6 +59,29 @@ class AccountKeys:
         return self._key("spared")
 
     @property
+    def announced(self) -> str:
+        """ZSET, 25 h: the part of the mirror that belongs to announced campaigns. As `queue`."""
+        return self._key("announced")
+
+    @property
+    def senders(self) -> str:
+        """HASH, 25 h: `q` (queued) or `i` (initiated) and the keyed hash of From -> its bucket, and From masked.
+
+        Written by `observe_calls`, pruned by the watcher.
+        """
+        return self._key("senders")
+
+    @property
+    def campaigns(self) -> str:
+        """HASH, 30 d: id -> an announced campaign as JSON. Written by whoever announces and ends one."""
+        return self._key("campaigns")
+
+    @property
+    def poll(self) -> str:
+        """STRING, seconds: who reads Twilio's list for the account. Written by watchers and drains."""
+        return self._key("poll")
+
+    @property
     def incident(self) -> str:
         """HASH, 30 d: the open incident and its counts. Written by `trip` and whatever settles calls."""
         return self._key("incident")
@@ -70,6 +104,13 @@ class AccountKeys:
     def call(self, call_sid: str) -> str:
         """STRING, 25 h queued, 6 h after: the phases seen of a call, as bits. Written by `observe_calls`."""
         return self._key(f"call:{call_sid}")
+
+    def telephone(self, destination: str) -> str:
+        """LIST, `repeat_window_seconds`: when the latest calls to a telephone were created, by its keyed hash.
+
+        Written by `observe_calls`.
+        """
+        return self._key(f"to:{destination}")
 
     def closed_incident(self, incident_id: str) -> str:
         """HASH, 30 d: a closed incident. Written by `rearm`."""

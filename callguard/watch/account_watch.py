@@ -1,12 +1,12 @@
 """The watch over one account."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot, State
 from callguard.domain.policy import Mode, Rearm
-from callguard.domain.rules import is_quiet
+from callguard.domain.rules import is_quiet, warnings
 from callguard.guard.guard import Guard
 from callguard.guard.reconcile import Reconciler
 from callguard.ports import (
@@ -40,8 +40,9 @@ class AccountWatch:
         drains: DrainQueue,
         clock: Clock,
         monotonic: Callable[[], float],
+        chores: Sequence[Callable[[Snapshot], None]] = (),
     ) -> None:
-        """Keep the ports; `monotonic` gives seconds for intervals."""
+        """Keep the ports; `monotonic` gives seconds for intervals. `chores` are done at each tick, at its end."""
         self.account = account
         self._guard = guard
         self._reconciler = reconciler
@@ -50,6 +51,7 @@ class AccountWatch:
         self._drains = drains
         self._clock = clock
         self._monotonic = monotonic
+        self._chores = chores
         self._polled_at = float("-inf")
         self._asked_ms = 0
         self._poll_failures = 0
@@ -64,10 +66,14 @@ class AccountWatch:
         snapshot = self._look()
         self._guard.judge(self.account, snapshot)
         if self._poll_is_due(snapshot):
-            self._poll(retire=not self._incidents.has_lease(self.account.sid))
+            # Without a proof of a backlog the whole list is wanted: what has left must not prove one.
+            whole = snapshot.suspected is not None
+            self._poll(retire=not self._incidents.has_lease(self.account.sid), whole=whole)
             snapshot = self._look()
         if not snapshot.paused:
             self._nurse(snapshot)
+        for chore in self._chores:
+            chore(snapshot)
 
     def _look(self) -> Snapshot:
         return self._tracker.snapshot(self.account.sid, self._clock.now_ms())
@@ -75,31 +81,37 @@ class AccountWatch:
     def _poll_is_due(self, snapshot: Snapshot) -> bool:
         if self._is_unasked(snapshot) and not self._poll_failures:
             return True
-        alert = snapshot.suspected is not None or snapshot.state.has_open_incident
+        alert = self._is_suspicious(snapshot) or snapshot.state.has_open_incident
         calm_seconds = self.account.policy.poll_seconds
         interval = min(ALERT_POLL_SECONDS, calm_seconds) if alert else calm_seconds
         if self._poll_failures:
             interval = max(interval, min(MOST_BACK_OFF_SECONDS, 2.0 ** min(self._poll_failures, 8) / 2))
         return self._monotonic() - self._polled_at >= interval
 
+    def _is_suspicious(self, snapshot: Snapshot) -> bool:
+        return snapshot.suspected is not None or bool(warnings(snapshot, self.account.policy))
+
     def _is_unasked(self, snapshot: Snapshot) -> bool:
         """Return whether a suspicion has come up since Twilio was last asked; it does so every 15 s at most."""
         suspicion = snapshot.suspicion
         return suspicion is not None and suspicion.since_ms >= self._asked_ms
 
-    def _poll(self, *, retire: bool) -> None:
-        self._polled_at = self._monotonic()
-        self._asked_ms = self._clock.now_ms()
+    def _poll(self, *, retire: bool, whole: bool) -> None:
+        before_at, before_ms = self._polled_at, self._asked_ms
+        self._polled_at, self._asked_ms = self._monotonic(), self._clock.now_ms()
         try:
-            reading = self._reconciler.read_queue(self.account, retire=retire)
+            reading = self._reconciler.look(self.account, retire=retire, whole=whole)
         except (TwilioUnavailable, TwilioThrottled, TwilioRefused) as error:
             self._poll_failures += 1
             _log.warning("account %s: Twilio's queue could not be read: %s", self.account.sid, error)
             return
+        if not reading.taken:  # another process is reading: our turn comes with one of the next ticks
+            self._polled_at, self._asked_ms = before_at, before_ms
+            return
         self._poll_failures = 0
         if reading.fresh or reading.retired:
             _log.info(
-                "account %s: %d queued at Twilio, %d new, %d gone",
+                "account %s: %d queued calls listed, %d new, %d gone",
                 *(self.account.sid, reading.listed, reading.fresh, reading.retired),
             )
 

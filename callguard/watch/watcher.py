@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from callguard.config.accounts import Account
 from callguard.ports import CallGuardError, Clock, Heartbeats, Leadership
 from callguard.watch.account_watch import AccountWatch
+from callguard.watch.postman import Postman
 
 _log = logging.getLogger(__name__)
 
@@ -30,23 +31,31 @@ class Watcher:
         leadership: Leadership,
         heartbeats: Heartbeats,
         clock: Clock,
+        postman: Postman | None = None,
     ) -> None:
         """Keep what is needed; `owner` tells this watcher from the others."""
         self._owner = owner
-        self._watches = [watch_of(account) for account in accounts]
+        watches = [watch_of(account) for account in accounts]
+        self._turns = {f"account {watch.account.sid}": watch.tick for watch in watches}
+        self._postman = postman
+        if postman is not None:
+            self._turns["notices"] = postman.deliver_some
         self._leadership = leadership
         self._heartbeats = heartbeats
         self._clock = clock
-        self._under_way: dict[AccountWatch, Future[None]] = {}
+        self._under_way: dict[str, Future[None]] = {}
         self._told = False
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Watch until `should_stop`; errors of Redis or Twilio are logged and outlived."""
-        with ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="watch") as pool:
+        # One thread more, for the postman: who waits for a slow receiver takes none from the accounts.
+        with ThreadPoolExecutor(MOST_THREADS + 1, thread_name_prefix="watch") as pool:
             while not should_stop():
                 started = time.monotonic()
                 self._turn(pool)
                 time.sleep(max(0.0, TICK_SECONDS - (time.monotonic() - started)))
+            if self._postman is not None:
+                self._postman.stop()
         self._step_down()
 
     def _turn(self, pool: ThreadPoolExecutor) -> None:
@@ -60,10 +69,10 @@ class Watcher:
         if self._told:
             _log.warning("watcher: Redis answers again")
             self._told = False
-        for watch in self._watches:
-            under_way = self._under_way.get(watch)
+        for name, turn in self._turns.items():
+            under_way = self._under_way.get(name)
             if under_way is None or under_way.done():
-                self._under_way[watch] = pool.submit(_outlived, watch)
+                self._under_way[name] = pool.submit(_outlived, name, turn)
 
     def _tell_once(self, error: CallGuardError) -> None:
         """Four turns a second are no reason for four lines a second."""
@@ -78,11 +87,11 @@ class Watcher:
             _log.info("watcher: the lead ends by itself: %s", error)
 
 
-def _outlived(watch: AccountWatch) -> None:
+def _outlived(name: str, turn: Callable[[], None]) -> None:
     try:
-        watch.tick()
+        turn()
     except CallGuardError as error:
-        _log.warning("account %s: %s", watch.account.sid, error)
+        _log.warning("%s: %s", name, error)
     except Exception:
         # A bug in one turn must not end the watch; the next turn starts afresh.
-        _log.exception("account %s: the watch failed", watch.account.sid)
+        _log.exception("%s: the watch failed", name)

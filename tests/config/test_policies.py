@@ -18,6 +18,7 @@ OTHER_VALUES: dict[str, Any] = {
     "never_cancel": ("+1555*", "client:ann"),
     "live_calls": "leave",
     "rearm": Rearm.MANUAL,
+    "warn_share": 0.75,
 }
 
 

@@ -21,6 +21,7 @@ SECRETS = {
     "redis": "redis-hunter2",
     "redis query": "query-hunter2",
     "notify": "services-hunter2",
+    "notify token": "slack-hunter2",
     "public": "public-hunter2",
 }
 
@@ -42,7 +43,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "CALLGUARD_METRICS_TOKEN": SECRETS["metrics"],
         "CALLGUARD_REDIS_URL": f"redis://u:{SECRETS['redis']}@h/0",
         "CALLGUARD_QUEUE_REDIS_URL": f"redis://h/0?password={SECRETS['redis query']}",
-        "CALLGUARD_NOTIFY_URLS": f"https://chat.example/{SECRETS['notify']}",
+        "CALLGUARD_NOTIFY_URLS": f"https://chat.example/{SECRETS['notify']},slack://{SECRETS['notify token']}/b/c",
         "CALLGUARD_POLICY__NEVER_CANCEL": "+15551230000,+1666*",
     }
 
@@ -68,7 +69,7 @@ def test_no_secret_and_no_number_is_among_the_effective_settings(environ: dict[s
     assert lines["CALLGUARD_POLICY__NEVER_CANCEL"] == "+1555***00,+1666*"
     assert lines["CALLGUARD_REDIS_URL"] == "redis://*****@h/0"
     assert lines["CALLGUARD_API_KEY"] == "ops:operator:*****"
-    assert lines["CALLGUARD_NOTIFY_URLS"] == "https://chat.example/*****"
+    assert lines["CALLGUARD_NOTIFY_URLS"] == "https://chat.example/*****,slack://*****"
     assert lines["CALLGUARD_PUBLIC_URL"] == "https://e.com/guard?key=*****"
     assert lines[f"account {SID} auth_tokens"] == "*****"
     assert lines[f"account {OTHER_SID} shared_keys"] == "KY1:HMAC_SHA256:*****"
@@ -96,6 +97,8 @@ def test_every_setting_is_among_the_effective_ones() -> None:
         {"CALLGUARD_API_KEY": "ops:viewer:hunter2"},
         {"CALLGUARD_METRICS_TOKEN": "hunter2"},
         {"CALLGUARD_NOTIFY_URLS": "hunter2 hunter2"},
+        {"CALLGUARD_NOTIFY_URLS": "slack://hunter2 hunter2"},
+        {"CALLGUARD_NOTIFY_URLS": "https://u:hunter2@:x/hunter2"},
         {"CALLGUARD_HUNTER": "hunter2"},
     ],
 )

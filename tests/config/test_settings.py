@@ -66,9 +66,9 @@ KEY_12, KEY_AB = "123456789", "abc:defghi"
         ("METRICS_TOKEN", "scrape-me", "metrics_token", "scrape-me"),
         (
             "NOTIFY_URLS",
-            "https://a.example/x,mailto:o@e.c",
+            "https://a.example/x,mailtos://u:p@e.com, tgram://123456789:AbC-dEf_gh/-100",
             "notify_urls",
-            ("https://a.example/x", "mailto:o@e.c"),
+            ("https://a.example/x", "mailtos://u:p@e.com", "tgram://123456789:AbC-dEf_gh/-100"),
         ),
         ("DATA_DIR", "/var/lib/callguard", "data_dir", Path("/var/lib/callguard")),
         ("DATA_DIR", "~/guard", "data_dir", Path("/home/guard/guard")),
@@ -112,6 +112,9 @@ WRONG = [
     ("API_KEY", "a:viewer:12345678,a:viewer:87654321", "each name and each key only once"),
     ("METRICS_TOKEN", "short", "should be 8 or more"),
     ("NOTIFY_URLS", "https://a.example/x,nonsense", "should be a URL"),
+    ("NOTIFY_URLS", "mailto:o@e.com", "should be a URL"),
+    ("NOTIFY_URLS", "slack://[x/y", "should be a URL"),
+    ("NOTIFY_URLS", "https:///hook", "should have a host"),
     ("LOG_LEVEL", "loud", "should be 'DEBUG', 'INFO'"),
 ]
 

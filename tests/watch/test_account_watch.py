@@ -48,7 +48,7 @@ def test_a_runaway_without_any_callback_is_caught_by_the_poll(redis_url: str) ->
 def test_the_mirror_follows_calls_that_leave_without_a_word(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("callguard.guard.reconcile.SETTLING_MS", 0)
+    monkeypatch.setattr("callguard.guard.queue_mirror.SETTLING_MS", 0)
     with guarded(redis_url, trip_at(cps=20, poll_seconds=0.2, spike_burst=1000)) as g:
         g.queue_calls(40)
         ticking(g, lambda: g.store.tracker.snapshot(SID, _now()).depth > 10, "the queue is seen")

@@ -1,0 +1,65 @@
+"""One receiver of notices, and patience that ends."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from callguard.ports import Notice
+
+_log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 5.0
+MOST_REMEMBERED = 1_000
+
+
+class Receiver:
+    """Hands notices to one receiver, in a thread that may be left alone with it.
+
+    A library's timeouts do not bound everything: names are looked up, bodies drip in. So nobody waits longer than
+    `PATIENCE_SECONDS`. What the receiver takes after that is remembered and not sent again.
+    """
+
+    def __init__(self, name: str, send: Callable[[Notice], str]) -> None:
+        """`send` returns why the notice was not taken, or nothing. `name` may be logged."""
+        self.name = name
+        self._send = send
+        self._thread: threading.Thread | None = None
+        self._taken: dict[Notice, None] = {}
+        self._problem = ""
+
+    def offer(self, notice: Notice) -> None:
+        """Begin to hand the notice over, unless the receiver has it, or is still at an earlier one."""
+        if notice in self._taken or self._is_busy():
+            return
+        # A daemon: a receiver that hangs must not hold up the end of the process.
+        self._thread = threading.Thread(target=self._hand_over, args=(notice,), daemon=True, name="notify")
+        self._thread.start()
+
+    def has(self, notice: Notice, deadline: float) -> bool:
+        """Wait until `deadline` (monotonic) at most; return whether the receiver has the notice."""
+        if self._thread is not None:
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+        if notice in self._taken:
+            return True
+        problem = f"no answer within {PATIENCE_SECONDS:g} s" if self._is_busy() else self._problem
+        _log.warning("%s did not take a notice (%s): %s", self.name, notice.kind.value, problem)
+        return False
+
+    def forget(self, notice: Notice) -> None:
+        """Forget a notice that will not be offered again."""
+        self._taken.pop(notice, None)
+
+    def _is_busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _hand_over(self, notice: Notice) -> None:
+        try:
+            self._problem = self._send(notice)
+        except Exception as error:
+            # Whatever a library raises; its text may hold the URL, which is secret.
+            self._problem = type(error).__name__
+        if not self._problem:
+            self._taken[notice] = None
+            for surplus in list(self._taken)[:-MOST_REMEMBERED]:
+                self.forget(surplus)

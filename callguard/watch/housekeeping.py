@@ -1,0 +1,69 @@
+"""What an account needs done now and then: campaigns end, numbers that are quiet again are forgotten."""
+
+from collections.abc import Callable
+
+from callguard.config.accounts import Account
+from callguard.domain.accounts import Snapshot
+from callguard.domain.campaigns import Campaign
+from callguard.ports import CallTracker, Campaigns, Notice, NoticeKind, Notices
+
+LOOK_SECONDS = 5.0
+PRUNE_SECONDS = 60.0
+
+
+class Housekeeping:
+    """A chore of the watch. `monotonic` gives seconds for intervals."""
+
+    def __init__(
+        self,
+        account: Account,
+        tracker: CallTracker,
+        campaigns: Campaigns,
+        notices: Notices,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """Keep the ports."""
+        self._account = account
+        self._tracker = tracker
+        self._campaigns = campaigns
+        self._notices = notices
+        self._monotonic = monotonic
+        self._looked_at = float("-inf")
+        self._pruned_at = monotonic()
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        """Do what is due.
+
+        Raises:
+            StoreUnavailable: a later tick takes it up.
+        """
+        now = self._monotonic()
+        if now - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = now
+            self._end_campaigns(snapshot.now_ms)
+        if now - self._pruned_at >= PRUNE_SECONDS:
+            self._pruned_at = now
+            self._tracker.prune_senders(self._account.sid, self._account.policy, snapshot.now_ms)
+
+    def _end_campaigns(self, now_ms: int) -> None:
+        for campaign in self._campaigns.campaigns(self._account.sid):
+            if not campaign.ended_ms and campaign.until_ms <= now_ms:
+                ended = self._campaigns.end_campaign(self._account.sid, campaign.id, now_ms)
+                if ended is not None:
+                    self._notices.post(ending(self._account.sid, ended))
+
+
+def beginning(account_sid: str, campaign: Campaign) -> Notice:
+    """Return the notice that a campaign was announced."""
+    text = f"campaign {campaign.id} announced by {campaign.announced_by}: {campaign.calls:,} calls{_of(campaign)}"
+    return Notice(account_sid, NoticeKind.CAMPAIGN, text, campaign.starts_ms)
+
+
+def ending(account_sid: str, campaign: Campaign) -> Notice:
+    """Return the notice that a campaign has ended."""
+    text = f"campaign {campaign.id} ended: {campaign.came:,} of {campaign.calls:,} calls came{_of(campaign)}"
+    return Notice(account_sid, NoticeKind.CAMPAIGN, text, campaign.ended_ms)
+
+
+def _of(campaign: Campaign) -> str:
+    return f" from {campaign.sender_shown}" if campaign.sender_shown else " from any number"
