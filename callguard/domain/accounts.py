@@ -147,6 +147,11 @@ class Snapshot:
         """When a call created now would be dialled."""
         return self.quoted_ms or self.counted_ms
 
+    @property
+    def is_behind_campaign(self) -> bool:
+        """Whether calls wait behind those of an announced campaign, or have done so since the queue was short."""
+        return self.announced > 0 or self.campaign_ms > self.shallow_ms
+
     def cps(self, policy: Policy) -> float:
         """Calls per second: as configured, unless Twilio clearly dials at another rate."""
         return effective_cps(policy.cps, self.throughput.learned)

@@ -15,6 +15,7 @@ from callguard.domain.drain_time import horizon_after
 from callguard.domain.plateau import FULL_SHARE, Plateau, gap_calls
 from callguard.domain.policy import Policy
 from callguard.domain.rates import LeakyBucket
+from callguard.domain.wake import Wake
 
 
 class Replay:
@@ -26,6 +27,7 @@ class Replay:
         self._queued = _Bucket(policy.spike_rate, policy.spike_burst * 2)
         self._initiated = _Bucket(policy.initiated_rate, policy.initiated_burst * 2)
         self._plateau = _Line(policy.cps)
+        self._wake = Wake()
         self._repeats = _RepeatCounter(policy.repeat_limit, policy.repeat_window_seconds * 1000)
         self._suspicion: Suspicion | None = None
         self._counted_ms = 0.0
@@ -55,7 +57,9 @@ class Replay:
 
     def dialled(self, at_ms: int, *, announced: bool = False) -> None:
         """The guard hears that a call has been dialled, at `at_ms`."""
-        if not announced:
+        if announced or self._wake.announced_ms:
+            self._wake = self._wake.after(at_ms, self._policy.cps, announced=announced)
+        if not announced and not self._wake.covers(at_ms):
             self._initiated.pour((at_ms,))
             self._plateau.lengthen(at_ms)
 

@@ -27,6 +27,9 @@ class Decision:
 
 STAND_BY = Decision(Verdict.STAND_BY)
 
+CEILING_BEHIND_CAMPAIGN = 2
+"""Ordinary calls pile up behind an announced campaign: so many times as high are the ceilings for them."""
+
 
 def decide(snapshot: Snapshot, policy: Policy) -> Decision:
     """Return what to do now.
@@ -78,12 +81,10 @@ def _over(bucket: LeakyBucket, now_ms: int, rate: float, burst: float, rule: Rul
 
 
 def _plateau(snapshot: Snapshot, policy: Policy, share: float) -> Finding | None:
-    """A full dialler is no news while it works off an announced campaign, nor what has piled up behind one."""
     wanted = policy.plateau_seconds * share
     seconds = snapshot.plateau.seconds_at(snapshot.now_ms, snapshot.cps(policy))
-    if seconds < wanted or snapshot.campaign_ms > snapshot.shallow_ms:
-        return None
-    return Finding(Rule.PLATEAU, seconds, wanted, "plateau_seconds", snapshot.plateau.since_ms)
+    onset_ms = snapshot.plateau.since_ms
+    return Finding(Rule.PLATEAU, seconds, wanted, "plateau_seconds", onset_ms) if seconds >= wanted else None
 
 
 def _repeat(snapshot: Snapshot, policy: Policy, share: float) -> Finding | None:
@@ -95,6 +96,7 @@ def _repeat(snapshot: Snapshot, policy: Policy, share: float) -> Finding | None:
 
 def _backlog(snapshot: Snapshot, policy: Policy, share: float) -> Finding | None:
     onset = snapshot.shallow_ms or snapshot.now_ms
+    share *= CEILING_BEHIND_CAMPAIGN if snapshot.is_behind_campaign else 1
     ceiling, longest = policy.max_backlog * share, policy.max_drain_seconds * share
     if snapshot.cancellable > ceiling:
         return Finding(Rule.BACKLOG, snapshot.cancellable, ceiling, "max_backlog", onset)

@@ -59,6 +59,10 @@ local cps = effective_cps(tonumber(ARGV[3]), number(state[LEARNED]))
 local queued_bucket = bucket_of(state[Q], state[Q + 1], state[Q + 2], ARGV[5], ARGV[6])
 local initiated_bucket = bucket_of(state[I], state[I + 1], state[I + 2], ARGV[7], ARGV[8])
 local plateau = { since = number(state[P]), at = number(state[P + 1]), deficit = number(state[P + 2]) }
+local wake = {
+    since = number(state[W]), at = number(state[W + 1]), deficit = number(state[W + 2]),
+    announced = number(state[W + 3]),
+}
 local repeats = { count = number(state[R]), since = number(state[R + 1]), at = number(state[R + 2]) }
 local horizon = {
     slot = 1000 / cps, counted = number(state[COUNTED]), quoted = number(state[QUOTED]),
@@ -122,7 +126,8 @@ end
 local function count_departure(call, seen)
     if bit.band(seen, ABSENT) == 0 then departed = departed + 1 end
     tally(series_key, 'i', call.at, ring, account_ttl)
-    if call.announced then return end
+    lengthen_wake(wake, call.at, cps, call.announced)
+    if call.announced or is_in_wake(wake, call.at) then return end
     pour(initiated_bucket, call.at)
     lengthen(plateau, call.at, cps)
     pour_sender(senders_key, 'i', call.sender, call.shown, call.at, ARGV[7], ARGV[8], account_ttl)
@@ -173,6 +178,12 @@ if plateau.changed then
     set(P, 'p_since', string.format('%.0f', plateau.since))
     set(P + 1, 'p_at', string.format('%.0f', plateau.at))
     set(P + 2, 'p_deficit', string.format('%.6f', plateau.deficit))
+end
+if wake.changed then
+    set(W, 'w_since', string.format('%.0f', wake.since))
+    set(W + 1, 'w_at', string.format('%.0f', wake.at))
+    set(W + 2, 'w_deficit', string.format('%.6f', wake.deficit))
+    set(W + 3, 'w_announced', string.format('%.0f', wake.announced))
 end
 if repeats.changed then
     set(R, 'r_count', repeats.count)

@@ -15,7 +15,7 @@ local now, configured, whole = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4] == 
 -- include parts/cps.lua
 -- include parts/campaigns.lua
 
-local held = redis.call('HMGET', state_key, 'counted', 't_learned', 'campaigns')
+local held = redis.call('HMGET', state_key, 'counted', 't_learned', 'campaigns', 'quoted_at')
 local counted, learned = number(held[1]), number(held[2])
 local cps_before = effective_cps(configured, learned)
 if whole then learned = number(ARGV[11]) end
@@ -31,12 +31,13 @@ if counted > now then counted = now + (counted - now) * cps_before / cps end
 counted = math.max(counted, now + depth * 1000 / cps)
 redis.call('HSET', state_key, 'counted', string.format('%.3f', counted))
 
--- Behind the quoted call are those that have come since; the mirror's order tells how many.
+-- Behind the quoted call are those that have come since; the mirror's order tells how many. Where the entrance
+-- has told of a newer call's quote, the list's is no news.
 local created
 for _, key in ipairs(mirror_keys) do
     created = created or redis.call('ZSCORE', key, ARGV[5])
 end
-if ARGV[5] ~= '' and created then
+if ARGV[5] ~= '' and created and tonumber(created) >= number(held[4]) then
     local behind = 0
     for _, key in ipairs(mirror_keys) do
         behind = behind + redis.call('ZCOUNT', key, '(' .. created, '+inf')

@@ -1,4 +1,4 @@
--- The line of calls that leave at CPS: the same arithmetic as domain/plateau.py.
+-- The line of calls that leave at CPS: the same arithmetic as domain/plateau.py and domain/wake.py.
 local function lengthen(plateau, at, cps)
     plateau.changed = true
     local gap = math.max(4, 5 * 0.9 * cps)
@@ -8,4 +8,19 @@ local function lengthen(plateau, at, cps)
     else
         plateau.at, plateau.deficit = math.max(at, plateau.at), math.max(0, deficit - 1)
     end
+end
+
+local function lengthen_wake(wake, at, cps, announced)
+    if not announced and wake.announced == 0 then return end
+    wake.changed = true
+    lengthen(wake, at, cps)
+    if announced then
+        wake.announced = math.max(at, wake.announced)
+    elseif wake.since > wake.announced then
+        wake.since, wake.at, wake.deficit, wake.announced = 0, 0, 0, 0
+    end
+end
+
+local function is_in_wake(wake, at)
+    return wake.announced > 0 and at - wake.announced <= math.max(60000, wake.announced - wake.since)
 end
