@@ -13,6 +13,7 @@ from callguard.simulator.config import (
     SharedKey,
     SimulatorConfig,
 )
+from callguard.simulator.event_sink import EventSink
 from callguard.simulator.faults import Faults
 from callguard.simulator.runaway import RunawayPlan
 from callguard.simulator.running import RunningSimulator, running
@@ -23,6 +24,7 @@ __all__ = [
     "SimulatorConfig",
     "AccountConfig",
     "Behaviour",
+    "EventSink",
     "Faults",
     "ListOrder",
     "SharedKey",

@@ -13,13 +13,23 @@ from callguard.simulator.calls import Call, CallEvent, CallStatus, NewCall, Prog
 from callguard.simulator.config import AccountConfig
 from callguard.simulator.rate_queue import RateQueue
 
+_EVENTS = tuple(CallEvent)
 _OUTCOMES = (CallStatus.COMPLETED, CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED)
 
 
 class Account:
-    """The calls of one account. `on_progress` hears of every event that a caller subscribed to."""
+    """The calls of one account.
 
-    def __init__(self, config: AccountConfig, seed: str, on_progress: Callable[[Progress], None]) -> None:
+    `on_progress` hears of every event that a caller subscribed to, `on_event` of every event whatsoever.
+    """
+
+    def __init__(
+        self,
+        config: AccountConfig,
+        seed: str,
+        on_progress: Callable[[Progress], None],
+        on_event: Callable[[Progress], None] | None = None,
+    ) -> None:
         self.config = config
         self.queue = RateQueue(config.cps)
         self.calls: dict[str, Call] = {}
@@ -31,6 +41,7 @@ class Account:
         self.created = 0
         self.dialled = 0
         self._on_progress = on_progress
+        self._on_event = on_event
         self._random = Random(seed)  # noqa: S311  luck, not secrecy
         self._steps: list[tuple[float, int, Call, CallStatus]] = []  # a heap of what comes next, by time
         self._ended: deque[Call] = deque()
@@ -120,6 +131,8 @@ class Account:
         call.status = status
 
     def _tell(self, call: Call, event: CallEvent, word: str, at: float) -> None:
+        if self._on_event is not None:
+            self._on_event(Progress(call, event, str(word), at, _EVENTS.index(event)))
         callback = call.order.callback
         if callback is not None and event in callback.events:
             self._on_progress(Progress(call, event, str(word), at, call.callbacks_made))

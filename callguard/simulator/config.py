@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from callguard.simulator.event_sink import EventSink
 from callguard.simulator.faults import Faults
 
 SANDBOX_ACCOUNT_SID = "AC5a0db0c5a0db0c5a0db0c5a0db0c5a00"
@@ -58,6 +59,7 @@ class AccountConfig:
     `latency` is in seconds for each REST request, spread by up to `latency_jitter` (a share of it).
     `list_lag`: lists show the calls as they were that many seconds ago; fetches are always fresh.
     `parent_sid`: an account whose credentials open this one too.
+    `event_sink`: where Event Streams tells of every call, whether or not its creator asked for callbacks.
     """
 
     sid: str = SANDBOX_ACCOUNT_SID
@@ -74,6 +76,7 @@ class AccountConfig:
     refuse_cancel_in_progress: bool = False  # 400/21220 for `canceled` on a live call, else 200 unchanged
     shared_key: SharedKey | None = None
     parent_sid: str | None = None
+    event_sink: EventSink | None = None
     keep_ended: int = 200_000  # ended calls beyond this number are forgotten, oldest end first
 
     def __post_init__(self) -> None:

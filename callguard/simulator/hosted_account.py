@@ -11,6 +11,7 @@ from callguard.simulator.calls import Call, CallStatus, NewCall
 from callguard.simulator.config import AccountConfig
 from callguard.simulator.delivery import Delivery
 from callguard.simulator.dial_clock import DialClock
+from callguard.simulator.event_stream import EventStream
 from callguard.simulator.faults import Dice
 from callguard.simulator.runaway import Runaway
 from callguard.simulator.truth import AccountTruth, CallbackTruth, RequestCounts, UpdateLog
@@ -31,7 +32,14 @@ class HostedAccount:
         self.ceiling = config.ceiling
         self.dice = Dice(config.faults, f"{seed} {config.sid} faults")
         self.callbacks = Callbacks(config, self.dice, delivery)
-        self.model = Account(config, f"{seed} {config.sid} calls", self.callbacks.offer)
+        sink = config.event_sink
+        self.events = None if sink is None else EventStream(config, sink, self.dice, delivery)
+        self.model = Account(
+            config,
+            f"{seed} {config.sid} calls",
+            self.callbacks.offer,
+            None if self.events is None else self.events.progressed,
+        )
         self.requests = RequestCounts()
         self.updates = UpdateLog()
         self.in_flight = 0
@@ -49,6 +57,8 @@ class HostedAccount:
     def create(self, order: NewCall) -> Call:
         """Queue a call now. Raises `QueueFullError`."""
         call = self.model.create(order, self.now())
+        if self.events is not None:
+            self.events.created(call)
         self._dialler.arm()
         return call
 
@@ -89,9 +99,12 @@ class HostedAccount:
             max_concurrent=self.max_concurrent,
             callbacks=CallbackTruth(**asdict(self.callbacks.counts)),
             runaway=self.runaway.truth(),
+            events=None if self.events is None else CallbackTruth(**asdict(self.events.counts)),
         )
 
     def stop(self) -> None:
-        """Stop the clock and the runaway."""
+        """Stop the clock, the runaway and the events."""
+        if self.events is not None:
+            self.events.stop()
         self._dialler.stop()
         self.runaway.stop()

@@ -46,7 +46,7 @@ class AccountTruth:
 
     `queued` counts live calls, `phantom_slots` those slots whose call is dead; `drain_seconds` is how long
     a new call would wait. `statuses` counts all calls ever made by their status now. `max_concurrent` is the
-    most requests that were admitted at once.
+    most requests that were admitted at once. `events` counts those for the event sink, None without one.
     """
 
     sid: str
@@ -65,6 +65,7 @@ class AccountTruth:
     max_concurrent: int
     callbacks: CallbackTruth
     runaway: RunawayTruth
+    events: CallbackTruth | None = None
 
 
 @dataclass(frozen=True, slots=True)
