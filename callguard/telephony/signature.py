@@ -1,9 +1,10 @@
-"""Whether a callback is Twilio's.
+"""Whether a callback, or a batch of events, is Twilio's.
 
 Sources: https://www.twilio.com/docs/usage/security#validating-requests,
 https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys
 """
 
+import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
@@ -16,11 +17,13 @@ from twilio.request_validator import SIGNATURE_HEADER, SIGNATURE_SETTINGS_HEADER
 from callguard.config.accounts import Account, SignatureAlgorithm
 
 STATUS_PATH = "/twilio/status"
+EVENTS_PATH = "/twilio/events"
 
 # Twilio appends the fields to the query. Characters that a URL cannot hold are refused: parsers drop or
 # move some of them (a tab, a fragment), so that the signed text would not be the text that is read.
 _QUERY = re.compile(r"[!$-~]*")
 _SIGNATURE = re.compile(r"(?:[A-Za-z0-9+/]{27}|[A-Za-z0-9+/]{43})=")  # 160 or 256 bits
+_BODY_HASH = re.compile(r"bodySHA256=([0-9a-f]{64})")
 _MOST_SETTINGS_CHARACTERS = 256
 
 
@@ -56,7 +59,8 @@ class CallbackAuthenticator:
 
     def __init__(self, public_url: str, accounts: Mapping[str, Account]) -> None:
         """Serve callbacks to `public_url` + `/twilio/status` + the query of `public_url`, if it has one."""
-        self._urls, self._query = _callback_urls(public_url), urlsplit(public_url).query
+        self._public_url = public_url
+        self._urls, self._query = _callback_urls(public_url, STATUS_PATH), urlsplit(public_url).query
         self._form_urls = self._with_query(self._query)
         self._tokens = {
             account.sid: tuple(_secret(token, SignatureAlgorithm.SHA1) for token in account.auth_tokens)
@@ -84,6 +88,33 @@ class CallbackAuthenticator:
         if not begins_well or not _QUERY.fullmatch(raw_query):
             return False
         return self._verify(account_sid, self._with_query(raw_query), headers)
+
+    def json_signer(self, raw_query: str, headers: Headers, path: str = EVENTS_PATH) -> str | None:
+        """Return the SID of the account that has signed the URL of a POST with JSON, None if nobody has.
+
+        Twilio signs the URL alone, which holds a hash of the body. So this can be asked before the body is
+        read, and a stranger's megabyte is not read at all. It says nothing about the body: `verify_json` does.
+        The request names no account, so the secrets of all configured ones are tried.
+        """
+        if self._body_hash(raw_query) is None:
+            return None
+        texts = [f"{url}?{raw_query}" for url in _callback_urls(self._public_url, path)]
+        return next((sid for sid in self._tokens if self._verify(sid, texts, headers)), None)
+
+    def verify_json(self, raw_query: str, body: bytes, headers: Headers, path: str = EVENTS_PATH) -> str | None:
+        """Return the SID of the account that has signed a POST with this raw body, None if nobody has.
+
+        `raw_query` must be the configured query and `bodySHA256` behind it, and nothing else.
+        """
+        body_hash = self._body_hash(raw_query)
+        if body_hash is None or not hmac.compare_digest(body_hash, hashlib.sha256(body).hexdigest()):
+            return None
+        return self.json_signer(raw_query, headers, path)
+
+    def _body_hash(self, raw_query: str) -> str | None:
+        configured = f"{self._query}&" if self._query else ""
+        match = _BODY_HASH.fullmatch(raw_query.removeprefix(configured))
+        return match[1] if match and raw_query.startswith(configured) else None
 
     def _verify(self, account_sid: str | None, texts: Sequence[str], headers: Headers) -> bool:
         try:
@@ -113,7 +144,7 @@ def _secret(secret: str, algorithm: SignatureAlgorithm) -> _Secret:
     return _Secret(RequestValidator(secret), algorithm)
 
 
-def _callback_urls(public_url: str) -> tuple[str, str]:
+def _callback_urls(public_url: str, path: str) -> tuple[str, str]:
     """Return the URL without a query, without and with its port; the likelier first.
 
     Twilio drops the port over HTTPS and keeps it over HTTP, but not always
@@ -125,7 +156,7 @@ def _callback_urls(public_url: str) -> tuple[str, str]:
     standard_port = 443 if parts.scheme == "https" else 80
     hosts = (bare, f"{bare}:{parts.port or standard_port}")
     likelier_first = hosts[::-1] if parts.scheme == "http" and parts.port else hosts
-    without, with_port = (f"{parts.scheme}://{h}{parts.path.rstrip('/')}{STATUS_PATH}" for h in likelier_first)
+    without, with_port = (f"{parts.scheme}://{h}{parts.path.rstrip('/')}{path}" for h in likelier_first)
     return without, with_port
 
 

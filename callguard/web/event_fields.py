@@ -1,0 +1,79 @@
+"""Reading the members of an event's JSON: of the right type, bounded, nothing guessed."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any
+
+from callguard.ports import CallGuardError
+from callguard.web.callback_fields import PATTERNS
+
+OTHER_ACCOUNT = "other_account"
+"""The code of an event whose account is not the one that has signed."""
+
+_MOST_CHARACTERS = 2048
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_RFC2822 = re.compile(PATTERNS["Timestamp"])
+_ISO8601 = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?Z")
+
+
+class MalformedEvent(CallGuardError):
+    """A signed event that cannot be relied on. `code` is short, and holds nothing of the request."""
+
+    def __init__(self, code: str) -> None:
+        """Keep the code, such as `bad_call_sid`."""
+        super().__init__(code)
+        self.code = code
+
+
+def object_in(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a nested object, empty where there is none.
+
+    Raises:
+        MalformedEvent: `bad_…`, if it is anything else.
+    """
+    value = parent.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise MalformedEvent(_bad(name))
+    return value or {}
+
+
+def text_in(parent: Mapping[str, Any], name: str, called: str = "") -> str:
+    """Return a text, empty where there is none. `called` replaces its name in the code of a problem.
+
+    Raises:
+        MalformedEvent: `bad_…`, if it is no text, too long, or has characters that no text of Twilio's has.
+    """
+    value = parent.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > _MOST_CHARACTERS or _CONTROL.search(value):
+        raise MalformedEvent(_bad(called or name))
+    return value
+
+
+def _bad(name: str) -> str:
+    """Return the short code for a field, whichever way its name is written."""
+    return "bad_" + re.sub("(?<=[a-z])([A-Z])", r"_\1", name).lower()
+
+
+@lru_cache(maxsize=256)  # During a spike many calls are of the same second.
+def unix_ms(told: str) -> int:
+    """Return the milliseconds of Unix time that a text in RFC 2822 or ISO 8601 means; events have both.
+
+    Raises:
+        MalformedEvent: `bad_timestamp`.
+    """
+    try:
+        if _RFC2822.fullmatch(told):
+            moment = parsedate_to_datetime(told)
+        elif _ISO8601.fullmatch(told):
+            moment = datetime.fromisoformat(told)
+        else:
+            raise ValueError(told)
+        # RFC 2822 writes -0000 for UTC at an unknown place, which Python reads as no zone.
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise MalformedEvent("bad_timestamp") from None

@@ -1,0 +1,134 @@
+"""From a request with a batch of events to its answer."""
+
+import json
+from enum import Enum
+
+from flask import Request, Response
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from callguard.config.accounts import Account
+from callguard.ports import StoreUnavailable
+from callguard.web.batch_reading import BatchReading, read
+from callguard.web.event_fields import OTHER_ACCOUNT
+from callguard.web.event_services import EventServices
+from callguard.web.form import BODY_SECONDS
+from callguard.web.spaced_warning import SpacedWarning
+from callguard.web.uncounted import UncountedResults
+
+SOURCE = "event_streams"
+
+MOST_BODY_BYTES = 1024 * 1024
+_MEDIA_TYPES = ("application/json", "application/cloudevents-batch+json", "application/cloudevents+json")
+_SHOWN_CHARACTERS = 80
+
+
+class EventResult(Enum):
+    """Why a batch, or some of it, was not counted: as `reports:event_streams:…` counts it, once for a batch."""
+
+    IGNORED = "ignored"
+    MALFORMED = "malformed"
+    OTHER_ACCOUNT = "other_account"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    UNAVAILABLE = "unavailable"
+
+
+class EventReception:
+    """Takes one batch after the other: verify, parse, hand on, answer."""
+
+    def __init__(self, services: EventServices) -> None:
+        """Count and warn for this process."""
+        self._services = services
+        self._uncounted = UncountedResults(lambda sid, result: services.refuse_report(sid, SOURCE, result))
+        self._bad_signature = SpacedWarning(
+            "a request to /twilio/events was refused: %s; if it is from Twilio, check CALLGUARD_PUBLIC_URL, the "
+            "sink's address and the accounts' tokens",
+            services.clock,
+        )
+        self._unknown_type = SpacedWarning("events were ignored: nothing is known of type %s", services.clock)
+        self._unavailable = SpacedWarning(
+            "Redis did not answer, so a batch of events was answered 503; account SID ends in %s", services.clock
+        )
+
+    def answer(self, request: Request) -> Response:
+        """Return the answer to a request, whatever it holds."""
+        raw_query, headers = request.environ.get("QUERY_STRING", ""), request.headers
+        authenticator = self._services.authenticator
+        signer = authenticator.json_signer(raw_query, headers)
+        if signer is None:  # before its body is read: a stranger shall not make us wait for a megabyte
+            return self._forbid("no configured account has signed it")
+        if request.mimetype not in _MEDIA_TYPES:
+            return self._refuse(signer, EventResult.UNSUPPORTED_MEDIA_TYPE, 415)
+        try:
+            body = _read_body(request)
+        except RequestEntityTooLarge:
+            return self._refuse(signer, EventResult.TOO_LARGE, 413)
+        if authenticator.verify_json(raw_query, body, headers) != signer:
+            return self._forbid("its body is not the one that was signed")
+        return self._take(self._services.accounts[signer], body)
+
+    def _take(self, account: Account, body: bytes) -> Response:
+        reading = self._read(account, body)
+        try:
+            counted = self._services.take_report(account, reading.news, SOURCE) if reading.news else 0
+        except StoreUnavailable:
+            self._uncounted.remember(account.sid, EventResult.UNAVAILABLE.value)
+            self._unavailable.due(account.sid[-4:])
+            return Response(status=503, headers={"Retry-After": "1"})
+        self._count_refusals(account.sid, reading)
+        return Response(
+            json.dumps(reading.summary(counted)), status=reading.http_status, content_type="application/json"
+        )
+
+    def _read(self, account: Account, body: bytes) -> BatchReading:
+        reading = read(body, account, self._services.clock.now_ms())
+        for unknown in reading.unknown_types:
+            self._unknown_type.due(unknown[:_SHOWN_CHARACTERS])
+        return reading
+
+    def _count_refusals(self, account_sid: str, reading: BatchReading) -> None:
+        if reading.is_too_large:
+            self._count(account_sid, EventResult.TOO_LARGE)
+        elif reading.codes - {OTHER_ACCOUNT}:
+            self._count(account_sid, EventResult.MALFORMED)
+        if OTHER_ACCOUNT in reading.codes:
+            self._count(account_sid, EventResult.OTHER_ACCOUNT)
+        if reading.ignored:
+            self._count(account_sid, EventResult.IGNORED)
+        self._uncounted.count_some()
+
+    def _forbid(self, why: str) -> Response:
+        self._bad_signature.due(why)
+        return Response(status=403)
+
+    def _refuse(self, account_sid: str, result: EventResult, http: int) -> Response:
+        self._count(account_sid, result)
+        return Response(status=http)
+
+    def _count(self, account_sid: str, result: EventResult) -> None:
+        try:
+            self._services.refuse_report(account_sid, SOURCE, result.value)
+        except StoreUnavailable:
+            self._uncounted.remember(account_sid, result.value)
+
+
+def _read_body(request: Request) -> bytes:
+    """Return the body; empty if its sender left amid it, or was silent for `BODY_SECONDS`.
+
+    Raises:
+        RequestEntityTooLarge: more than `MOST_BODY_BYTES`, by its own account or counted.
+    """
+    request.max_content_length = MOST_BODY_BYTES
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None:
+        connection.settimeout(BODY_SECONDS)
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise
+    except Exception:
+        # Each server has its own errors for a broken connection or chunk. None of it would fit the signature.
+        return b""
+    finally:
+        if connection is not None:
+            connection.settimeout(None)

@@ -1,0 +1,31 @@
+"""`/twilio/events`: the webhook sink of Twilio's Event Streams.
+
+https://www.twilio.com/docs/events/webhook-quickstart
+"""
+
+from flask import Blueprint, Response, request
+
+from callguard.web.event_reception import EventReception, EventResult
+from callguard.web.event_services import EventServices
+
+__all__ = ["EventResult", "EventServices", "events"]
+
+EVENTS_PATH = "/twilio/events"
+
+
+def events(services: EventServices) -> Blueprint:
+    """Return `POST /twilio/events`.
+
+    The answers: 200 with what was counted; 400 with the same and short codes when an event was malformed, whose
+    good neighbours are counted all the same; 403 empty for any doubt about the signature; 413, 415; 503 with
+    `Retry-After` when the store cannot answer. Twilio repeats a batch for up to four hours until it is answered
+    2xx (https://www.twilio.com/docs/events/event-delivery-and-duplication), and no phase of a call counts twice.
+    """
+    blueprint = Blueprint("events", __name__)
+    reception = EventReception(services)
+
+    @blueprint.route(EVENTS_PATH, methods=["POST"], provide_automatic_options=False)
+    def twilio_events() -> Response:
+        return reception.answer(request)
+
+    return blueprint
