@@ -10,10 +10,14 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
 class Role(Enum):
-    """What the holder of an API key may do: look, or act too."""
+    """What the holder of an API key may do: look, act too, or only what programs that create calls need.
+
+    A `reporter` asks the gate and reports created calls; it can neither look around nor pause the guard.
+    """
 
     VIEWER = "viewer"
     OPERATOR = "operator"
+    REPORTER = "reporter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ def api_key(text: Any) -> ApiKey:
     """
     name, role, key = [*str(text).split(":", 2), "", ""][:3]
     if not _NAME.fullmatch(name) or role not in {r.value for r in Role}:
-        raise ValueError("should be name:role:key with the role viewer or operator")
+        raise ValueError("should be name:role:key with the role viewer, operator or reporter")
     try:
         return ApiKey(name, Role(role), secret(key))
     except ValueError as error:

@@ -1,0 +1,77 @@
+"""`/api`: what programs and people ask of the guard, and tell it."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+
+from callguard.config.keys import ApiKey
+from callguard.web.api.access import admit
+from callguard.web.api.accounts import accounts
+from callguard.web.api.campaigns import campaigns
+from callguard.web.api.errors import BASE_PATH, answer_errors_with_json
+from callguard.web.api.openapi import document
+from callguard.web.api.reports import reports
+from callguard.web.api.routes import Route
+from callguard.web.api.services import ApiServices
+
+__all__ = ["ApiServices", "api"]
+
+
+def api(services: ApiServices) -> Blueprint:
+    """Return every route below `/api`.
+
+    All answers are JSON. With keys configured each request needs one, but for the OpenAPI document; without any,
+    only this machine's own programs are answered.
+    """
+    blueprint = Blueprint("api", __name__)
+    answer_errors_with_json(blueprint)
+    for route in _routes(services):
+        blueprint.add_url_rule(
+            route.path,
+            route.name,
+            route.view if route.is_open else _guarded(route, services.api_keys),
+            methods=[route.method],
+            provide_automatic_options=False,
+        )
+
+    @blueprint.after_request
+    def forbid_caches(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return blueprint
+
+
+def _routes(services: ApiServices) -> list[Route]:
+    routes = [*accounts(services), *campaigns(services), *reports(services)]
+    routes.append(_openapi(routes))
+    return routes
+
+
+def _guarded(route: Route, keys: Sequence[ApiKey]) -> Callable[..., Response]:
+    def view(**parameters: Any) -> Response:
+        g.caller = admit(request, keys, route)
+        return route.view(**parameters)
+
+    return view
+
+
+def _openapi(routes: list[Route]) -> Route:
+    """Return the route of the document, which is about itself too."""
+
+    def get_openapi() -> Response:
+        return Response(text, content_type="application/json")
+
+    route = Route(
+        name="get_openapi",
+        method="GET",
+        path=f"{BASE_PATH}/openapi.json",
+        summary="This document.",
+        view=get_openapi,
+        reply=None,
+        is_open=True,
+    )
+    text = json.dumps(document([*routes, route]))
+    return route

@@ -1,0 +1,102 @@
+"""What the API shows of an account."""
+
+import math
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from callguard.config.accounts import Account
+from callguard.domain.accounts import Snapshot, State
+from callguard.domain.drain_time import seconds_until_full
+from callguard.domain.policy import Mode, Policy
+from callguard.ports import AccountReading
+from callguard.web.api.moments import utc
+
+
+class AccountView(BaseModel):
+    """An account as it stands."""
+
+    sid: Annotated[str, Field(description="the account's SID")]
+    state: Annotated[State, Field(description="where the guard stands")]
+    mode: Annotated[Mode, Field(description="whether the guard cancels or only tells")]
+    generation: Annotated[int, Field(description="counts the trips")]
+    queue_depth: Annotated[int, Field(description="calls queued at Twilio")]
+    phantom_slots: Annotated[int, Field(description="slots of the rate queue held by calls no longer queued")]
+    drain_seconds: Annotated[float, Field(description="seconds until a call created now would be dialled")]
+    dialled_at: Annotated[datetime, Field(description="when a call created now would be dialled, in UTC")]
+    seconds_until_full: Annotated[
+        float | None,
+        Field(description="seconds until Twilio refuses new calls (error 22005); null if the queue does not grow"),
+    ]
+    queued_rate: Annotated[float, Field(description="calls per second entering the queue, over 10 s")]
+    initiated_rate: Annotated[float, Field(description="calls per second leaving it for the dialler, over 10 s")]
+    cps: Annotated[float, Field(description="calls per second that the guard reckons with")]
+    cps_configured: Annotated[float, Field(description="calls per second as configured")]
+    cps_learned: Annotated[float | None, Field(description="calls per second as seen; null while unknown")]
+    spared: Annotated[int, Field(description="queued calls that are never cancelled")]
+    announced: Annotated[int, Field(description="queued calls of announced campaigns")]
+    polled_seconds_ago: Annotated[
+        float | None, Field(description="seconds since Twilio's list was last read whole; null for never")
+    ]
+    last_callback_seconds_ago: Annotated[
+        float | None, Field(description="seconds since the last callback; null for never")
+    ]
+    paused: Annotated[bool, Field(description="whether a person has paused the guard")]
+
+
+class AccountList(BaseModel):
+    """The guarded accounts."""
+
+    accounts: list[AccountView]
+
+
+class Gate(BaseModel):
+    """Whether calls should be created now."""
+
+    allowed: Annotated[bool, Field(description="false while the guard would cancel what is created")]
+    state: Annotated[State, Field(description="where the guard stands")]
+    drain_seconds: Annotated[float, Field(description="seconds until a call created now would be dialled")]
+
+
+def view_of(account: Account, reading: AccountReading) -> AccountView:
+    """Return an account as it was read."""
+    snapshot, policy = reading.snapshot, account.policy
+    cps, learned = snapshot.cps(policy), snapshot.throughput.learned
+    until_full = seconds_until_full(snapshot.drain_seconds, reading.queued_rate, cps)
+    return AccountView(
+        sid=account.sid,
+        state=reading.state,
+        mode=policy.mode,
+        generation=snapshot.generation,
+        queue_depth=snapshot.depth,
+        phantom_slots=snapshot.phantom_slots(cps),
+        drain_seconds=snapshot.drain_seconds,
+        dialled_at=utc(snapshot.now_ms + snapshot.drain_seconds * 1000),
+        seconds_until_full=until_full if until_full < math.inf else None,
+        queued_rate=reading.queued_rate,
+        initiated_rate=reading.initiated_rate,
+        cps=cps,
+        cps_configured=policy.cps,
+        cps_learned=learned or None,
+        spared=snapshot.spared,
+        announced=snapshot.announced,
+        polled_seconds_ago=_seconds_ago(snapshot.polled_ms, snapshot.now_ms),
+        last_callback_seconds_ago=_seconds_ago(snapshot.called_back_ms, snapshot.now_ms),
+        paused=snapshot.paused,
+    )
+
+
+def gate_of(snapshot: Snapshot, policy: Policy) -> Gate:
+    """Return whether calls should be created: not while an incident is open and the guard acts."""
+    is_closed = snapshot.state.has_open_incident or snapshot.capped
+    is_acting = policy.mode is Mode.ENFORCE and not snapshot.paused
+    return Gate(
+        allowed=not (is_closed and is_acting),
+        state=snapshot.reported_state(policy),
+        drain_seconds=snapshot.drain_seconds,
+    )
+
+
+def _seconds_ago(then_ms: int, now_ms: int) -> float | None:
+    return max(0.0, (now_ms - then_ms) / 1000) if then_ms else None

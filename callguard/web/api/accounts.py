@@ -1,0 +1,60 @@
+"""`/api/accounts`: how the accounts stand, and the gate."""
+
+from flask import Response
+
+from callguard.config.accounts import Account
+from callguard.web.api.account_views import AccountList, AccountView, Gate, gate_of, view_of
+from callguard.web.api.errors import BASE_PATH
+from callguard.web.api.routes import Route, answer, known_account
+from callguard.web.api.services import ApiServices
+
+ACCOUNTS_PATH = f"{BASE_PATH}/accounts"
+ACCOUNT_PATH = f"{ACCOUNTS_PATH}/<sid>"
+
+
+def accounts(services: ApiServices) -> list[Route]:
+    """Return the routes that read accounts."""
+
+    def list_accounts() -> Response:
+        return answer(AccountList(accounts=[read(account) for account in services.accounts.values()]))
+
+    def get_account(sid: str) -> Response:
+        return answer(read(known_account(services, sid)))
+
+    def ask_gate(sid: str) -> Response:
+        account = known_account(services, sid)
+        return answer(gate_of(services.tracker.snapshot(sid, services.clock.now_ms()), account.policy))
+
+    def read(account: Account) -> AccountView:
+        reading = services.readings.read(account.sid, account.policy, services.clock.now_ms())
+        return view_of(account, reading)
+
+    return [
+        Route(
+            name="list_accounts",
+            method="GET",
+            path=ACCOUNTS_PATH,
+            summary="How every guarded account stands.",
+            view=list_accounts,
+            reply=AccountList,
+        ),
+        Route(
+            name="get_account",
+            method="GET",
+            path=ACCOUNT_PATH,
+            summary="How an account stands.",
+            view=get_account,
+            reply=AccountView,
+            refusals=(404,),
+        ),
+        Route(
+            name="ask_gate",
+            method="GET",
+            path=f"{ACCOUNT_PATH}/gate",
+            summary="Whether calls should be created now. Cheap: ask before each call.",
+            view=ask_gate,
+            reply=Gate,
+            refusals=(404,),
+            for_reporters=True,
+        ),
+    ]

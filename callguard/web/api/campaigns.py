@@ -1,0 +1,132 @@
+"""`/api/accounts/<sid>/campaigns`: announced campaigns."""
+
+import logging
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+
+from flask import Response, g, request
+
+from callguard.config.accounts import Account
+from callguard.domain.campaigns import Campaign
+from callguard.domain.numbers import masked
+from callguard.ports import Notice, StoreUnavailable
+from callguard.watch.housekeeping import beginning, ending
+from callguard.web.api.accounts import ACCOUNT_PATH
+from callguard.web.api.bodies import BadBody, checked, read_json
+from callguard.web.api.campaign_views import CampaignList, CampaignView, NewCampaign, view_of
+from callguard.web.api.errors import Refused, unavailable
+from callguard.web.api.routes import Route, answer, known_account
+from callguard.web.api.services import ApiServices
+
+MOST_BODY_BYTES = 16 * 1024
+CAMPAIGNS_PATH = f"{ACCOUNT_PATH}/campaigns"
+
+_ID = re.compile("[0-9a-f]{8}")
+_log = logging.getLogger(__name__)
+
+
+class CampaignDesk:
+    """Lists, announces and ends campaigns."""
+
+    def __init__(self, services: ApiServices) -> None:
+        """Keep the services."""
+        self._services = services
+
+    def show(self, sid: str) -> Response:
+        """Answer with the campaigns of the last 30 days."""
+        known_account(self._services, sid)
+        return self._answer(self._services.campaigns.campaigns(sid))
+
+    def announce(self, sid: str) -> Response:
+        """Announce a campaign for each of the numbers that were given, or one for every number."""
+        account = known_account(self._services, sid)
+        announced = list(self._read(account))
+        for campaign in announced:
+            try:
+                self._services.campaigns.announce(sid, campaign)
+            except StoreUnavailable:
+                # Not to be repeated blindly: a second campaign would let as many calls pass again.
+                advice = f"see with GET whether the campaign {campaign.id} is there, before you send it again"
+                raise unavailable(f"Redis did not answer in time; {advice}") from None
+        for campaign in announced:
+            self._tell(beginning(sid, campaign))
+        return self._answer(announced, 201)
+
+    def end(self, sid: str, campaign_id: str) -> Response:
+        """End a campaign."""
+        known_account(self._services, sid)
+        now_ms, ended = self._services.clock.now_ms(), None
+        if _ID.fullmatch(campaign_id):
+            ended = self._services.campaigns.end_campaign(sid, campaign_id, now_ms)
+        if ended is None:
+            message = "the account has no open campaign with this id; GET the campaigns for those that it has"
+            raise Refused(404, "unknown_campaign", message)
+        self._tell(ending(sid, ended))
+        return answer(view_of(ended, now_ms))
+
+    def _read(self, account: Account) -> Iterator[Campaign]:
+        now_ms = self._services.clock.now_ms()
+        try:
+            new = checked(NewCampaign, read_json(request, MOST_BODY_BYTES), now_ms)
+        except BadBody as bad:
+            message = "the campaign cannot be announced as it is written; errors says why"
+            raise Refused(400, "bad_campaign", message, bad.problems) from None
+        for sender in new.senders or ("",):
+            yield Campaign(
+                id=secrets.token_hex(4),
+                calls=new.calls,
+                came=0,
+                sender=account.marks.sender(sender),
+                sender_shown=masked(sender) if sender else "",
+                starts_ms=now_ms,
+                until_ms=new.until_ms,
+                announced_by=g.caller.name,
+            )
+
+    def _tell(self, notice: Notice) -> None:
+        """Post a notice. What it is about has happened, so the answer does not hang on it."""
+        try:
+            self._services.notices.post(notice)
+        except StoreUnavailable:
+            _log.warning("Redis did not answer, so nobody was told: %s", notice.text)
+
+    def _answer(self, campaigns: Iterable[Campaign], http_status: int = 200) -> Response:
+        now_ms = self._services.clock.now_ms()
+        return answer(CampaignList(campaigns=[view_of(c, now_ms) for c in campaigns]), http_status)
+
+
+def campaigns(services: ApiServices) -> list[Route]:
+    """Return the routes of campaigns."""
+    desk = CampaignDesk(services)
+    return [
+        Route(
+            name="list_campaigns",
+            method="GET",
+            path=CAMPAIGNS_PATH,
+            summary="The campaigns of the last 30 days, the latest first.",
+            view=desk.show,
+            reply=CampaignList,
+            refusals=(404,),
+        ),
+        Route(
+            name="announce_campaign",
+            method="POST",
+            path=CAMPAIGNS_PATH,
+            summary="Announce that many calls will come: they trip nothing and are not cancelled automatically.",
+            view=desk.announce,
+            reply=CampaignList,
+            http_status=201,
+            body=NewCampaign,
+            refusals=(400, 404, 413, 415),
+        ),
+        Route(
+            name="end_campaign",
+            method="DELETE",
+            path=f"{CAMPAIGNS_PATH}/<campaign_id>",
+            summary="End a campaign: from now on its calls count as any other call does.",
+            view=desk.end,
+            reply=CampaignView,
+            refusals=(404,),
+        ),
+    ]

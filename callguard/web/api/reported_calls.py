@@ -1,0 +1,134 @@
+"""Created calls as their creator reports them, in the words of Twilio's Call resource.
+
+https://www.twilio.com/docs/voice/api/call-resource#call-properties
+"""
+
+import re
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+
+from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.drain_time import MOST_QUEUE_MS
+from callguard.domain.parties import PartyMarks
+from callguard.web.api.bodies import now_of
+from callguard.web.api.moments import unix_ms
+from callguard.web.callback_parser import FRESH_MS, MOST_AHEAD_MS, STALE_MS
+
+MOST_CALLS = 1000
+
+_STATUSES = {status.value: status for status in CallStatus}
+_DIGITS = re.compile("[0-9]{1,9}")
+_ADDRESS = r"^[^\x00-\x1f\x7f]{0,512}$"
+
+
+def _status(given: Any) -> CallStatus:
+    if given is None:
+        return CallStatus.QUEUED
+    if not isinstance(given, str) or given not in _STATUSES:
+        raise ValueError("should be a status of Twilio's")
+    return _STATUSES[given]
+
+
+def _created_ms(given: Any, info: ValidationInfo) -> int | None:
+    """Twilio gives whole seconds: of a call that was just created the arrival tells more of the order."""
+    if given is None or given == "":
+        return None
+    now_ms = now_of(info)
+    created_ms = unix_ms(given) if isinstance(given, str) else 0
+    if not now_ms - STALE_MS <= created_ms <= now_ms + MOST_AHEAD_MS:
+        raise ValueError("should not be too long ago, nor ahead")
+    return created_ms if now_ms - created_ms > FRESH_MS else now_ms
+
+
+def _queue_ms(given: Any) -> int | None:
+    if given is None or given == "":
+        return None
+    is_whole = type(given) is int or (isinstance(given, str) and _DIGITS.fullmatch(given))
+    if not is_whole or not 0 <= int(given) <= MOST_QUEUE_MS:
+        raise ValueError("should be whole milliseconds")
+    return int(given)
+
+
+def _text(given: Any) -> Any:
+    return "" if given is None else given
+
+
+_Address = Annotated[
+    str,
+    Field(pattern=_ADDRESS),
+    BeforeValidator(_text),
+    WithJsonSchema({"type": ["string", "null"], "maxLength": 512}),
+]
+
+
+class ReportedCall(BaseModel):
+    """A created call. Fields that are not here may be sent too; they are not looked at."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    sid: Annotated[str, Field(pattern="^CA[0-9a-fA-F]{32}$", description="CA and 32 hex digits")]
+    account_sid: Annotated[str, Field(pattern="^AC[0-9a-f]{32}$", description="AC and 32 lower-case hex digits")]
+    status: Annotated[
+        CallStatus,
+        BeforeValidator(_status),
+        WithJsonSchema({"enum": [*_STATUSES, None]}),
+        Field(
+            description=f"the status when the call was created, one of {', '.join(_STATUSES)}; queued if missing"
+        ),
+    ] = CallStatus.QUEUED
+    created_ms: Annotated[
+        int | None,
+        BeforeValidator(_created_ms),
+        WithJsonSchema({"type": ["string", "null"]}),
+        Field(
+            alias="date_created",
+            description="when the call was created, in RFC 2822 or in ISO 8601 with a zone: not more than "
+            f"{STALE_MS // 3_600_000} h ago and not more than {MOST_AHEAD_MS // 60_000} min ahead; now if missing",
+        ),
+    ] = None
+    queue_ms: Annotated[
+        int | None,
+        BeforeValidator(_queue_ms),
+        WithJsonSchema({"type": ["string", "integer", "null"]}),
+        Field(
+            alias="queue_time",
+            description=f"the expected wait: whole milliseconds from 0 to {MOST_QUEUE_MS}, or null",
+        ),
+    ] = None
+    from_number: Annotated[_Address, Field(alias="from", description="From, as text of up to 512 characters")] = ""
+    to_number: Annotated[_Address, Field(alias="to", description="To, as text of up to 512 characters")] = ""
+
+    def events(self, marks: PartyMarks, now_ms: int) -> list[CallEvent]:
+        """Return the news: that the call has entered the queue and, if it has left it already, that too."""
+        parties = marks.of(self.from_number, self.to_number)
+        entered = CallEvent(
+            self.sid,
+            CallStatus.QUEUED,
+            now_ms if self.created_ms is None else self.created_ms,
+            parties.spared,
+            parties.sender,
+            parties.sender_shown,
+            parties.destination,
+            self.queue_ms,
+        )
+        if self.status is CallStatus.QUEUED:
+            return [entered]
+        return [entered, replace(entered, status=self.status, at_ms=now_ms, queue_ms=None)]
+
+
+class CreatedCalls(BaseModel):
+    """A batch of created calls."""
+
+    calls: Annotated[
+        list[ReportedCall],
+        Field(min_length=1, max_length=MOST_CALLS, description=f"a list of 1 to {MOST_CALLS} created calls"),
+    ]
+
+
+class ReportOutcome(BaseModel):
+    """What became of a batch. A call whose status is not `queued` is two pieces of news."""
+
+    counted: Annotated[int, Field(description="pieces of news that were new")]
+    duplicates: Annotated[int, Field(description="pieces of news that were known before")]

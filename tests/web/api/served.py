@@ -1,0 +1,121 @@
+"""The API on a real store, and what stands in for the rest of CallGuard."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask
+
+from callguard.config.accounts import Account
+from callguard.config.keys import ApiKey, Role
+from callguard.domain.calls import CallEvent
+from callguard.domain.policy import Mode, Policy
+from callguard.ports import Door, Notice, StoreUnavailable
+from callguard.store.call_tracker import RedisCallTracker
+from callguard.store.campaigns import RedisCampaigns
+from callguard.store.readings import RedisReadings
+from callguard.web.api import api
+from tests.conftest import FrozenClock, Store
+
+SID, OBSERVED_SID, UNKNOWN_SID = "AC" + "a" * 32, "AC" + "b" * 32, "AC" + "c" * 32
+FROM, OTHER_FROM, TO, SPARED = "+15550001111", "+15550003333", "+15550002222", "+15550009999"
+POLICY = Policy(cps=2.0, never_cancel=(SPARED,))
+KEYS = {role: ApiKey(f"the {role.value}", role, f"key-of-{role.value}") for role in Role}
+
+
+@dataclass
+class Outbox:
+    """An outbox that only notes."""
+
+    posted: list[Notice] = field(default_factory=list)
+    is_down: bool = False
+
+    def post(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
+        del once, every_seconds
+        if self.is_down:
+            raise StoreUnavailable("no answer")
+        self.posted.append(notice)
+        return True
+
+    def waiting(self, count: int) -> list[tuple[str, Notice]]:
+        return [(str(place), notice) for place, notice in enumerate(self.posted[:count])]
+
+    def done(self, notice_id: str) -> None:
+        del notice_id
+
+
+@dataclass
+class Services:
+    """Real parts of the store; what is reported goes to it without a guard that acts. `is_down` fails reports."""
+
+    clock: FrozenClock
+    tracker: RedisCallTracker
+    readings: RedisReadings
+    campaigns: RedisCampaigns
+    api_keys: Sequence[ApiKey] = tuple(KEYS.values())
+    notices: Outbox = field(default_factory=Outbox)
+    down: frozenset[str] = frozenset()
+    reported: list[tuple[str, list[CallEvent]]] = field(default_factory=list)
+    accounts: Mapping[str, Account] = field(
+        default_factory=lambda: {
+            SID: Account(SID, ("token",), policy=POLICY),
+            OBSERVED_SID: Account(OBSERVED_SID, ("other",), policy=Policy(mode=Mode.OBSERVE)),
+        }
+    )
+
+    def take_report(self, account: Account, events: Sequence[CallEvent], source: str) -> int:
+        if account.sid in self.down:
+            raise StoreUnavailable("no answer")
+        self.reported.append((account.sid, list(events)))
+        now_ms = self.clock.now_ms()
+        return self.tracker.observe(account.sid, events, account.policy, now_ms, Door.REPORT).counted
+
+    def refuse_report(self, account_sid: str, source: str, result: str) -> None:
+        if account_sid in self.down:
+            raise StoreUnavailable("no answer")
+        self.tracker.count(account_sid, f"reports:{source}:{result}")
+
+    def counted(self, name: str, account_sid: str = SID) -> float:
+        """Return a counter since ever."""
+        reading = self.readings.read(account_sid, self.accounts[account_sid].policy, self.clock.now_ms())
+        return reading.totals.get(name, 0)
+
+    def app(self) -> Flask:
+        """Return an app that has the API and a page beside it."""
+        app = Flask("test", static_folder=None)
+        app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
+        app.register_blueprint(api(self))
+        app.add_url_rule("/page", "page", lambda: "a page")
+        return app
+
+    def client(self, role: Role | None = Role.OPERATOR) -> Any:
+        """Return a client that sends the key of a role. It is not typed, as the JSON of answers is not."""
+        client = self.app().test_client()
+        if role is not None:
+            client.environ_base["HTTP_X_API_KEY"] = KEYS[role].key
+        return client
+
+
+def serve(store: Store, clock: FrozenClock, **changes: Any) -> Services:
+    """Return the services on a store."""
+    return Services(clock, store.tracker, store.readings, store.campaigns, **changes)
+
+
+def call_sid(number: int) -> str:
+    """Return the SID of one of many calls."""
+    return f"CA{number:032x}"
+
+
+def reported(number: int = 1, /, **changes: Any) -> dict[str, Any]:
+    """Return a call as Twilio answers its creation."""
+    usual = {
+        "sid": call_sid(number),
+        "account_sid": SID,
+        "status": "queued",
+        "date_created": None,
+        "queue_time": "1000",
+        "from": FROM,
+        "to": TO,
+        "direction": "outbound-api",
+    }
+    return {**usual, **changes}

@@ -1,0 +1,144 @@
+"""Accounts as the API shows them, and the gate."""
+
+import pytest
+
+from callguard.domain.accounts import Finding, Rule, Snapshot, State
+from callguard.domain.calls import CallStatus
+from callguard.domain.policy import Mode, Policy
+from callguard.domain.throughput import Throughput
+from callguard.ports import AccountReading, StoreUnavailable
+from callguard.web.api.account_views import gate_of, view_of
+from tests.conftest import Store
+from tests.web.api.served import OBSERVED_SID, SID, UNKNOWN_SID, Services, reported
+
+NOW_MS = 1_790_000_000_500
+FINDING = Finding(Rule.MANUAL, 1, 1, "manual", NOW_MS)
+
+
+def test_a_fresh_account_has_nothing_to_tell(services: Services) -> None:
+    account = services.client().get(f"/api/accounts/{SID}").json
+
+    assert account.pop("dialled_at").endswith("Z")
+    assert account == {
+        "sid": SID, "state": "armed", "mode": "enforce", "generation": 0, "queue_depth": 0, "phantom_slots": 0,
+        "drain_seconds": 0.0, "seconds_until_full": None, "queued_rate": 0.0, "initiated_rate": 0.0, "cps": 2.0,
+        "cps_configured": 2.0, "cps_learned": None, "spared": 0, "announced": 0, "polled_seconds_ago": None,
+        "last_callback_seconds_ago": None, "paused": False,
+    }  # fmt: skip
+
+
+def test_all_accounts_are_listed(services: Services) -> None:
+    accounts = services.client().get("/api/accounts").json["accounts"]
+
+    assert [(account["sid"], account["state"]) for account in accounts] == [
+        (SID, "armed"),
+        (OBSERVED_SID, "observe"),
+    ]
+
+
+def test_reported_calls_lengthen_the_queue(services: Services) -> None:
+    calls = [reported(n, queue_time=None) for n in range(10)]
+
+    services.client().post("/api/reports", json={"calls": calls})
+
+    account = services.client().get(f"/api/accounts/{SID}").json
+    assert (account["queue_depth"], account["drain_seconds"]) == (10, 5.0)
+
+
+def test_an_account_tells_all_that_is_known(services: Services) -> None:
+    throughput = Throughput(learned=5.0)
+    snapshot = Snapshot(
+        NOW_MS, State.COOLING, True, 3, 20, 2, 3, counted_ms=NOW_MS + 30_000, throughput=throughput,
+        polled_ms=NOW_MS - 1_500, called_back_ms=NOW_MS - 60_000,
+    )  # fmt: skip
+    reading = AccountReading(snapshot, State.PAUSED, {}, queued_rate=10.0, initiated_rate=5.0)
+
+    view = view_of(services.accounts[SID], reading)
+
+    assert view.model_dump(mode="json") == {
+        "sid": SID, "state": "paused", "mode": "enforce", "generation": 3, "queue_depth": 25, "phantom_slots": 125,
+        "drain_seconds": 30.0, "dialled_at": "2026-09-21T14:13:50.500000Z", "seconds_until_full": 86_370.0,
+        "queued_rate": 10.0, "initiated_rate": 5.0, "cps": 5.0, "cps_configured": 2.0, "cps_learned": 5.0,
+        "spared": 2, "announced": 3, "polled_seconds_ago": 1.5, "last_callback_seconds_ago": 60.0, "paused": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("paused", [False, True])
+@pytest.mark.parametrize("capped", [False, True])
+@pytest.mark.parametrize("state", [State.ARMED, State.TRIPPED, State.DRAINING, State.COOLING])
+def test_when_the_gate_is_closed(mode: Mode, paused: bool, capped: bool, state: State) -> None:
+    snapshot = Snapshot(NOW_MS, state, paused, capped=capped)
+
+    gate = gate_of(snapshot, Policy(mode=mode))
+
+    is_closed = mode is Mode.ENFORCE and not paused and (state is not State.ARMED or capped)
+    assert gate.allowed is not is_closed
+    assert gate.state is snapshot.reported_state(Policy(mode=mode))
+
+
+def test_the_gate_closes_with_a_trip_and_opens_with_a_pause(services: Services, store: Store) -> None:
+    client, path = services.client(), f"/api/accounts/{SID}/gate"
+    assert client.get(path).json == {"allowed": True, "state": "armed", "drain_seconds": 0.0}
+
+    store.incidents.trip(SID, 0, FINDING, Mode.ENFORCE, services.clock.ms)
+    assert client.get(path).json == {"allowed": False, "state": "tripped", "drain_seconds": 0.0}
+
+    store.incidents.pause(SID, "we look into it", services.clock.ms)
+    assert client.get(path).json == {"allowed": True, "state": "paused", "drain_seconds": 0.0}
+
+
+def test_a_guard_that_only_observes_keeps_the_gate_open(services: Services, store: Store) -> None:
+    store.incidents.trip(OBSERVED_SID, 0, FINDING, Mode.OBSERVE, services.clock.ms)
+
+    gate = services.client().get(f"/api/accounts/{OBSERVED_SID}/gate").json
+
+    assert (gate["allowed"], gate["state"]) == (True, "tripped")
+
+
+def test_the_gate_reads_once(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    snapshot = services.tracker.snapshot(SID, services.clock.ms)
+
+    def note(account_sid: str, _: int) -> Snapshot:
+        read.append(account_sid)
+        return snapshot
+
+    monkeypatch.setattr(services.tracker, "snapshot", note)
+    monkeypatch.setattr(services, "readings", None)
+
+    assert services.client().get(f"/api/accounts/{SID}/gate").status_code == 200
+    assert read == [SID]
+
+
+@pytest.mark.parametrize("path", ["", "/gate", "/campaigns"])
+def test_an_unknown_account_is_not_found(services: Services, path: str) -> None:
+    answer = services.client().get(f"/api/accounts/{UNKNOWN_SID}{path}")
+
+    assert (answer.status_code, answer.json["code"]) == (404, "unknown_account")
+    assert "GET /api/accounts" in answer.json["message"]
+
+
+@pytest.mark.parametrize("path", ["", "/gate"])
+def test_without_redis_the_answer_is_to_come_again(
+    services: Services, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StoreUnavailable("no answer")
+
+    monkeypatch.setattr(services.tracker, "snapshot", fail)
+
+    answer = services.client().get(f"/api/accounts/{SID}{path}")
+
+    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "1"
+
+
+def test_calls_that_have_left_show_in_the_rate(services: Services) -> None:
+    calls = [reported(n, status=CallStatus.INITIATED.value) for n in range(20)]
+    services.client().post("/api/reports", json={"calls": calls})
+    services.clock.pass_seconds(2)
+
+    account = services.client().get(f"/api/accounts/{SID}").json
+
+    assert (account["queued_rate"], account["initiated_rate"], account["queue_depth"]) == (2.0, 2.0, 0)
