@@ -4,32 +4,44 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from redis import Redis
+
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
+from callguard.config.keys import ApiKey
 from callguard.config.settings import Settings
+from callguard.domain.accounts import Rule, Snapshot
 from callguard.domain.calls import CallEvent
+from callguard.domain.culprits import Culprit
 from callguard.drain.drain import Drain
 from callguard.guard.gathering import Gathering
 from callguard.guard.guard import Guard
 from callguard.guard.reconcile import Reconciler
 from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_jobs, drain_queue
 from callguard.metrics.collector import GuardCollector
+from callguard.notify.apprise import AppriseNotifier
 from callguard.ports import CallGuardError, Door
 from callguard.store.call_tracker import RedisCallTracker
+from callguard.store.campaigns import RedisCampaigns
 from callguard.store.connection import connect
 from callguard.store.incident_book import RedisIncidentBook
-from callguard.store.presence import RedisHeartbeats, RedisLeadership
+from callguard.store.notices import RedisNotices
+from callguard.store.presence import RedisHeartbeats, RedisLeadership, RedisPollLease
 from callguard.store.readings import RedisReadings
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
+from callguard.store.server_facts import server_facts
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.telephony.signature import CallbackAuthenticator
 from callguard.watch.account_watch import AccountWatch
+from callguard.watch.housekeeping import Housekeeping
+from callguard.watch.postman import Postman
+from callguard.watch.warnings import Warnings
 from callguard.watch.watcher import Watcher
 
 WEB_PATIENCE_SECONDS = 0.4
@@ -59,13 +71,21 @@ class Services:
     readings: RedisReadings
     heartbeats: RedisHeartbeats
     leadership: RedisLeadership
+    campaigns: RedisCampaigns
+    notices: RedisNotices
+    poll_lease: RedisPollLease
     drains: RqDrainQueue
+    telephony: TwilioCalls
     guard: Guard
     callbacks: Gathering
     reconciler: Reconciler
     drain: Drain
     collector: GuardCollector
+    notify_urls: tuple[str, ...]
+    connection: Redis
+    public_url: str
     metrics_token: str | None
+    api_keys: tuple[ApiKey, ...]
 
     def take_callback(self, account: Account, event: CallEvent) -> None:
         """Count a verified callback and act on it."""
@@ -75,8 +95,36 @@ class Services:
         """Count a callback that was not taken."""
         self.tracker.refused(account_sid, result)
 
+    def take_report(self, account: Account, events: Sequence[CallEvent], source: str) -> int:
+        """Count news of calls that `source` reports, act on it, and return how much of it was news."""
+        counted = self.guard.take(account, events, Door.REPORT)
+        for result, count in (("accepted", counted), ("duplicate", len(events) - counted)):
+            if count:
+                self.tracker.count(account.sid, f"reports:{source}:{result}", count)
+        return counted
+
+    def refuse_report(self, account_sid: str, source: str, result: str) -> None:
+        """Count a report that was not taken; source and result are of closed sets."""
+        self.tracker.count(account_sid, f"reports:{source}:{result}")
+
+    def server_facts(self) -> Mapping[str, str]:
+        """Return what the Redis server says of itself."""
+        return server_facts(self.connection)
+
+    def notifier(self) -> AppriseNotifier:
+        """Return the way to people.
+
+        Raises:
+            UnknownReceiver: nobody can be told at one of CALLGUARD_NOTIFY_URLS.
+        """
+        return AppriseNotifier(self.notify_urls)
+
     def watcher(self) -> Watcher:
-        """Return a watcher over all accounts."""
+        """Return a watcher over all accounts.
+
+        Raises:
+            UnknownReceiver: as `notifier` does.
+        """
         return Watcher(
             process_name(),
             list(self.accounts.values()),
@@ -84,6 +132,7 @@ class Services:
             self.leadership,
             self.heartbeats,
             self.clock,
+            postman=Postman(self.notices, self.notifier(), self.clock, time.monotonic),
         )
 
     def _account_watch(self, account: Account) -> AccountWatch:
@@ -96,6 +145,20 @@ class Services:
             drains=self.drains,
             clock=self.clock,
             monotonic=time.monotonic,
+            chores=self._chores(account),
+        )
+
+    def _chores(self, account: Account) -> Sequence[Callable[[Snapshot], None]]:
+        def count(rule: str) -> None:
+            self.tracker.count(account.sid, f"warnings:{rule}")
+
+        def culprits(rule: Rule) -> Sequence[Culprit]:
+            return self.tracker.culprits(account.sid, rule, account.policy, self.clock.now_ms())
+
+        warnings = Warnings(account, self.notices, count)
+        return (
+            partial(warnings.look, culprits=culprits),
+            Housekeeping(account, self.tracker, self.campaigns, self.notices, time.monotonic),
         )
 
 
@@ -121,8 +184,10 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS) -> Serv
     queue_url = settings.queue_redis_url or settings.redis_url
     drains = RqDrainQueue(drain_queue(connect_for_jobs(queue_url, timeout=patience)))
     telephony = TwilioCalls(settings.accounts, settings.twilio_api_url, PooledHttpClient())
-    guard = Guard(tracker, incidents, drains, clock)
-    reconciler = Reconciler(telephony, tracker, guard, clock)
+    notices = RedisNotices(connection, scripts)
+    poll_lease = RedisPollLease(scripts)
+    guard = Guard(tracker, incidents, drains, notices, clock)
+    reconciler = Reconciler(telephony, tracker, guard, clock, poll_lease, process_name())
     return Services(
         accounts=settings.accounts,
         clock=clock,
@@ -132,13 +197,21 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS) -> Serv
         readings=readings,
         heartbeats=heartbeats,
         leadership=RedisLeadership(scripts),
+        campaigns=RedisCampaigns(connection, scripts),
+        notices=notices,
+        poll_lease=poll_lease,
         drains=drains,
+        telephony=telephony,
         guard=guard,
         callbacks=Gathering(partial(guard.take, door=Door.CALLBACK)),
         reconciler=reconciler,
         drain=Drain(telephony, tracker, incidents, reconciler, clock),
         collector=GuardCollector(settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME),
+        notify_urls=settings.notify_urls,
+        connection=connection,
+        public_url=settings.public_url,
         metrics_token=settings.metrics_token,
+        api_keys=settings.api_keys,
     )
 
 

@@ -71,14 +71,36 @@ def answers(port: int, path: str) -> bool:
 
 @contextmanager
 def stack(
-    simulated: SimulatorConfig, policy: Mapping[str, object] | None = None, *, workers: bool = True
+    simulated: SimulatorConfig,
+    policy: Mapping[str, object] | None = None,
+    *,
+    workers: bool = True,
+    port: int | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[Stack]:
     """Run everything; `policy` keys become CALLGUARD_POLICY__ settings."""
+    with (
+        TemporaryDirectory(prefix="callguard-stack-") as folder,
+        running(simulated) as twilio,
+        guard_of(twilio, Path(folder), port or free_port(), policy, workers=workers, more=environ) as guard,
+    ):
+        yield guard
+
+
+@contextmanager
+def guard_of(
+    twilio: RunningSimulator,
+    folder: Path,
+    port: int,
+    policy: Mapping[str, object] | None = None,
+    *,
+    workers: bool = True,
+    watchers: int = 1,
+    more: Mapping[str, str] | None = None,
+) -> Iterator[Stack]:
+    """Run everything but Twilio, with the data that is in `folder`: so a guard can be ended and started again."""
     with ExitStack() as things:
-        folder = Path(things.enter_context(TemporaryDirectory(prefix="callguard-stack-")))
         valkey = things.enter_context(EmbeddedValkey(folder))
-        port = free_port()
-        twilio = things.enter_context(running(simulated))
         environ = {
             "TWILIO_ACCOUNT_SID": SID,
             "TWILIO_AUTH_TOKEN": TOKEN,
@@ -86,6 +108,7 @@ def stack(
             "CALLGUARD_REDIS_URL": valkey.url,
             "CALLGUARD_TWILIO_API_URL": twilio.url,
             **{f"CALLGUARD_POLICY__{key.upper()}": str(value) for key, value in (policy or {}).items()},
+            **(more or {}),
         }
         services = build(load_settings({**os.environ, **environ}))
         things.enter_context(gunicorn("wsgi:app", port, environ, folder / "web.log"))
@@ -93,5 +116,8 @@ def stack(
         if workers:
             argv = [sys.executable, "-m", "workers"]
             things.enter_context(program(argv, environ, folder / "workers.log"))
+            for number in range(watchers - 1):
+                log = folder / f"watcher-{number + 2}.log"
+                things.enter_context(program([*argv, "watcher"], environ, log))
             wait_until(lambda: len(services.heartbeats.ages(0)) == 2, "the workers are up", timeout=30)
         yield Stack(port, services, twilio, folder)

@@ -13,6 +13,7 @@ from callguard.domain.accounts import Finding, Rule
 from callguard.domain.calls import CallStatus
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode
+from callguard.domain.throughput import Throughput
 from callguard.metrics.catalogue import CATALOGUE
 from callguard.ports import Door
 from tests.calls import call_sid, event, queued
@@ -26,6 +27,8 @@ NAMES = {
     *("callguard_detection_delay_seconds", "callguard_cancel_duration_seconds"),
     *("callguard_poll_age_seconds", "callguard_last_callback_age_seconds"),
     *("callguard_heartbeat_age_seconds", "callguard_jobs", "callguard_redis_up"),
+    *("callguard_seconds_until_queue_full", "callguard_announced_calls"),
+    *("callguard_warnings_total", "callguard_reports_total"),
 }
 Shown = dict[tuple[str, tuple[str, ...]], float]
 
@@ -76,6 +79,7 @@ def test_a_fresh_guard_shows_every_metric(guard: Services) -> None:
     assert shown["callguard_queue_depth", (ACCOUNT_SID,)] == 0
     assert shown["callguard_state", (ACCOUNT_SID, "armed")] == 1
     assert shown["callguard_poll_age_seconds", (ACCOUNT_SID,)] == math.inf
+    assert shown["callguard_seconds_until_queue_full", (ACCOUNT_SID,)] == math.inf
     assert shown["callguard_heartbeat_age_seconds", ("watcher",)] == math.inf
 
 
@@ -109,6 +113,27 @@ def test_they_tell_what_has_happened(guard: Services) -> None:
     assert shown["callguard_jobs", ("callguard-cancel", "queued")] == 1
     assert shown["callguard_heartbeat_age_seconds", ("watcher",)] < 5
     assert shown["callguard_cps", (ACCOUNT_SID, "configured")] == 5
+    assert ("callguard_cps", (ACCOUNT_SID, "learned")) not in shown
+
+
+def test_they_tell_what_was_learned_and_warned_of(guard: Services) -> None:
+    now = guard.clock.now_ms()
+    policy = guard.accounts[ACCOUNT_SID].policy
+    news = [queued(n, now - 1500) for n in range(300)]
+    guard.tracker.observe(ACCOUNT_SID, news, policy, now, Door.REPORT)
+    guard.tracker.polled(ACCOUNT_SID, policy, now, None, Throughput(learned=10.0))
+    guard.tracker.count(ACCOUNT_SID, "warnings:spike")
+    guard.refuse_report(ACCOUNT_SID, "client", "malformed")
+
+    shown = scraped(guard)
+
+    assert shown["callguard_cps", (ACCOUNT_SID, "configured")] == 5
+    assert shown["callguard_cps", (ACCOUNT_SID, "learned")] == 10
+    assert shown["callguard_estimated_drain_seconds", (ACCOUNT_SID,)] == pytest.approx(30, abs=1)
+    # 300 calls in 10 s are 30/s: two seconds of queue more in each second.
+    assert shown["callguard_seconds_until_queue_full", (ACCOUNT_SID,)] == pytest.approx(86_370 / 2, rel=0.01)
+    assert shown["callguard_warnings_total", (ACCOUNT_SID, "spike")] == 1
+    assert shown["callguard_reports_total", ("malformed", "client")] == 1
 
 
 def test_without_redis_they_say_so(tmp_path: Path) -> None:

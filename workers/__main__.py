@@ -74,7 +74,11 @@ def watcher() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    build(_settings()).watcher().run(stop.is_set)
+    try:
+        built = build(_settings()).watcher()
+    except CallGuardError as error:
+        raise click.ClickException(str(error)) from error
+    built.run(stop.is_set)
     _log.info("watcher stopped")
 
 

@@ -40,7 +40,24 @@ CATALOGUE = {
             "How many slots of the rate queue are held by calls that are no longer queued.",
             _ACCOUNT,
         ),
-        Metric("callguard_cps", Kind.GAUGE, "How many calls per second Twilio dials.", ("account", "source")),
+        Metric(
+            "callguard_seconds_until_queue_full",
+            Kind.GAUGE,
+            "How many seconds until Twilio refuses new calls (error 22005), as the queue grows now; else +Inf.",
+            _ACCOUNT,
+        ),
+        Metric(
+            "callguard_cps",
+            Kind.GAUGE,
+            "How many calls per second Twilio dials: configured, and learned once there is enough to learn from.",
+            ("account", "source"),
+        ),
+        Metric(
+            "callguard_announced_calls",
+            Kind.GAUGE,
+            "How many queued calls belong to announced campaigns.",
+            _ACCOUNT,
+        ),
         Metric(
             "callguard_calls_total",
             Kind.COUNTER,
@@ -61,6 +78,18 @@ CATALOGUE = {
         ),
         Metric("callguard_state", Kind.GAUGE, "How many accounts are in a state: 1 or 0.", ("account", "state")),
         Metric("callguard_trips_total", Kind.COUNTER, "How many times a rule has tripped.", ("account", "rule")),
+        Metric(
+            "callguard_warnings_total",
+            Kind.COUNTER,
+            "How many warnings a rule has given; one in ten minutes at most.",
+            ("account", "rule"),
+        ),
+        Metric(
+            "callguard_reports_total",
+            Kind.COUNTER,
+            "How many created calls were reported, by source and result.",
+            ("source", "result"),
+        ),
         Metric(
             "callguard_cancellations_total",
             Kind.COUNTER,

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Rule, State
 from callguard.domain.calls import CallStatus
+from callguard.domain.drain_time import seconds_until_full
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY, Histogram
 from callguard.domain.incidents import Outcome
 from callguard.metrics.catalogue import CATALOGUE, Kind
@@ -21,6 +22,11 @@ _log = logging.getLogger(__name__)
 PROCESSES = ("watcher", "cancel-worker")
 RESULTS = (
     *("accepted", "duplicate", "ignored", "forbidden", "malformed"),
+    *("too_large", "unsupported_media_type", "unavailable"),
+)
+REPORT_SOURCES = ("client", "event_streams")
+REPORT_RESULTS = (
+    *("accepted", "duplicate", "ignored", "malformed", "other_account"),
     *("too_large", "unsupported_media_type", "unavailable"),
 )
 
@@ -70,12 +76,19 @@ class GuardCollector(Collector):
         yield from _process_families(read.values(), beats, jobs, self._queue_name)
 
     def _account_gauges(self, read: Mapping[str, AccountReading]) -> Iterator[Family]:
-        cps = {sid: account.policy.cps for sid, account in self._accounts.items()}
         shots = {sid: reading.snapshot for sid, reading in read.items()}
+        configured = {sid: account.policy.cps for sid, account in self._accounts.items()}
+        learned = {sid: shot.throughput.learned for sid, shot in shots.items() if shot.throughput.learned}
+        cps = {sid: shot.cps(self._accounts[sid].policy) for sid, shot in shots.items()}
         gauges: dict[str, Mapping[str, float]] = {
             "callguard_queue_depth": {sid: shot.depth for sid, shot in shots.items()},
             "callguard_estimated_drain_seconds": {sid: shot.drain_seconds for sid, shot in shots.items()},
             "callguard_phantom_slots": {sid: shot.phantom_slots(cps[sid]) for sid, shot in shots.items()},
+            "callguard_seconds_until_queue_full": {
+                sid: seconds_until_full(shots[sid].drain_seconds, reading.queued_rate, cps[sid])
+                for sid, reading in read.items()
+            },
+            "callguard_announced_calls": {sid: shot.announced for sid, shot in shots.items()},
             "callguard_queued_rate": {sid: reading.queued_rate for sid, reading in read.items()},
             "callguard_initiated_rate": {sid: reading.initiated_rate for sid, reading in read.items()},
             "callguard_poll_age_seconds": {sid: _age(s.now_ms, s.polled_ms) for sid, s in shots.items()},
@@ -85,7 +98,11 @@ class GuardCollector(Collector):
         }
         for name, values in gauges.items():
             yield _family(name, [((sid,), value) for sid, value in values.items()])
-        yield _family("callguard_cps", [((sid, "configured"), value) for sid, value in cps.items()])
+        sources = {"configured": configured, "learned": learned}
+        yield _family(
+            "callguard_cps",
+            [((sid, source), value) for source, values in sources.items() for sid, value in values.items()],
+        )
         yield _family(
             "callguard_state",
             [((sid, s.value), float(reading.state is s)) for sid, reading in read.items() for s in State],
@@ -96,6 +113,7 @@ def _account_counters(read: Mapping[str, AccountReading]) -> Iterator[Family]:
     counters: dict[str, tuple[str, list[str]]] = {
         "callguard_calls_total": ("calls", [status.value for status in CallStatus]),
         "callguard_trips_total": ("trips", [rule.value for rule in Rule]),
+        "callguard_warnings_total": ("warnings", [rule.value for rule in Rule if rule is not Rule.MANUAL]),
         "callguard_cancellations_total": ("cancellations", [outcome.value for outcome in Outcome]),
     }
     for name, (prefix, values) in counters.items():
@@ -116,6 +134,14 @@ def _process_families(
     yield _family(
         "callguard_callbacks_total",
         [((result,), summed.get(f"callbacks:{result}", 0)) for result in RESULTS],
+    )
+    yield _family(
+        "callguard_reports_total",
+        [
+            ((source, result), summed.get(f"reports:{source}:{result}", 0))
+            for source in REPORT_SOURCES
+            for result in REPORT_RESULTS
+        ],
     )
     yield _histogram("callguard_detection_delay_seconds", DETECTION_DELAY, summed)
     yield _histogram("callguard_cancel_duration_seconds", CANCEL_DURATION, summed)

@@ -186,10 +186,10 @@ class RedisCallTracker:
         """Count a callback that was not taken."""
         self.count(account_sid, f"callbacks:{result}")
 
-    def count(self, account_sid: str, name: str) -> None:
-        """Count one more of `name`, which is of a closed set, such as `reports:client:malformed`."""
+    def count(self, account_sid: str, name: str, more: int = 1) -> None:
+        """Count `more` of `name`, which is of a closed set, such as `reports:client:malformed`."""
         with translated_errors():
-            self._redis.hincrby(AccountKeys(account_sid).totals, name, 1)
+            self._redis.hincrby(AccountKeys(account_sid).totals, name, more)
 
 
 def _account_keys(keys: AccountKeys) -> list[str]:

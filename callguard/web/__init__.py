@@ -8,7 +8,9 @@ from callguard.bootstrap import WEB_PATIENCE_SECONDS, Services, build
 from callguard.config.errors import ConfigurationError
 from callguard.ports import CallGuardError
 from callguard.startup import start
+from callguard.web.api import api
 from callguard.web.callbacks import callbacks
+from callguard.web.events import events
 from callguard.web.form import MOST_BODY_BYTES
 from callguard.web.probes import probes
 
@@ -26,6 +28,8 @@ def create_app(services: Services | None = None) -> Flask:
     built = services or _build_from_environment()
     app.extensions["callguard"] = built
     app.register_blueprint(callbacks(built))
+    app.register_blueprint(events(built))
+    app.register_blueprint(api(built))
     app.register_blueprint(probes(built))
     return app
 
