@@ -90,5 +90,5 @@ def chosen_account(services: Services, account_sid: str | None) -> Account:
     account = services.accounts.get(account_sid or "")
     if account is None:
         configured = ", ".join(services.accounts)
-        raise click.UsageError(f"--account must be one of the configured accounts: {configured}")
+        raise click.UsageError(f"the account must be one of the configured ones: {configured}")
     return account

@@ -4,6 +4,7 @@ import math
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 import click
 from rich.console import Console
@@ -13,7 +14,10 @@ from callguard.bootstrap import Services
 from callguard.cli.services import connect, reported_store_errors
 from callguard.cli.wording import account_of, figure, span
 from callguard.config.accounts import Account
-from callguard.guard.guard import describe
+from callguard.domain.accounts import Snapshot
+from callguard.domain.drain_time import seconds_until_full
+from callguard.domain.throughput import disagree
+from callguard.guard.guard import describe, named
 from callguard.metrics.collector import PROCESSES
 
 SILENT_SECONDS = 60
@@ -55,24 +59,51 @@ def status() -> None:
 
 def _fields(services: Services, account: Account, now_ms: int) -> Iterator[tuple[str, str]]:
     reading = services.readings.read(account.sid, account.policy, now_ms)
-    snapshot, cps = reading.snapshot, account.policy.cps
-    spared = f" ({snapshot.spared:,} of them spared)" if snapshot.spared else ""
-    yield "state", f"{reading.state.value}, mode {account.policy.mode.value}, {figure(cps)} calls per second"
+    snapshot, cps = reading.snapshot, reading.snapshot.cps(account.policy)
+    yield "state", f"{reading.state.value}, mode {account.policy.mode.value}"
+    yield "calls per second", _cps(snapshot, account)
     if snapshot.paused:
         yield "paused", "nothing trips and nothing is cancelled until `callguard resume`"
-    yield "queued", f"{snapshot.depth:,}{spared}, {snapshot.phantom_slots(cps):,} phantom slots"
-    yield "drain", f"{snapshot.drain_seconds:,.0f} s until a new call is dialled"
+    yield "queued", f"{snapshot.depth:,}{_apart(snapshot)}, {snapshot.phantom_slots(cps):,} phantom slots"
+    yield "drain", _drain(snapshot)
+    full = seconds_until_full(snapshot.drain_seconds, reading.queued_rate, cps)
+    if full < math.inf:
+        yield "queue full in", f"{span(full)} at the present rate: then Twilio refuses new calls (error 22005)"
     yield "rates", f"{figure(reading.queued_rate)} in/s, {figure(reading.initiated_rate)} out/s"
     yield "queue last read", _ago(snapshot.polled_ms, now_ms)
     yield "last callback", _ago(snapshot.called_back_ms, now_ms)
     if (incident := services.incidents.current(account.sid)) is not None:
         yield "open incident", f"{describe(incident.finding)}, {_ago(incident.tripped_ms, now_ms)}"
+        if incident.culprits:
+            yield "", f"from {named(incident.culprits)}"
         yield "", account_of(incident)
     elif closed := services.incidents.recent(account.sid, 1):
         yield "last incident", f"{describe(closed[0].finding)}, {_ago(closed[0].tripped_ms, now_ms)}"
         yield "", f"{account_of(closed[0])}; closed {_ago(closed[0].closed_ms, now_ms)}: {closed[0].reason}"
     else:
         yield "open incident", "none"
+
+
+def _cps(snapshot: Snapshot, account: Account) -> str:
+    configured, learned = account.policy.cps, snapshot.throughput.learned
+    if not learned:
+        return f"{figure(configured)} configured; nothing learned yet: no queue has been seen to drain"
+    if disagree(configured, learned):
+        return f"{figure(configured)} configured, but Twilio dials {figure(learned)}: set `cps` right"
+    return f"{figure(configured)} configured, {figure(learned)} learned"
+
+
+def _apart(snapshot: Snapshot) -> str:
+    parts = {"spared": snapshot.spared, "announced": snapshot.announced}
+    named = [f"{count:,} of them {what}" for what, count in parts.items() if count]
+    return f" ({', '.join(named)})" if named else ""
+
+
+def _drain(snapshot: Snapshot) -> str:
+    if not snapshot.drain_seconds:
+        return "a new call is dialled at once"
+    at = datetime.fromtimestamp(snapshot.horizon_ms / 1000, UTC)
+    return f"{snapshot.drain_seconds:,.0f} s: a call created now is dialled at {at:%H:%M:%S} UTC"
 
 
 def _unread(services: Services, account: Account, now_ms: int) -> list[str]:

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from callguard.cli import main
 from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.throughput import Throughput
 from tests.conftest import ACCOUNT_SID, Store
 
 FINDING = Finding(Rule.SPIKE, 70.5, 65, "spike_burst", 1_000)
@@ -41,7 +42,7 @@ def test_status_says_so_when_nobody_guards(store: Store) -> None:
 
 
 def test_status_is_content_when_all_is_well(store: Store) -> None:
-    store.tracker.polled(ACCOUNT_SID, Policy(), now_ms())
+    store.tracker.polled(ACCOUNT_SID, Policy(), now_ms(), None, Throughput())
     for process in ("watcher", "cancel-worker"):
         store.heartbeats.beat(process, now_ms())
 

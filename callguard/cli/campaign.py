@@ -1,0 +1,108 @@
+"""`campaign`: announce that many calls will come, so that they trip nothing."""
+
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import click
+
+from callguard.bootstrap import Services
+from callguard.cli.moments import Moment
+from callguard.cli.services import chosen_account, connect, reported_store_errors
+from callguard.config.accounts import Account
+from callguard.config.never_cancel import number
+from callguard.domain.campaigns import MOST_CAMPAIGN_SECONDS, Campaign
+from callguard.domain.numbers import masked
+from callguard.watch.housekeeping import beginning, ending
+
+
+@click.command()
+@click.argument("account_sid", metavar="[ACCOUNT]", required=False)
+@click.option("--calls", type=click.IntRange(1, 1_000_000), help="How many calls will come.")
+@click.option("--from", "numbers", multiple=True, metavar="NUMBER", help="Their From; without it any number.")
+@click.option("--until", type=Moment(), metavar="TIME", help="When it expires: 18:00, 2h, or 2026-11-21T18:00Z.")
+@click.option("--end", "ended_id", metavar="ID", help="End a campaign now.")
+def campaign(
+    account_sid: str | None,
+    calls: int | None,
+    numbers: tuple[str, ...],
+    until: datetime | None,
+    ended_id: str | None,
+) -> None:
+    """Announce a campaign, end one, or list those of the last 30 days.
+
+    Announced calls trip nothing and are never cancelled automatically; more calls than were announced, calls from
+    other numbers, and calls after TIME count as always. With several --from each may send as many CALLS.
+    """
+    if calls is None and (numbers or until):
+        raise click.UsageError("--calls says how many calls will come; it is missing")
+    services = connect()
+    account = chosen_account(services, account_sid)
+    with reported_store_errors():
+        if ended_id is not None:
+            _end(services, account, ended_id)
+        elif calls is None:
+            _list(services, account)
+        elif until is None:
+            raise click.UsageError("--until says when the campaign expires; it is missing, for example --until 2h")
+        else:
+            _announce(services, account, calls, [_checked(n) for n in numbers], until)
+
+
+def _checked(text: str) -> str:
+    try:
+        if "*" in text:
+            raise ValueError("is a prefix; name each number with a --from of its own")
+        return number(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} {error}", param_hint="--from") from error
+
+
+def _announce(services: Services, account: Account, calls: int, numbers: list[str], until: datetime) -> None:
+    now_ms = services.clock.now_ms()
+    until_ms = round(until.timestamp() * 1000)
+    if not now_ms < until_ms <= now_ms + MOST_CAMPAIGN_SECONDS * 1000:
+        raise click.BadParameter("must be in the future, and 7 days ahead at most", param_hint="--until")
+    for from_number in numbers or [""]:
+        announced = Campaign(
+            id=secrets.token_hex(4),
+            calls=calls,
+            came=0,
+            sender=account.marks.sender(from_number),
+            sender_shown=masked(from_number) if from_number else "",
+            starts_ms=now_ms,
+            until_ms=until_ms,
+            announced_by="command line",
+        )
+        services.campaigns.announce(account.sid, announced)
+        services.notices.post(beginning(account.sid, announced))
+        click.echo(f"{announced.id}: {calls:,} calls {_of(announced)} are announced until {_utc(until_ms)}.")
+    click.echo("They trip nothing. `callguard campaign` lists them; --end ID ends one.")
+
+
+def _end(services: Services, account: Account, campaign_id: str) -> None:
+    ended = services.campaigns.end_campaign(account.sid, campaign_id, services.clock.now_ms())
+    if ended is None:
+        raise click.ClickException(f"{account.sid} has no open campaign {campaign_id}: see `callguard campaign`.")
+    services.notices.post(ending(account.sid, ended))
+    click.echo(f"{ended.id} has ended: {ended.came:,} of {ended.calls:,} calls came.")
+
+
+def _list(services: Services, account: Account) -> None:
+    lines = list(_lines(services.campaigns.campaigns(account.sid), services.clock.now_ms()))
+    click.echo("\n".join(lines) if lines else f"{account.sid} has had no campaigns in the last 30 days.")
+
+
+def _lines(campaigns: list[Campaign], now_ms: int) -> Iterator[str]:
+    for c in campaigns:
+        over_ms = c.ended_ms or c.until_ms
+        state = f"until {_utc(over_ms)}" if over_ms > now_ms else f"over since {_utc(over_ms)}"
+        yield f"{c.id}  {c.came:,} of {c.calls:,} calls {_of(c)}, {state}, by {c.announced_by}"
+
+
+def _of(campaign: Campaign) -> str:
+    return f"from {campaign.sender_shown}" if campaign.sender_shown else "from any number"
+
+
+def _utc(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"

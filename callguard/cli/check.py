@@ -1,0 +1,180 @@
+"""`check`: is everything there that a guard needs?"""
+
+import math
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Any
+from urllib.error import HTTPError
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from callguard.bootstrap import Services
+from callguard.cli.services import connect
+from callguard.cli.wording import figure, span
+from callguard.config.accounts import Account
+from callguard.domain.throughput import disagree
+from callguard.metrics.collector import PROCESSES
+from callguard.ports import CallGuardError
+
+SILENT_SECONDS = 60
+_WAIT_SECONDS = 5
+
+
+class Mark(Enum):
+    """What a line of the report begins with, and its colour."""
+
+    GOOD = ("ok", "green")
+    DOUBTFUL = ("?", "yellow")
+    BAD = ("BAD", "bold red")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was looked at, and what came of it."""
+
+    mark: Mark
+    text: str
+
+
+@click.command()
+def check() -> None:
+    """Check settings, Redis, Twilio, processes, callbacks and the CPS; change nothing.
+
+    Exits with 1 when something is bad. A `?` is something to know, not an error.
+    """
+    services = connect()
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(_shown(Line(Mark.GOOD, f"settings: {len(services.accounts)} account(s)")))
+    bad = 0
+    for line in _lines(services):
+        console.print(_shown(line))
+        bad += line.mark is Mark.BAD
+    sys.exit(1 if bad else 0)
+
+
+def _lines(services: Services) -> Iterator[Line]:
+    yield from _attempt("Redis", lambda: _redis(services))
+    yield from _attempt("RQ's Redis", lambda: _jobs(services))
+    yield from _attempt("processes", lambda: _processes(services))
+    yield from _attempt("CALLGUARD_NOTIFY_URLS", partial(_receivers, services))
+    yield from _public_url(services.public_url)
+    for account in services.accounts.values():
+        name = f"account …{account.sid[-4:]}"
+        yield from _attempt(f"{name}: Twilio", partial(_twilio, services, account, name))
+        yield from _attempt(name, partial(_account, services, account, name))
+
+
+def _attempt(what: str, look: Callable[[], Iterator[Line]]) -> Iterator[Line]:
+    try:
+        yield from look()
+    except CallGuardError as error:
+        yield Line(Mark.BAD, f"{what}: {error}")
+
+
+def _redis(services: Services) -> Iterator[Line]:
+    facts = services.server_facts()
+    version = f"{facts.get('server', 'Redis')} {facts.get('version', '')}".strip()
+    yield Line(Mark.GOOD, f"Redis: {version} answers")
+    if facts.get("maxmemory_policy") not in (None, "noeviction"):
+        yield Line(
+            Mark.BAD,
+            f"Redis: maxmemory-policy is {facts['maxmemory_policy']}, so it may forget what it holds; "
+            "set it to noeviction",
+        )
+    if facts.get("appendonly") == "no":
+        yield Line(Mark.DOUBTFUL, "Redis: appendonly is off: a restart forgets the queue and an open incident")
+
+
+def _jobs(services: Services) -> Iterator[Line]:
+    counts = services.drains.counts()
+    yield Line(Mark.GOOD, f"RQ: {counts.get('queued', 0)} wake-ups wait, {counts.get('failed', 0)} have failed")
+
+
+def _processes(services: Services) -> Iterator[Line]:
+    beats = services.heartbeats.ages(services.clock.now_ms())
+    for name in PROCESSES:
+        age = beats.get(name, math.inf)
+        if age > SILENT_SECONDS:
+            since = f"no sign of life for {span(age)}" if age < math.inf else "never gave a sign of life"
+            yield Line(Mark.BAD, f"{name}: {since}; run `python -m workers` or `callguard up`")
+        else:
+            yield Line(Mark.GOOD, f"{name}: alive {span(age)} ago")
+
+
+def _receivers(services: Services) -> Iterator[Line]:
+    services.notifier()
+    if services.notify_urls:
+        yield Line(Mark.GOOD, f"CALLGUARD_NOTIFY_URLS: {len(services.notify_urls)} receiver(s)")
+    else:
+        yield Line(Mark.DOUBTFUL, "CALLGUARD_NOTIFY_URLS: nobody is told of warnings and trips")
+
+
+def _public_url(public_url: str) -> Iterator[Line]:
+    """Ask for our own health where Twilio would. That it fails from here need not mean that Twilio fails."""
+    address = public_url.partition("?")[0].rstrip("/") + "/healthz"
+    began = time.monotonic()
+    try:
+        with urllib.request.urlopen(address, timeout=_WAIT_SECONDS) as answer:  # noqa: S310 (checked by settings)
+            good = answer.status == 200
+    except HTTPError as error:
+        yield Line(Mark.DOUBTFUL, f"CALLGUARD_PUBLIC_URL: {address} answered {error.code}")
+        return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        yield Line(Mark.DOUBTFUL, f"CALLGUARD_PUBLIC_URL: {address} cannot be reached from here ({reason})")
+        return
+    mark = Mark.GOOD if good else Mark.DOUBTFUL
+    yield Line(mark, f"CALLGUARD_PUBLIC_URL: {address} answers in {1000 * (time.monotonic() - began):.0f} ms")
+
+
+def _twilio(services: Services, account: Account, name: str) -> Iterator[Line]:
+    began = time.monotonic()
+    page = next(services.telephony.queued_calls(account.sid))
+    took = 1000 * (time.monotonic() - began)
+    more = "" if page.is_last else " or more"
+    yield Line(Mark.GOOD, f"{name}: Twilio answers in {took:.0f} ms, {len(page.calls):,}{more} calls queued")
+
+
+def _account(services: Services, account: Account, name: str) -> Iterator[Line]:
+    now_ms = services.clock.now_ms()
+    snapshot = services.tracker.snapshot(account.sid, now_ms)
+    age = (now_ms - snapshot.polled_ms) / 1000 if snapshot.polled_ms else math.inf
+    if age > SILENT_SECONDS:
+        since = f"{span(age)} ago" if age < math.inf else "never"
+        yield Line(Mark.BAD, f"{name}: Twilio's queue was last read {since}; is a watcher running?")
+    if snapshot.paused:
+        yield Line(Mark.DOUBTFUL, f"{name}: paused; nothing trips until `callguard resume`")
+    if snapshot.called_back_ms:
+        yield Line(Mark.GOOD, f"{name}: last callback {span((now_ms - snapshot.called_back_ms) / 1000)} ago")
+    else:
+        yield Line(
+            Mark.DOUBTFUL,
+            f"{name}: no callback has ever come; do your calls set StatusCallback to "
+            f"{services.public_url.rstrip('/')}/twilio/status?",
+        )
+    yield _cps(account, snapshot.throughput.learned, name)
+
+
+def _cps(account: Account, learned: float, name: str) -> Line:
+    configured = account.policy.cps
+    if not learned:
+        return Line(Mark.DOUBTFUL, f"{name}: cps = {figure(configured)}; no queue has been seen to drain yet")
+    if disagree(configured, learned):
+        return Line(
+            Mark.BAD,
+            f"{name}: cps = {figure(configured)} is wrong: Twilio dials {figure(learned)} a second; set "
+            "CALLGUARD_POLICY__CPS, or `cps` in the account's table",
+        )
+    return Line(Mark.GOOD, f"{name}: cps = {figure(configured)}, and Twilio dials {figure(learned)} a second")
+
+
+def _shown(line: Line) -> Any:
+    sign, style = line.mark.value
+    return Text.assemble((f"{sign:>4}  ", style), line.text)
