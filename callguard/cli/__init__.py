@@ -3,6 +3,9 @@
 import click
 
 from callguard import __version__
+from callguard.cli.backtest import backtest
+from callguard.cli.campaign import campaign
+from callguard.cli.check import check
 from callguard.cli.control import pause, reset, resume
 from callguard.cli.simulate import simulate
 from callguard.cli.status import status
@@ -19,5 +22,5 @@ def main() -> None:
     """
 
 
-for command in (up, simulate, status, pause, resume, reset):
+for command in (up, check, status, pause, resume, reset, campaign, backtest, simulate):
     main.add_command(command)

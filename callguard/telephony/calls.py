@@ -1,8 +1,9 @@
 """Twilio's Calls resource. https://www.twilio.com/docs/voice/api/call-resource"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
@@ -10,16 +11,21 @@ from twilio.rest.api.v2010.account.call import CallContext, CallInstance, CallLi
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallStatus, ListedCall
-from callguard.ports import CancelReply, ListedPage, TwilioRefused, TwilioUnavailable
+from callguard.domain.history import HistoricCall
+from callguard.ports import CancelReply, ListedPage, TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.telephony.http_client import PooledHttpClient
 
 PAGE_SIZE = 1000
+
+HISTORY_TRIES = 8
+FIRST_HISTORY_PAUSE = 1.0
 
 # Never `completed`: that would hang up on people who are talking.
 CANCEL_STATUS = "canceled"
 
 _GONE_CODES = frozenset({20404, 21220})
 _NOT_FOUND = 20404
+_OUTBOUND = "outbound-api"
 
 
 class TwilioCalls:
@@ -65,6 +71,61 @@ class TwilioCalls:
             if error.code == _NOT_FOUND:
                 return CancelReply.GONE
             raise
+
+    def history(
+        self, account_sid: str, since: datetime, before: datetime, rest: Callable[[float, str], None]
+    ) -> Iterator[list[HistoricCall]]:
+        """Yield pages of the calls that Twilio began to dial from `since` on and before `before`.
+
+        Twilio filters by the start time, so calls that never had one may be missing. A page that was not served
+        is asked for again, up to `HISTORY_TRIES` times; `rest` is told how many seconds to wait first, and why.
+
+        Raises:
+            TwilioRefused, TwilioThrottled, TwilioUnavailable: the history is not whole.
+        """
+        calls = self._calls[account_sid]
+        span = {"start_time_after": since.astimezone(UTC), "start_time_before": before.astimezone(UTC)}
+        page = _patiently(lambda: calls.page(**span, page_size=PAGE_SIZE), rest)
+        while page is not None:
+            with _translated():
+                past = [_historic(call) for call in page]
+            yield past
+            page = _patiently(page.next_page, rest)
+
+
+def _patiently(ask: Callable[[], Any], rest: Callable[[float, str], None]) -> Any:
+    """Ask for a page of the past until it is there: nobody waits for it at 3 a.m."""
+    pause = FIRST_HISTORY_PAUSE
+    for left in reversed(range(HISTORY_TRIES)):
+        try:
+            with _translated():
+                return ask()
+        except (TwilioThrottled, TwilioUnavailable) as error:
+            if not left:
+                raise
+            asked = getattr(error, "retry_after", None) or 0.0
+            rest(max(pause, asked), str(error))
+            pause *= 2
+    return None
+
+
+def _historic(call: CallInstance) -> HistoricCall:
+    queue_time = str(call.queue_time)
+    return HistoricCall(
+        call_sid=call.sid or "",
+        created_ms=_unix_ms(call.date_created),
+        started_ms=_unix_ms(call.start_time),
+        ended_ms=_unix_ms(call.end_time),
+        queue_ms=int(queue_time) if queue_time.isdecimal() else None,
+        status=_status(call.status) if call.status else None,
+        is_child=(call.direction or _OUTBOUND) != _OUTBOUND,
+        from_number=getattr(call, "_from", None) or "",
+        to_number=call.to or "",
+    )
+
+
+def _unix_ms(moment: object) -> int | None:
+    return int(moment.timestamp() * 1000) if isinstance(moment, datetime) else None
 
 
 def _calls_of(account: Account, api_url: str, http_client: PooledHttpClient) -> CallList:

@@ -1,0 +1,209 @@
+"""`backtest`: an account's own history through the rules."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import BinaryIO
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from callguard.cli.backtest_report import Report, as_json, show
+from callguard.cli.call_log import CallLog, Log, LogError
+from callguard.cli.call_times import TimeReader
+from callguard.cli.services import has_account
+from callguard.cli.tried_policy import configured, with_tried
+from callguard.config.errors import ConfigurationError
+from callguard.config.settings import Settings
+from callguard.domain.backtest import Backtest, Hearing
+from callguard.domain.history import HistoryBuilder
+from callguard.domain.policy import Policy
+from callguard.domain.thresholds import tightest
+from callguard.ports import CallGuardError
+from callguard.telephony.calls import TwilioCalls
+from callguard.telephony.http_client import PooledHttpClient
+
+_BY_START = "Twilio filters by start time: calls that never had one may be missing."
+_PASSES = 3  # the trips, the measuring, the proof
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """What is to be fetched from Twilio."""
+
+    settings: Settings
+    account_sid: str
+    since: datetime
+    before: datetime
+
+
+@dataclass(slots=True)
+class _Bars:
+    """Progress on standard error, where that is a terminal."""
+
+    progress: Progress
+    console: Console = field(default_factory=lambda: Console(stderr=True))
+
+    def bar(self, title: str, total: float | None) -> Callable[[float], None]:
+        """Begin a bar and return what sets how far it is."""
+        task = self.progress.add_task(title, total=total)
+        return lambda done: self.progress.update(task, completed=done)
+
+    def steps(self, title: str, total: float) -> Callable[[float], None]:
+        """Begin a bar and return what adds to it."""
+        task = self.progress.add_task(title, total=total)
+        return lambda step: self.progress.advance(task, step)
+
+
+@click.command()
+@click.argument("file", required=False, type=click.File("rb"), metavar="[FILE.csv]")
+@click.option("--fetch", is_flag=True, help="Fetch the history from Twilio instead of reading a file.")
+@click.option("--since", metavar="TIME", help="With --fetch: calls begun from then on.")
+@click.option("--before", metavar="TIME", help="With --fetch: calls begun before then; by default now.")
+@click.option("--account", "account_sid", metavar="AC…", help="The account; only its calls count.")
+@click.option("--cps", metavar="N", help="Short for --set cps=N.")
+@click.option(
+    "--door",
+    type=click.Choice([hearing.value for hearing in Hearing]),
+    default="entrance",
+    show_default=True,
+    help="How the guard would have heard of the calls.",
+)
+@click.option("--set", "tried", multiple=True, metavar="KEY=VALUE", help="Try another value of a policy key.")
+@click.option("--timezone", default="UTC", show_default=True, help="Of times in the file that name no zone.")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+def backtest(
+    file: BinaryIO | None,
+    fetch: bool,
+    since: str | None,
+    before: str | None,
+    account_sid: str | None,
+    cps: str | None,
+    door: str,
+    tried: tuple[str, ...],
+    timezone: str,
+    wants_json: bool,
+) -> None:
+    """Replay an account's history through the rules: what would have tripped, and the tightest thresholds.
+
+    FILE.csv is Twilio's call log or a dump of its API, - is standard input. Nothing is changed anywhere, and no
+    Redis is needed. The policy is the account's configured one if there are settings, else the defaults.
+    """
+    if (file is None) is not fetch:
+        raise click.UsageError("give one of: a FILE.csv (- is standard input), or --fetch --since TIME")
+    times = TimeReader(_zone(timezone))
+    try:
+        settings, policy, whose = configured(os.environ, account_sid)
+        policy = with_tried(policy, (*((f"cps={cps}",) if cps is not None else ()), *tried))
+        with _bars() as bars:
+            builder = HistoryBuilder(policy)
+            if file is not None:
+                log = _read(file, builder, times, account_sid, bars)
+            else:
+                log = _fetched(_wanted(settings, account_sid, since, before, times), builder, bars)
+            report = _replayed(builder, policy, Hearing(door), log, whose, bars)
+    except (ConfigurationError, CallGuardError, LogError) as error:
+        raise click.ClickException(str(error)) from None
+    if wants_json:
+        click.echo(json.dumps(as_json(report), indent=2))
+    else:
+        show(report)
+
+
+def _read(file: BinaryIO, builder: HistoryBuilder, times: TimeReader, account_sid: str | None, bars: _Bars) -> Log:
+    total = os.fstat(file.fileno()).st_size if file.seekable() and file is not sys.stdin.buffer else None
+    log = CallLog(file, times, account_sid).read_into(builder, bars.bar("reading", total))
+    if account_sid is None and len(log.accounts) > 1:
+        shown = ", ".join(sid for sid, _ in log.accounts.most_common(5))
+        raise LogError(f"the file has calls of {len(log.accounts)} accounts; choose one with --account: {shown}")
+    return log
+
+
+def _wanted(
+    settings: Settings | None, account_sid: str | None, since: str | None, before: str | None, times: TimeReader
+) -> _Fetch:
+    if settings is None or not has_account(os.environ):
+        raise LogError("--fetch needs TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or CALLGUARD_CONFIG")
+    if since is None:
+        raise LogError("--fetch needs --since TIME, for example --since 2026-11-14")
+    if account_sid is None and len(settings.accounts) > 1:
+        raise LogError(f"choose one with --account: {', '.join(settings.accounts)}")
+    account_sid = account_sid or next(iter(settings.accounts))
+    if account_sid not in settings.accounts:
+        raise LogError(f"--account must be one of the configured accounts: {', '.join(settings.accounts)}")
+    # Twilio's clock may be ahead of ours, and the library writes whole seconds.
+    end = datetime.now(UTC) + timedelta(minutes=1) if before is None else _moment("--before", before, times)
+    return _Fetch(settings, account_sid, _moment("--since", since, times), end)
+
+
+def _fetched(wanted: _Fetch, builder: HistoryBuilder, bars: _Bars) -> Log:
+    http_client, log = PooledHttpClient(connections=1), Log(notes=[_BY_START])
+    calls = TwilioCalls(wanted.settings.accounts, wanted.settings.twilio_api_url, http_client)
+    done = bars.bar("fetching calls", None)
+
+    def rest(seconds: float, reason: str) -> None:
+        bars.console.print(f"{reason}; asking again in {seconds:g} s", highlight=False)
+        time.sleep(seconds)
+
+    for page in calls.history(wanted.account_sid, wanted.since, wanted.before, rest):
+        for call in page:
+            log.rows += 1
+            builder.add(call)
+        done(log.rows)
+    http_client.close()
+    return log
+
+
+def _replayed(
+    builder: HistoryBuilder, policy: Policy, hearing: Hearing, log: Log, whose: str, bars: _Bars
+) -> Report:
+    if not len(builder):
+        raise LogError("there is no outbound call to replay")
+    history = builder.build()
+    told = bars.steps("replaying", len(history) * _PASSES)
+    trips = Backtest(history, policy, hearing, progress=told).run()
+    found = tightest(history, policy, hearing, progress=told)
+    return Report(history, policy, hearing, log, builder, trips, found, whose)
+
+
+@contextmanager
+def _bars() -> Iterator[_Bars]:
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield _Bars(progress, console)
+
+
+def _zone(name: str) -> tzinfo:
+    if name.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise click.UsageError(f"--timezone {name} is not known; write for example Europe/Berlin") from None
+
+
+def _moment(option: str, text: str, times: TimeReader) -> datetime:
+    try:
+        return datetime.fromtimestamp(times.milliseconds(text) / 1000, UTC)
+    except ValueError:
+        raise LogError(
+            f"{option} {text!r} is no time; write for example 2026-11-14 or 2026-11-14T08:00Z"
+        ) from None

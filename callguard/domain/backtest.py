@@ -1,0 +1,275 @@
+"""What the guard would have done with a history: the same rules, fed as a door would have fed them."""
+
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from callguard.domain.accounts import SUSPICION_MS, Finding, State
+from callguard.domain.history import NEVER_MS, NO_TELEPHONE, History
+from callguard.domain.policy import Policy
+from callguard.domain.replay import Replay
+from callguard.domain.rules import Verdict, decide, is_quiet
+
+ALERT_POLL_MS = 1000
+"""How soon Twilio's list is read, and read again, under suspicion and while an incident is open."""
+
+PROGRESS_STEP = 8192
+
+
+class Hearing(Enum):
+    """What the guard is told of the calls.
+
+    `entrance`: each call as it is created and as it is dialled. `callback`: dialled calls only, and Twilio's list
+    where a rule asks for it. `poll`: Twilio's list only.
+    """
+
+    ENTRANCE = "entrance"
+    CALLBACK = "callback"
+    POLL = "poll"
+
+
+@dataclass(slots=True)
+class Trip:
+    """An incident that would have been.
+
+    Attributes:
+        at_ms: when the guard would have tripped.
+        finding: the rule and its figures.
+        queued: calls that were queued then and not on the `never_cancel` list.
+        cancelled: calls that would have been cancelled until its end.
+        ended_ms: when the guard would have been armed again; None if the history ends before.
+    """
+
+    at_ms: int
+    finding: Finding
+    queued: int
+    cancelled: int = 0
+    ended_ms: int | None = None
+
+
+def untold(calls: int) -> None:
+    """Tell nobody how far it is."""
+
+
+class Backtest:
+    """Plays a history through the rules, as `enforce` with `rearm = auto`, whatever the policy says of these.
+
+    A cancelled call is never dialled, and all others are dialled when they were: it keeps its slot at Twilio. The
+    cancelling takes no time. Every queued call that may be cancelled is.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        policy: Policy,
+        hearing: Hearing = Hearing.ENTRANCE,
+        *,
+        progress: Callable[[int], None] = untold,
+    ) -> None:
+        """`progress` is told now and then how many calls have been played since it was last told."""
+        self.replay = Replay(policy)
+        self.trips: list[Trip] = []
+        self.depth = 0
+        self._history, self._policy, self._progress = history, policy, progress
+        self._hears_creations = hearing is Hearing.ENTRANCE
+        self._hears_dials = hearing is not Hearing.POLL
+        self._poll_ms = round(policy.poll_seconds * 1000) if hearing is Hearing.POLL else 0
+        self._next_look_ms, self._alert_until_ms, self._busy_ms = NEVER_MS, 0, 0
+        self._unlisted: list[int] = []
+        self._unnoticed = 0
+        self._known = bytearray(len(history))
+        self._cancelled = bytearray(len(history))
+        self._created = self._departed = 0
+        self._open: Trip | None = None
+
+    def run(self) -> list[Trip]:
+        """Play it all and return the trips in order of time."""
+        history = self._history
+        for call, at_ms in enumerate(history.created_ms):
+            self._depart_before(at_ms)
+            self._enter(call, at_ms)
+            if self._created % PROGRESS_STEP == 0:
+                self._progress(PROGRESS_STEP)
+        self._progress(self._created % PROGRESS_STEP)
+        self._depart_before(NEVER_MS)
+        self._look_before(NEVER_MS)
+        self._end_if_quiet(NEVER_MS)
+        return self.trips
+
+    def judge(self, at_ms: int) -> None:
+        """Apply the rules to what is known at `at_ms`."""
+        if self._open is None and self.replay.needs_judging(at_ms):
+            self._decide(at_ms)
+
+    def heard_call(self, telephone: int, at_ms: int) -> None:
+        """Tell the rules whom a call is for."""
+        if telephone != NO_TELEPHONE:
+            self.replay.called(telephone, at_ms)
+
+    def _decide(self, at_ms: int) -> None:
+        decision = decide(self.replay.snapshot(at_ms), self._policy)
+        if decision.finding is None:
+            return
+        if decision.verdict is Verdict.TRIP:
+            self._trip(decision.finding, at_ms)
+            return
+        if self.replay.suspected(decision.finding, at_ms) and not self._hears_creations:
+            self._next_look_ms = min(self._next_look_ms, at_ms + ALERT_POLL_MS)
+            self._alert_until_ms = at_ms + SUSPICION_MS
+
+    def _enter(self, call: int, at_ms: int) -> None:
+        history = self._history
+        if self._next_look_ms < at_ms:
+            self._look_before(at_ms)
+        if self._open is not None:
+            self._end_if_quiet(at_ms)
+        self._created += 1
+        if self._hears_creations:
+            self._known[call] = 1
+            self.replay.entered((at_ms,), at_ms)
+            self.heard_call(history.telephones[call], at_ms)
+        if history.spared[call]:
+            self._hear_of_spared(call, at_ms)
+        elif self._open is not None and self._is_caught(call, at_ms):
+            self._catch(call, at_ms)
+        else:
+            self.depth += 1
+            self._wait_for_look(call, at_ms)
+        if self._hears_creations:
+            self.judge(at_ms)
+
+    def _hear_of_spared(self, call: int, at_ms: int) -> None:
+        """It counts as any other call does, but is nothing that could be cancelled."""
+        if self._hears_creations:
+            self.replay.left(1, at_ms)
+        else:
+            self._wait_for_look(call, at_ms)
+
+    def _wait_for_look(self, call: int, at_ms: int) -> None:
+        if not self._hears_creations:
+            self._unlisted.append(call)
+            self._plan_poll(at_ms)
+
+    def _plan_poll(self, at_ms: int) -> None:
+        if self._poll_ms:
+            self._next_look_ms = min(self._next_look_ms, -(-at_ms // self._poll_ms) * self._poll_ms)
+
+    def _depart_before(self, end_ms: int) -> None:
+        history, departures = self._history, self._history.departures
+        count = len(departures)
+        while self._departed < count:
+            call = departures[self._departed]
+            at_ms = history.left_ms[call]
+            if at_ms >= end_ms or at_ms == NEVER_MS:
+                return
+            if self._next_look_ms < at_ms:
+                self._look_before(at_ms)
+            self._departed += 1
+            if not self._cancelled[call]:
+                if self._open is not None:
+                    self._end_if_quiet(at_ms)
+                self._depart(call, at_ms)
+
+    def _depart(self, call: int, at_ms: int) -> None:
+        history, known = self._history, self._known[call]
+        if not history.spared[call]:
+            self.depth -= 1
+        if not self._hears_dials:
+            self._unnoticed += known and not history.spared[call]
+            self._plan_poll(at_ms)
+            return
+        if history.dialled[call]:
+            if not known:
+                self.heard_call(history.telephones[call], at_ms)
+            self.replay.dialled(at_ms)
+        if known and not history.spared[call]:
+            self.replay.left(1, at_ms)
+        self._known[call] = 1
+        self.judge(at_ms)
+
+    def _look_before(self, at_ms: int) -> None:
+        """Read Twilio's list as often as was due before `at_ms`."""
+        while self._next_look_ms < at_ms:
+            look_ms, self._next_look_ms = self._next_look_ms, NEVER_MS
+            self._end_if_quiet(look_ms)
+            self._look(look_ms)
+            if look_ms < self._alert_until_ms and self._open is None:
+                self._next_look_ms = min(self._next_look_ms, look_ms + ALERT_POLL_MS)
+
+    def _look(self, at_ms: int) -> None:
+        history = self._history
+        listed = [call for call in self._unlisted if not self._known[call] and history.left_ms[call] > at_ms]
+        self._unlisted = []
+        spared = sum(history.spared[call] for call in listed)
+        self.replay.left(self._unnoticed, at_ms)
+        self._unnoticed = 0
+        self.replay.entered([history.created_ms[call] for call in listed], at_ms)
+        self.replay.left(spared, at_ms)
+        for call in listed:
+            self._known[call] = 1
+            self.heard_call(history.telephones[call], history.created_ms[call])
+        self.judge(at_ms)
+
+    def _trip(self, finding: Finding, at_ms: int) -> None:
+        self._open = Trip(at_ms, finding, self.depth)
+        self.trips.append(self._open)
+        for call in self._queued_calls():
+            if self._open.cancelled >= self._policy.max_cancellations:
+                break
+            self.depth -= 1
+            self._cancel(call)
+            if self._known[call]:
+                self.replay.left(1, at_ms)
+        self._unlisted = [call for call in self._unlisted if not self._cancelled[call]]
+
+    def _queued_calls(self) -> list[int]:
+        """Return what is queued and may be cancelled, oldest first: calls leave in about the order they came."""
+        history, departures = self._history, self._history.departures
+        queued: list[int] = []
+        place = self._departed
+        while len(queued) < self.depth and place < len(departures):
+            call = departures[place]
+            if call < self._created and not history.spared[call] and not self._cancelled[call]:
+                queued.append(call)
+            place += 1
+        return sorted(queued)
+
+    def _is_caught(self, call: int, at_ms: int) -> bool:
+        """Whether a call of an open incident is cancelled: one that nobody reports must be found in a list."""
+        if self._open is None or self._open.cancelled >= self._policy.max_cancellations:
+            return False
+        return self._hears_creations or self._history.left_ms[call] > -(-at_ms // ALERT_POLL_MS) * ALERT_POLL_MS
+
+    def _catch(self, call: int, at_ms: int) -> None:
+        if not self._hears_creations:
+            self.replay.entered((at_ms,), at_ms)
+            self.heard_call(self._history.telephones[call], at_ms)
+        self.replay.left(1, at_ms)
+        self._cancel(call)
+
+    def _cancel(self, call: int) -> None:
+        assert self._open is not None  # noqa: S101  (only an open incident cancels)
+        self._cancelled[call] = 1
+        self._open.cancelled += 1
+
+    def _end_if_quiet(self, before_ms: int) -> None:
+        """Arm again at the moment from which it was quiet, if that was before `before_ms`."""
+        trip, policy = self._open, self._policy
+        if trip is None:
+            return
+        if self.replay.cancellable >= policy.min_backlog:
+            self._busy_ms = before_ms
+            return
+        quiet_ms, created_ms = policy.quiet_seconds * 1000, self._history.created_ms
+        too_many = int(policy.spike_rate * policy.quiet_seconds) + 1
+        at_ms = max(trip.at_ms + quiet_ms, self._busy_ms)
+        if self._created >= too_many:
+            at_ms = max(at_ms, created_ms[self._created - too_many] + quiet_ms)
+        if at_ms > before_ms:
+            return
+        lately = self._created - bisect_right(created_ms, at_ms - quiet_ms, 0, self._created)
+        cooling = replace(self.replay.snapshot(at_ms), state=State.COOLING, cooled_ms=trip.at_ms)
+        if is_quiet(cooling, policy, lately):
+            trip.ended_ms, self._open = at_ms, None
+            self.replay.rearmed()
