@@ -1,15 +1,16 @@
-"""Run every benchmark, or those that are named: `python -m tests.benchmarks [callbacks] [trip] [race]`."""
+"""Run every benchmark, or those that are named: `python -m tests.benchmarks [NAME]...`, such as `detectors`."""
 
 import os
 import platform
 import sys
 
-from tests.benchmarks import callbacks, race, trip
+from tests.benchmarks import callbacks, detectors, race, trip
 
 BENCHMARKS = {
     "callbacks": ("Callbacks per second", callbacks.measure),
     "trip": ("From the callback that crosses the line to the trip", trip.measure),
     "race": ("The sweep against the dialler", race.measure),
+    "detectors": ("False trips and delays of the rules", detectors.measure),
 }
 
 
