@@ -1,8 +1,8 @@
 """What `/twilio/status` answers, and what it hands on."""
 
-from dataclasses import replace
 import io
 import logging
+from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient

@@ -63,7 +63,7 @@ class Services:
         }
     )
 
-    def take_report(self, account: Account, events: Sequence[CallEvent], source: str) -> int:
+    def take_report(self, account: Account, events: Sequence[CallEvent], source: str) -> int:  # noqa: ARG002
         if account.sid in self.down:
             raise StoreUnavailable("no answer")
         self.reported.append((account.sid, list(events)))
