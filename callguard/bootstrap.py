@@ -143,6 +143,7 @@ class Services:
             tracker=self.tracker,
             incidents=self.incidents,
             drains=self.drains,
+            notices=self.notices,
             clock=self.clock,
             monotonic=time.monotonic,
             chores=self._chores(account),

@@ -107,7 +107,7 @@ def guarded(redis_url: str, policy: Policy, **simulated: Any) -> Iterator[Guarde
         reconciler = Reconciler(telephony, store.tracker, guard, clock, store.poll_lease, "tests")
         watch = AccountWatch(
             account, guard=guard, reconciler=reconciler, tracker=store.tracker, incidents=store.incidents,
-            drains=wakes, clock=clock, monotonic=time.monotonic,
+            drains=wakes, notices=notices, clock=clock, monotonic=time.monotonic,
         )  # fmt: skip
         drain = Drain(telephony, store.tracker, store.incidents, reconciler, clock)
         yield Guarded(account, store, twilio, telephony, notices, guard, reconciler, drain, wakes, watch)

@@ -28,6 +28,7 @@ NAMES = {
     *("callguard_poll_age_seconds", "callguard_last_callback_age_seconds"),
     *("callguard_heartbeat_age_seconds", "callguard_jobs", "callguard_redis_up"),
     *("callguard_seconds_until_queue_full", "callguard_announced_calls"),
+    "callguard_new_call_dialled_timestamp_seconds",
     *("callguard_warnings_total", "callguard_reports_total"),
 }
 Shown = dict[tuple[str, tuple[str, ...]], float]
@@ -130,6 +131,8 @@ def test_they_tell_what_was_learned_and_warned_of(guard: Services) -> None:
     assert shown["callguard_cps", (ACCOUNT_SID, "configured")] == 5
     assert shown["callguard_cps", (ACCOUNT_SID, "learned")] == 10
     assert shown["callguard_estimated_drain_seconds", (ACCOUNT_SID,)] == pytest.approx(30, abs=1)
+    dialled_at = shown["callguard_new_call_dialled_timestamp_seconds", (ACCOUNT_SID,)]
+    assert dialled_at == pytest.approx(now / 1000 + 30, abs=2)
     # 300 calls in 10 s are 30/s: two seconds of queue more in each second.
     assert shown["callguard_seconds_until_queue_full", (ACCOUNT_SID,)] == pytest.approx(86_370 / 2, rel=0.01)
     assert shown["callguard_warnings_total", (ACCOUNT_SID, "spike")] == 1

@@ -12,10 +12,11 @@ from rich.text import Text
 
 from callguard.bootstrap import Services
 from callguard.cli.services import connect, reported_store_errors
-from callguard.cli.wording import account_of, figure, span
+from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot
-from callguard.domain.drain_time import seconds_until_full
+from callguard.domain.drain_time import QUEUE_FULL_SECONDS, seconds_until_full
+from callguard.domain.incidents import summary
 from callguard.domain.throughput import disagree
 from callguard.guard.guard import describe, named
 from callguard.metrics.collector import PROCESSES
@@ -66,9 +67,7 @@ def _fields(services: Services, account: Account, now_ms: int) -> Iterator[tuple
         yield "paused", "nothing trips and nothing is cancelled until `callguard resume`"
     yield "queued", f"{snapshot.depth:,}{_apart(snapshot)}, {snapshot.phantom_slots(cps):,} phantom slots"
     yield "drain", _drain(snapshot)
-    full = seconds_until_full(snapshot.drain_seconds, reading.queued_rate, cps)
-    if full < math.inf:
-        yield "queue full in", f"{span(full)} at the present rate: then Twilio refuses new calls (error 22005)"
+    yield "queue full", _full(seconds_until_full(snapshot.drain_seconds, reading.queued_rate, cps))
     yield "rates", f"{figure(reading.queued_rate)} in/s, {figure(reading.initiated_rate)} out/s"
     yield "queue last read", _ago(snapshot.polled_ms, now_ms)
     yield "last callback", _ago(snapshot.called_back_ms, now_ms)
@@ -76,10 +75,10 @@ def _fields(services: Services, account: Account, now_ms: int) -> Iterator[tuple
         yield "open incident", f"{describe(incident.finding)}, {_ago(incident.tripped_ms, now_ms)}"
         if incident.culprits:
             yield "", f"from {named(incident.culprits)}"
-        yield "", account_of(incident)
+        yield "", summary(incident)
     elif closed := services.incidents.recent(account.sid, 1):
         yield "last incident", f"{describe(closed[0].finding)}, {_ago(closed[0].tripped_ms, now_ms)}"
-        yield "", f"{account_of(closed[0])}; closed {_ago(closed[0].closed_ms, now_ms)}: {closed[0].reason}"
+        yield "", f"{summary(closed[0])}; closed {_ago(closed[0].closed_ms, now_ms)}: {closed[0].reason}"
     else:
         yield "open incident", "none"
 
@@ -104,6 +103,14 @@ def _drain(snapshot: Snapshot) -> str:
         return "a new call is dialled at once"
     at = datetime.fromtimestamp(snapshot.horizon_ms / 1000, UTC)
     return f"{snapshot.drain_seconds:,.0f} s: a call created now is dialled at {at:%H:%M:%S} UTC"
+
+
+def _full(seconds: float) -> str:
+    if seconds == math.inf:
+        return f"not at the present rate (Twilio takes {span(QUEUE_FULL_SECONDS)} of calls)"
+    if not seconds:
+        return "yes: Twilio refuses new calls (error 22005)"
+    return f"in {span(seconds)} at the present rate; then Twilio refuses new calls (error 22005)"
 
 
 def _unread(services: Services, account: Account, now_ms: int) -> list[str]:

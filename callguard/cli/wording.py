@@ -1,6 +1,4 @@
-"""Figures and incidents in words, for terminals of 80 columns."""
-
-from callguard.domain.incidents import Incident, Outcome
+"""Figures in words, for terminals of 80 columns."""
 
 
 def figure(number: float) -> str:
@@ -13,10 +11,3 @@ def span(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
-
-
-def account_of(incident: Incident) -> str:
-    """Return what became of an incident's calls."""
-    counts = [f"{incident.count(outcome):,} {outcome.value}" for outcome in Outcome if incident.count(outcome)]
-    counts += [f"{incident.spared:,} spared"] if incident.spared else []
-    return f"{incident.found:,} found: " + ", ".join([*counts, f"{incident.remaining:,} remaining"])

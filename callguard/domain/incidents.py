@@ -70,3 +70,10 @@ class Incident:
 def incident_id(account_sid: str, generation: int) -> str:
     """Return the name of the incident that a trip to `generation` opens."""
     return f"{account_sid}-{generation}"
+
+
+def summary(incident: Incident) -> str:
+    """Return what became of an incident's calls, in words."""
+    counts = [f"{incident.count(outcome):,} {outcome.value}" for outcome in Outcome if incident.count(outcome)]
+    counts += [f"{incident.spared:,} spared"] if incident.spared else []
+    return f"{incident.found:,} found: " + ", ".join([*counts, f"{incident.remaining:,} remaining"])

@@ -41,6 +41,12 @@ CATALOGUE = {
             _ACCOUNT,
         ),
         Metric(
+            "callguard_new_call_dialled_timestamp_seconds",
+            Kind.GAUGE,
+            "When a call that is created now would be dialled, in seconds of Unix time.",
+            _ACCOUNT,
+        ),
+        Metric(
             "callguard_seconds_until_queue_full",
             Kind.GAUGE,
             "How many seconds until Twilio refuses new calls (error 22005), as the queue grows now; else +Inf.",

@@ -84,6 +84,9 @@ class GuardCollector(Collector):
             "callguard_queue_depth": {sid: shot.depth for sid, shot in shots.items()},
             "callguard_estimated_drain_seconds": {sid: shot.drain_seconds for sid, shot in shots.items()},
             "callguard_phantom_slots": {sid: shot.phantom_slots(cps[sid]) for sid, shot in shots.items()},
+            "callguard_new_call_dialled_timestamp_seconds": {
+                sid: shot.now_ms / 1000 + shot.drain_seconds for sid, shot in shots.items()
+            },
             "callguard_seconds_until_queue_full": {
                 sid: seconds_until_full(shots[sid].drain_seconds, reading.queued_rate, cps[sid])
                 for sid, reading in read.items()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot, State
+from callguard.domain.incidents import summary
 from callguard.domain.policy import Mode, Rearm
 from callguard.domain.rules import is_quiet, warnings
 from callguard.guard.guard import Guard
@@ -14,6 +15,9 @@ from callguard.ports import (
     Clock,
     DrainQueue,
     IncidentBook,
+    Notice,
+    NoticeKind,
+    Notices,
     TwilioRefused,
     TwilioThrottled,
     TwilioUnavailable,
@@ -38,6 +42,7 @@ class AccountWatch:
         tracker: CallTracker,
         incidents: IncidentBook,
         drains: DrainQueue,
+        notices: Notices,
         clock: Clock,
         monotonic: Callable[[], float],
         chores: Sequence[Callable[[Snapshot], None]] = (),
@@ -49,6 +54,7 @@ class AccountWatch:
         self._tracker = tracker
         self._incidents = incidents
         self._drains = drains
+        self._notices = notices
         self._clock = clock
         self._monotonic = monotonic
         self._chores = chores
@@ -136,6 +142,8 @@ class AccountWatch:
         if snapshot.cancellable and self._incidents.reopen(self.account.sid, snapshot.generation):
             self._drains.wake(self.account.sid, snapshot.generation)
             return
+        if snapshot.capped:
+            self._tell_of_cap(snapshot)
         if policy.rearm is Rearm.MANUAL or snapshot.capped:
             return
         lately = self._tracker.queued_since(self.account.sid, policy.quiet_seconds, snapshot.now_ms)
@@ -144,6 +152,21 @@ class AccountWatch:
         reason = f"quiet for {policy.quiet_seconds} s"
         if self._incidents.rearm(self.account.sid, snapshot.generation, reason, snapshot.now_ms, force=False):
             _log.warning("account %s armed again: %s%s", self.account.sid, reason, _mode_note(policy.mode))
+            self._tell_of_arming(reason, snapshot.now_ms)
+
+    def _tell_of_cap(self, snapshot: Snapshot) -> None:
+        sid, cap = self.account.sid, self.account.policy.max_cancellations
+        text = (
+            f"the drain has stopped at max_cancellations = {cap:,}; {snapshot.cancellable:,} calls are still "
+            "queued. Look at `callguard status`; `callguard reset` arms the guard again"
+        )
+        notice = Notice(sid, NoticeKind.CAPPED, text, snapshot.now_ms)
+        self._notices.post(notice, once=f"capped:{snapshot.generation}")
+
+    def _tell_of_arming(self, reason: str, now_ms: int) -> None:
+        closed = self._incidents.recent(self.account.sid, 1)
+        text = f"armed again: {reason}" + (f"; {summary(closed[0])}" if closed else "")
+        self._notices.post(Notice(self.account.sid, NoticeKind.ARMED, text, now_ms))
 
 
 def _mode_note(mode: Mode) -> str:

@@ -8,7 +8,7 @@ import pytest
 from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.policy import Mode, Rearm
-from callguard.ports import Door
+from callguard.ports import Door, NoticeKind
 from callguard.watch import account_watch
 from tests.calls import call_sid
 from tests.guarded import SID, Guarded, guarded, trip_at
@@ -160,3 +160,39 @@ def test_a_paused_account_is_watched_but_not_touched(redis_url: str) -> None:
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
+
+
+def test_people_hear_of_the_trip_and_of_the_arming(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=1, quiet_seconds=1)) as g:
+        g.queue_calls(60)
+        g.trip()
+        g.drain.run(g.account, 1, "me")
+        ticking(g, lambda: state(g) is State.ARMED, "the guard is armed again")
+
+        told = {notice.kind: notice.text for notice in g.notices.posted}
+        assert "TRIPPED: rule spike" in told[NoticeKind.TRIPPED]
+        assert "from +1555***00 (100 %)" in told[NoticeKind.TRIPPED]
+        assert "armed again: quiet for 1 s" in told[NoticeKind.ARMED]
+        assert "cancelled" in told[NoticeKind.ARMED]
+
+
+def test_people_hear_that_the_cap_was_reached(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=1, quiet_seconds=1, max_cancellations=20)) as g:
+        g.queue_calls(60)
+        g.trip()
+        g.drain.run(g.account, 1, "me")
+        ticking(g, lambda: NoticeKind.CAPPED in [n.kind for n in g.notices.posted], "somebody is told")
+
+        assert state(g) is State.COOLING
+
+
+def test_it_polls_each_second_once_a_rule_is_half_way(redis_url: str) -> None:
+    """Twelve of twenty calls: nothing trips, but the next look comes soon."""
+    with guarded(redis_url, trip_at(cps=1, poll_seconds=3600)) as g:
+        g.watch.tick()
+        lists = g.truth().requests.lists
+        for number in range(12):
+            g.guard.take(g.account, [CallEvent(call_sid(number), CallStatus.QUEUED, _now())], Door.REPORT)
+
+        ticking(g, lambda: g.truth().requests.lists > lists, "Twilio's list is read")
+        assert state(g) is State.ARMED
