@@ -4,13 +4,15 @@ import os
 import platform
 import sys
 
-from tests.benchmarks import callbacks, detectors, race, trip
+from tests.benchmarks import accuracy, backtest, callbacks, detectors, race, trip
 
 BENCHMARKS = {
     "callbacks": ("Callbacks per second", callbacks.measure),
     "trip": ("From the callback that crosses the line to the trip", trip.measure),
     "race": ("The sweep against the dialler", race.measure),
+    "accuracy": ("The drain estimate against the true queue", accuracy.measure),
     "detectors": ("False trips and delays of the rules", detectors.measure),
+    "backtest": ("A million calls replayed", backtest.measure),
 }
 
 

@@ -10,7 +10,7 @@ from tests.benchmarks.detectors.wanted import RULES
 
 def add_quiet_days(report: Report, queues: dict[float, list[RateQueue]]) -> None:
     """Add the false trips."""
-    names = "".join(f"{rule.value:>9}" for rule in RULES)
+    names = "".join(f"{rule.value:>10}" for rule in RULES)
     report.say(
         f"False trips in {DAYS * len(EVALUATION_SEEDS)} days (asked Twilio without a trip; warnings a day);"
         " wanted: no trip",
@@ -24,7 +24,7 @@ def add_quiet_days(report: Report, queues: dict[float, list[RateQueue]]) -> None
 
 def _quiet_line(report: Report, door: Door, cps: float, found: QuietDays) -> str:
     marks = [report.want(met=not found.trips[rule]) for rule in RULES]
-    cells = "".join(f"{_trips(found, rule):>9}" for rule in RULES)
+    cells = "".join(f"{_trips(found, rule):>10}" for rule in RULES)
     days = DAYS * len(EVALUATION_SEEDS)
     warned = ", ".join(f"{rule.value} {found.warnings[rule] / days:.2g}" for rule in RULES if found.warnings[rule])
     return f"{door.value:9}{cps:4g} {cells}   {warned or '-'}{'   MISSED' if 'MISSED' in marks else ''}"
