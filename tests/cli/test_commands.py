@@ -4,29 +4,19 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from callguard.cli import main
 from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.throughput import Throughput
+from tests.cli.running import environ, run
 from tests.conftest import ACCOUNT_SID, Store
 
 FINDING = Finding(Rule.SPIKE, 70.5, 65, "spike_burst", 1_000)
 
 
-@pytest.fixture(autouse=True)
-def environ(monkeypatch: pytest.MonkeyPatch, redis_url: str, tmp_path: Path) -> None:
-    """The settings of a running guard, but for the public URL, which these commands do not need."""
-    monkeypatch.setenv("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
-    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "a" * 32)
-    monkeypatch.setenv("CALLGUARD_REDIS_URL", redis_url)
-    monkeypatch.setenv("CALLGUARD_DATA_DIR", str(tmp_path))
-    monkeypatch.delenv("CALLGUARD_CONFIG", raising=False)
+__all__ = ["environ"]
 
-
-def run(*words: str) -> Result:
-    return CliRunner().invoke(main, words)
+pytestmark = pytest.mark.usefixtures("environ")
 
 
 def now_ms() -> int:

@@ -1,0 +1,87 @@
+"""`campaign` as a person uses it."""
+
+import re
+import time
+
+import pytest
+
+from callguard.config.accounts import Account
+from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.policy import Policy
+from callguard.ports import Door, NoticeKind
+from callguard.store.notices import RedisNotices
+from tests.calls import call_sid
+from tests.cli.running import environ, run
+from tests.conftest import ACCOUNT_SID, Store
+
+__all__ = ["environ"]
+
+pytestmark = pytest.mark.usefixtures("environ")
+NUMBER = "+15550001111"
+
+
+def call_from(number: str, count: int, store: Store) -> None:
+    """Create calls from a number."""
+    sender = Account(ACCOUNT_SID, ("a" * 32,)).marks.sender(number)
+    now = time.time_ns() // 1_000_000
+    news = [CallEvent(call_sid(n), CallStatus.QUEUED, now, sender=sender) for n in range(count)]
+    store.tracker.observe(ACCOUNT_SID, news, Policy(), now, Door.REPORT)
+
+
+def test_a_campaign_is_announced_listed_and_ended(store: Store) -> None:
+    said = run("campaign", ACCOUNT_SID, "--calls", "3", "--from", NUMBER, "--until", "2h")
+    assert said.exit_code == 0, said.output
+    assert "3 calls from +1555***11 are announced until" in said.output
+    assert NUMBER not in said.output
+
+    call_from(NUMBER, 5, store)
+    listed = run("campaign").output
+    (name,) = re.findall(r"^([0-9a-f]{8})  3 of 3 calls from \+1555\*\*\*11, until", listed, re.MULTILINE)
+
+    ended = run("campaign", "--end", name)
+    assert f"{name} has ended: 3 of 3 calls came." in ended.output
+    assert "over since" in run("campaign").output
+    assert run("campaign", "--end", name).exit_code == 1
+
+
+def test_beginning_and_end_are_told(store: Store, redis_url: str) -> None:
+    run("campaign", "--calls", "10", "--until", "1h")
+    run("campaign", "--end", store.campaigns.campaigns(ACCOUNT_SID)[0].id)
+
+    notices = RedisNotices(store.campaigns._redis, store.campaigns._scripts).waiting(10)
+    told = [notice.text for _, notice in notices if notice.kind is NoticeKind.CAMPAIGN]
+    assert [text.split()[2] for text in told] == ["announced", "ended:"]
+    assert "from any number" in told[0]
+
+
+def test_several_numbers_are_several_campaigns(store: Store) -> None:
+    run("campaign", "--calls", "10", "--from", NUMBER, "--from", "+15550002222", "--until", "1h")
+
+    assert {c.sender_shown for c in store.campaigns.campaigns(ACCOUNT_SID)} == {"+1555***11", "+1555***22"}
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--calls", "5"), "--until"),
+        (("--from", NUMBER), "--calls"),
+        (("--calls", "0", "--until", "2h"), "--calls"),
+        (("--calls", "5", "--until", "yesterday"), "2026-11-21T18:00+01:00"),
+        (("--calls", "5", "--until", "2020-01-01T00:00Z"), "in the future"),
+        (("--calls", "5", "--until", "8d"), "7 days"),
+        (("--calls", "5", "--from", "5550001111", "--until", "2h"), "--from"),
+        (("--calls", "5", "--from", "+1555*", "--until", "2h"), "prefix"),
+        (("--end", "nonsense"), "no open campaign nonsense"),
+        (("AC" + "f" * 32, "--calls", "5", "--until", "2h"), ACCOUNT_SID),
+    ],
+)
+def test_what_is_wrong_is_said(store: Store, words: tuple[str, ...], complaint: str) -> None:
+    result = run("campaign", *words)
+
+    assert result.exit_code != 0
+    assert complaint in result.output
+    assert store.campaigns.campaigns(ACCOUNT_SID) == []
+
+
+def test_without_campaigns_it_says_so(store: Store) -> None:
+    assert "has had no campaigns" in run("campaign").output

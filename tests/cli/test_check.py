@@ -1,0 +1,96 @@
+"""`check` as a newcomer uses it, beside a simulated Twilio."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.policy import Policy
+from callguard.domain.throughput import Throughput
+from callguard.ports import Door
+from callguard.simulator import AccountConfig, RunningSimulator, SimulatorConfig, running
+from tests.calls import call_sid
+from tests.cli.running import environ, run
+from tests.conftest import ACCOUNT_SID, Store
+
+__all__ = ["environ"]
+
+pytestmark = pytest.mark.usefixtures("environ")
+
+
+@pytest.fixture
+def twilio(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
+    account = AccountConfig(sid=ACCOUNT_SID, auth_token="a" * 32, latency=0.0)
+    with running(SimulatorConfig(accounts=(account,))) as twilio:
+        monkeypatch.setenv("CALLGUARD_TWILIO_API_URL", twilio.url)
+        yield twilio
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def all_is_well(store: Store, learned: float = 1.0) -> None:
+    now = now_ms()
+    store.tracker.polled(ACCOUNT_SID, Policy(), now, None, Throughput(learned=learned))
+    store.tracker.observe(
+        ACCOUNT_SID, [CallEvent(call_sid(1), CallStatus.COMPLETED, now)], Policy(), now, Door.CALLBACK
+    )
+    for process in ("watcher", "cancel-worker"):
+        store.heartbeats.beat(process, now)
+
+
+def test_a_guard_in_order(store: Store, twilio: RunningSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    all_is_well(store)
+    monkeypatch.setenv("CALLGUARD_NOTIFY_URLS", "https://chat.example.com/hook")
+
+    result = run("check")
+
+    assert result.exit_code == 0, result.output
+    assert "BAD" not in result.output
+    for said in ("Twilio answers in", "watcher: alive", "last callback", "cps = 1, and Twilio dials 1 a second"):
+        assert said in result.output
+
+
+def test_nothing_runs(store: Store, twilio: RunningSimulator) -> None:
+    result = run("check")
+
+    assert result.exit_code == 1
+    for said in ("watcher: never gave a sign of life", "last read never", "no callback has ever come"):
+        assert said in result.output
+    assert "nobody is told of warnings" in result.output
+
+
+def test_a_wrong_cps_is_bad(store: Store, twilio: RunningSimulator) -> None:
+    all_is_well(store, learned=5.0)
+
+    result = run("check")
+
+    assert result.exit_code == 1
+    assert "cps = 1 is wrong: Twilio dials 5 a second; set CALLGUARD_POLICY__CPS" in result.output
+
+
+def test_wrong_credentials_are_named(
+    store: Store, twilio: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_is_well(store)
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "b" * 32)
+
+    result = run("check")
+
+    assert result.exit_code == 1
+    assert "Twilio answered 401 to a list; check TWILIO_AUTH_TOKEN" in result.output
+
+
+def test_a_receiver_that_nobody_knows_is_bad(
+    store: Store, twilio: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_is_well(store)
+    monkeypatch.setenv("CALLGUARD_NOTIFY_URLS", "carrierpigeon://a-secret-loft")
+
+    result = run("check")
+
+    assert result.exit_code == 1
+    assert "CALLGUARD_NOTIFY_URLS" in result.output
+    assert "a-secret-loft" not in result.output

@@ -1,0 +1,42 @@
+"""Moments as people write them."""
+
+from datetime import UTC, datetime, timedelta
+
+import click
+import pytest
+
+from callguard.cli.moments import Moment
+
+
+def read(text: str) -> datetime:
+    moment = Moment().convert(text, None, None)
+    assert moment.tzinfo is UTC
+    return moment
+
+
+@pytest.mark.parametrize(("text", "ahead"), [("90m", 90), ("2h", 120), ("+2h", 120), ("1d", 1440)])
+def test_a_span_is_from_now(text: str, ahead: int) -> None:
+    assert abs(read(text) - datetime.now(UTC) - timedelta(minutes=ahead)) < timedelta(seconds=5)
+
+
+def test_a_clock_time_is_the_next_one() -> None:
+    for hour in range(24):
+        moment = read(f"{hour}:30")
+
+        assert timedelta() < moment - datetime.now(UTC) <= timedelta(hours=25)
+        assert (moment.astimezone().hour, moment.astimezone().minute) == (hour, 30)
+
+
+def test_a_zone_is_kept_to() -> None:
+    assert read("2026-11-21T18:00+01:00") == datetime(2026, 11, 21, 17, tzinfo=UTC)
+    assert read("2026-11-21T18:00Z") == datetime(2026, 11, 21, 18, tzinfo=UTC)
+
+
+def test_without_a_zone_the_machines_own_counts() -> None:
+    assert read("2026-11-21 18:00") == datetime(2026, 11, 21, 18).astimezone()
+
+
+@pytest.mark.parametrize("text", ["", "soon", "25:00", "2h30", "-2h", "2026-13-01", "h"])
+def test_anything_else_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="18:00, 2h"):
+        read(text)
