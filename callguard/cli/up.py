@@ -182,7 +182,8 @@ def _addresses(public_url: str, host: str, port: int) -> str:
     return (
         f"  status callbacks  {callback_address(public_url)}\n"
         f"  metrics           http://{host}:{port}/metrics\n"
-        f"  health            http://{host}:{port}/healthz and /readyz"
+        f"  health            http://{host}:{port}/healthz and /readyz\n"
+        f"  operator API      http://{host}:{port}/api/accounts"
     )
 
 
