@@ -9,9 +9,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from callguard.config.accounts import Account
 from callguard.ports import StoreUnavailable
 from callguard.web.batch_reading import BatchReading, read
+from callguard.web.bodies import read_body
 from callguard.web.event_fields import OTHER_ACCOUNT
 from callguard.web.event_services import EventServices
-from callguard.web.form import BODY_SECONDS
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.uncounted import UncountedResults
 
@@ -60,7 +60,7 @@ class EventReception:
         if request.mimetype not in _MEDIA_TYPES:
             return self._refuse(signer, EventResult.UNSUPPORTED_MEDIA_TYPE, 415)
         try:
-            body = _read_body(request)
+            body = read_body(request, MOST_BODY_BYTES)
         except RequestEntityTooLarge:
             return self._refuse(signer, EventResult.TOO_LARGE, 413)
         if authenticator.verify_json(raw_query, body, headers) != signer:
@@ -110,25 +110,3 @@ class EventReception:
             self._services.refuse_report(account_sid, SOURCE, result.value)
         except StoreUnavailable:
             self._uncounted.remember(account_sid, result.value)
-
-
-def _read_body(request: Request) -> bytes:
-    """Return the body; empty if its sender left amid it, or was silent for `BODY_SECONDS`.
-
-    Raises:
-        RequestEntityTooLarge: more than `MOST_BODY_BYTES`, by its own account or counted.
-    """
-    request.max_content_length = MOST_BODY_BYTES
-    connection = request.environ.get("gunicorn.socket")
-    if connection is not None:
-        connection.settimeout(BODY_SECONDS)
-    try:
-        return request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        raise
-    except Exception:
-        # Each server has its own errors for a broken connection or chunk. None of it would fit the signature.
-        return b""
-    finally:
-        if connection is not None:
-            connection.settimeout(None)

@@ -432,6 +432,14 @@ def test_a_megabyte_is_read_and_a_byte_more_is_not() -> None:
     assert services.refused == [(SID, "event_streams", "too_large")]
 
 
+def test_a_body_that_does_not_say_its_length_is_bounded_too() -> None:
+    services = EventServices()
+    body, chunked = json.dumps([created()]).encode(), {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+
+    assert send(services, body.ljust(MOST_BODY_BYTES), environ=chunked).status_code == 200
+    assert send(services, body.ljust(MOST_BODY_BYTES + 1), environ=chunked).status_code == 413
+
+
 class Body(io.BytesIO):
     """A body that knows whether it was read."""
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Vali
 
 from callguard.config.never_cancel import number
 from callguard.domain.campaigns import MOST_CAMPAIGN_SECONDS, Campaign
-from callguard.web.api.bodies import now_of
+from callguard.web.api.json_bodies import now_of
 from callguard.web.api.moments import unix_ms, utc
 
 MOST_CALLS = 1_000_000

@@ -13,9 +13,9 @@ from callguard.domain.numbers import masked
 from callguard.ports import Notice, StoreUnavailable
 from callguard.watch.housekeeping import beginning, ending
 from callguard.web.api.accounts import ACCOUNT_PATH
-from callguard.web.api.bodies import BadBody, checked, read_json
 from callguard.web.api.campaign_views import CampaignList, CampaignView, NewCampaign, view_of
 from callguard.web.api.errors import Refused, unavailable
+from callguard.web.api.json_bodies import BadBody, checked, read_json
 from callguard.web.api.routes import Route, answer, known_account
 from callguard.web.api.services import ApiServices
 

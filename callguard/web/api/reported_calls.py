@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.drain_time import MOST_QUEUE_MS
 from callguard.domain.parties import PartyMarks
-from callguard.web.api.bodies import now_of
+from callguard.web.api.json_bodies import now_of
 from callguard.web.api.moments import unix_ms
 from callguard.web.callback_parser import FRESH_MS, MOST_AHEAD_MS, STALE_MS
 

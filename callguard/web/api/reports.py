@@ -7,8 +7,8 @@ from flask import Response, request
 
 from callguard.domain.calls import CallEvent
 from callguard.ports import StoreUnavailable
-from callguard.web.api.bodies import BadBody, checked, read_json
 from callguard.web.api.errors import BASE_PATH, Problem, Refused
+from callguard.web.api.json_bodies import BadBody, checked, read_json
 from callguard.web.api.reported_calls import CreatedCalls, ReportedCall, ReportOutcome
 from callguard.web.api.routes import Route, answer
 from callguard.web.api.services import ApiServices

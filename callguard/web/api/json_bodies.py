@@ -1,4 +1,4 @@
-"""JSON bodies: bounded, read without waiting for ever, checked by a model."""
+"""JSON bodies, checked by a model."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -11,7 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from callguard.ports import CallGuardError
 from callguard.web.api.errors import MOST_PROBLEMS, Problem, Refused
-from callguard.web.form import BODY_SECONDS
+from callguard.web.bodies import read_body
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -35,32 +35,12 @@ def read_json(request: Request, most_bytes: int) -> Any:
     if request.mimetype != "application/json":
         raise Refused(415, "unsupported_media_type", "send JSON, with Content-Type: application/json")
     try:
-        body = _read(request, most_bytes + 1)
-        if len(body) > most_bytes:  # Werkzeug cuts a body off that did not say its length
-            raise RequestEntityTooLarge
-        return from_json(body, allow_inf_nan=False)
+        return from_json(read_body(request, most_bytes), allow_inf_nan=False)
     except RequestEntityTooLarge:
         message = f"the body may have {most_bytes:,} bytes at most; send it in parts"
         raise Refused(413, "too_large", message) from None
     except ValueError:
         raise Refused(400, "bad_json", "the body is not JSON in UTF-8; check its quotes and commas") from None
-
-
-def _read(request: Request, most_bytes: int) -> bytes:
-    """Return the body; empty if its sender left amid it, or was silent for `BODY_SECONDS`."""
-    request.max_content_length = most_bytes
-    connection = request.environ.get("gunicorn.socket")
-    if connection is not None:
-        connection.settimeout(BODY_SECONDS)
-    try:
-        return request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        raise
-    except Exception:  # each server has its own errors for a broken connection or chunk
-        return b""
-    finally:
-        if connection is not None:
-            connection.settimeout(None)
 
 
 def checked(model: type[Body], value: Any, now_ms: int) -> Body:
