@@ -30,6 +30,10 @@ class StoreUnavailable(CallGuardError):
     retryable = True
 
 
+class TooManyCampaigns(CallGuardError):
+    """No further campaign can be announced for the account."""
+
+
 class TwilioUnavailable(CallGuardError):
     """Twilio did not answer, or answered 5xx. Whether the request was carried out is unknown."""
 
@@ -107,8 +111,14 @@ class CallTracker(Protocol):
     ) -> Observation:
         """Count each event once and return the account's snapshot. `events` are in order of time."""
 
-    def retire(self, account_sid: str, call_sids: Sequence[str], now_ms: int) -> int:
-        """Take calls that Twilio no longer lists out of the mirror; return how many were in it."""
+    def retire(self, account_sid: str, call_sids: Sequence[str], now_ms: int, *, were_dialled: bool = True) -> int:
+        """Take calls that Twilio no longer lists out of the mirror; return how many were in it.
+
+        `were_dialled` is False for calls that cannot have been: somebody has cancelled them, their slots stay.
+        """
+
+    def oldest_ms(self, account_sid: str) -> int | None:
+        """Return when the oldest call of the mirror was created; None for an empty mirror."""
 
     def polled(
         self,
@@ -163,13 +173,16 @@ class Campaigns(Protocol):
     """The announced campaigns of every account."""
 
     def announce(self, account_sid: str, campaign: Campaign) -> None:
-        """Record a campaign; from now on its calls are counted apart."""
+        """Record a campaign; from now on its calls are counted apart. May raise `TooManyCampaigns`."""
 
     def campaigns(self, account_sid: str) -> list[Campaign]:
         """Return the campaigns of the last 30 days, the latest first."""
 
     def end_campaign(self, account_sid: str, campaign_id: str, now_ms: int) -> Campaign | None:
-        """End a campaign and return it as it ended; None if there is no such campaign, or it had ended."""
+        """End a campaign and return it as it ended, now or before; None if there is no such campaign."""
+
+    def release(self, account_sid: str) -> int:
+        """Take the queued calls of campaigns for any other calls, which may be cancelled; return how many."""
 
 
 class PollLease(Protocol):

@@ -35,6 +35,7 @@ _COLUMNS = {
     "ended": ("endtime", "endtimeutc", "endedat"),
     "queue": ("queuetime", "queuetimems"),
 }
+_LONG_NUMBER = re.compile(r"\d{5,}")  # a line of data, taken for the header, may hold telephone numbers
 _STATUSES = {status.value: status for status in CallStatus}
 
 
@@ -84,7 +85,10 @@ class CallLog:
         """
         log, first = Log(), self._text.readline()
         reader = csv.reader(_lines(first, self._text), delimiter=_delimiter(first), strict=False)
-        header = next(reader, [])
+        try:
+            header = next(reader, [])
+        except csv.Error as error:
+            raise LogError(f"the first line is not one of a CSV file: {error}") from None
         columns = _columns(header)
         log.shows_queue = _show_queue(columns)
         row = _RowReader(columns, len(header), self._times)
@@ -170,7 +174,8 @@ def _columns(header: Sequence[str]) -> dict[str, int]:
         shown = ", ".join(name.strip()[:40] for name in header[:20]) if header else "nothing: the file is empty"
         raise LogError(
             "the first line must name the columns, and none of them is a time.\n"
-            f"Found: {shown}\nMissing: Date Created, or else Start Time\nA file that works:\n{EXAMPLE}"
+            f"Found: {_LONG_NUMBER.sub('***', shown)}\n"
+            f"Missing: Date Created, or else Start Time\nA file that works:\n{EXAMPLE}"
         )
     return found
 

@@ -13,7 +13,8 @@ from callguard.config.accounts import Account
 from callguard.config.never_cancel import number
 from callguard.domain.campaigns import MOST_CAMPAIGN_SECONDS, Campaign
 from callguard.domain.numbers import masked
-from callguard.watch.housekeeping import beginning, ending
+from callguard.ports import TooManyCampaigns
+from callguard.watch.housekeeping import beginning, ending, once_for
 
 
 @click.command()
@@ -22,12 +23,18 @@ from callguard.watch.housekeeping import beginning, ending
 @click.option("--from", "numbers", multiple=True, metavar="NUMBER", help="Their From; without it any number.")
 @click.option("--until", type=Moment(), metavar="TIME", help="When it expires: 18:00, 2h, or 2026-11-21T18:00Z.")
 @click.option("--end", "ended_id", metavar="ID", help="End a campaign now.")
+@click.option(
+    "--release",
+    is_flag=True,
+    help="With --end: let the queued calls of all campaigns count as any other, so that they may be cancelled.",
+)
 def campaign(
     account_sid: str | None,
     calls: int | None,
     numbers: tuple[str, ...],
     until: datetime | None,
     ended_id: str | None,
+    release: bool,
 ) -> None:
     """Announce a campaign, end one, or list those of the last 30 days.
 
@@ -36,17 +43,21 @@ def campaign(
     """
     if calls is None and (numbers or until):
         raise click.UsageError("--calls says how many calls will come; it is missing")
+    if ended_id is not None and calls is not None:
+        raise click.UsageError("--end ends a campaign and --calls announces one; give one of them")
+    if release and ended_id is None:
+        raise click.UsageError("--release goes with --end ID")
     services = connect()
     account = chosen_account(services, account_sid)
     with reported_store_errors():
         if ended_id is not None:
-            _end(services, account, ended_id)
+            _end(services, account, ended_id, release=release)
         elif calls is None:
             _list(services, account)
         elif until is None:
             raise click.UsageError("--until says when the campaign expires; it is missing, for example --until 2h")
         else:
-            _announce(services, account, calls, [_checked(n) for n in numbers], until)
+            _announce(services, account, calls, [_checked(n) for n in dict.fromkeys(numbers)], until)
 
 
 def _checked(text: str) -> str:
@@ -74,18 +85,24 @@ def _announce(services: Services, account: Account, calls: int, numbers: list[st
             until_ms=until_ms,
             announced_by="command line",
         )
-        services.campaigns.announce(account.sid, announced)
+        try:
+            services.campaigns.announce(account.sid, announced)
+        except TooManyCampaigns as error:
+            raise click.ClickException(str(error)) from error
         services.notices.post(beginning(account.sid, announced))
         click.echo(f"{announced.id}: {calls:,} calls {_of(announced)} are announced until {_utc(until_ms)}.")
     click.echo("They trip nothing. `callguard campaign` lists them; --end ID ends one.")
 
 
-def _end(services: Services, account: Account, campaign_id: str) -> None:
+def _end(services: Services, account: Account, campaign_id: str, *, release: bool) -> None:
     ended = services.campaigns.end_campaign(account.sid, campaign_id, services.clock.now_ms())
     if ended is None:
-        raise click.ClickException(f"{account.sid} has no open campaign {campaign_id}: see `callguard campaign`.")
-    services.notices.post(ending(account.sid, ended))
+        raise click.ClickException(f"{account.sid} has no campaign {campaign_id}: see `callguard campaign`.")
+    services.notices.post(ending(account.sid, ended), once=once_for(ended))
     click.echo(f"{ended.id} has ended: {ended.came:,} of {ended.calls:,} calls came.")
+    if release:
+        count = services.campaigns.release(account.sid)
+        click.echo(f"{count:,} announced calls that are queued count as any other now, and may be cancelled.")
 
 
 def _list(services: Services, account: Account) -> None:

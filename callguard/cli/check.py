@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 
@@ -16,7 +17,8 @@ from rich.console import Console
 from rich.text import Text
 
 from callguard.bootstrap import Services
-from callguard.cli.services import connect
+from callguard.cli.services import NO_PUBLIC_URL, connect
+from callguard.cli.up import callback_address
 from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
 from callguard.domain.throughput import disagree
@@ -118,6 +120,9 @@ def _receivers(services: Services) -> Iterator[Line]:
 
 def _public_url(public_url: str) -> Iterator[Line]:
     """Ask for our own health where Twilio would. That it fails from here need not mean that Twilio fails."""
+    if public_url == NO_PUBLIC_URL:
+        yield Line(Mark.DOUBTFUL, "CALLGUARD_PUBLIC_URL is not set here, so signatures were not looked at")
+        return
     address = public_url.partition("?")[0].rstrip("/") + "/healthz"
     began = time.monotonic()
     try:
@@ -126,7 +131,7 @@ def _public_url(public_url: str) -> Iterator[Line]:
     except HTTPError as error:
         yield Line(Mark.DOUBTFUL, f"CALLGUARD_PUBLIC_URL: {address} answered {error.code}")
         return
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         yield Line(Mark.DOUBTFUL, f"CALLGUARD_PUBLIC_URL: {address} cannot be reached from here ({reason})")
         return
@@ -156,10 +161,14 @@ def _account(services: Services, account: Account, name: str) -> Iterator[Line]:
     else:
         yield Line(
             Mark.DOUBTFUL,
-            f"{name}: no callback has ever come; do your calls set StatusCallback to "
-            f"{services.public_url.rstrip('/')}/twilio/status?",
+            f"{name}: no callback has ever come; do your calls set StatusCallback to {_callback(services)}?",
         )
     yield _cps(account, snapshot.throughput.learned, name)
+
+
+def _callback(services: Services) -> str:
+    known = services.public_url != NO_PUBLIC_URL
+    return callback_address(services.public_url) if known else "CALLGUARD_PUBLIC_URL and /twilio/status"
 
 
 def _cps(account: Account, learned: float, name: str) -> Line:

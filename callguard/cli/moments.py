@@ -20,7 +20,10 @@ class Moment(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         now = datetime.now().astimezone()
-        moment = _span(value, now) or _clock_time(value, now) or _iso(value)
+        try:
+            moment = _span(value, now) or _clock_time(value, now) or _iso(value)
+        except OverflowError:
+            moment = None
         if moment is None:
             self.fail(
                 f"{value!r} is no time. Write for example 18:00, 2h, 2026-11-21T18:00 or 2026-11-21T18:00+01:00.",
@@ -42,12 +45,13 @@ def _clock_time(text: str, now: datetime) -> datetime | None:
         moment = datetime.combine(now.date(), datetime.strptime(text, "%H:%M").time())  # noqa: DTZ007 (local)
     except ValueError:
         return None
-    local = moment.astimezone()
-    return local if local > now else (moment + timedelta(days=1)).astimezone()
+    # In autumn an hour comes twice: `fold` is the second one.
+    candidates = (moment, moment.replace(fold=1), moment + timedelta(days=1))
+    return next(local for candidate in candidates if (local := candidate.astimezone()) > now)
 
 
 def _iso(text: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(text).astimezone()
+        return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
         return None

@@ -17,7 +17,7 @@ from callguard.config.settings import Settings, load_settings
 from callguard.ports import CallGuardError, StoreUnavailable
 
 # Commands check no signature, so they need no address that Twilio could reach.
-_NO_PUBLIC_URL = "http://127.0.0.1"
+NO_PUBLIC_URL = "http://127.0.0.1"
 _CONNECT_SECONDS = 1.0
 
 
@@ -51,7 +51,7 @@ def reported_store_errors() -> Iterator[None]:
 def _settings() -> Settings:
     environ = dict(os.environ)
     if not environ.get("CALLGUARD_PUBLIC_URL", "").strip():
-        environ["CALLGUARD_PUBLIC_URL"] = _NO_PUBLIC_URL
+        environ["CALLGUARD_PUBLIC_URL"] = NO_PUBLIC_URL
     if has_account(environ):
         settings = load_settings(environ)
         return settings if settings.redis_url is not None else _with_embedded(settings, settings.data_dir)
@@ -68,7 +68,8 @@ def _with_embedded(settings: Settings, folder: Path) -> Settings:
     if not _answers(path):
         raise click.ClickException(
             f"no running CallGuard found at {folder / 'valkey.sock'}.\n"
-            "Set the same CALLGUARD_DATA_DIR, CALLGUARD_REDIS_URL and TWILIO_* settings as the running one."
+            "Start one with `callguard up`; if one runs, set the same CALLGUARD_DATA_DIR, CALLGUARD_REDIS_URL and "
+            "TWILIO_* settings as it has."
         )
     return settings.with_redis_url(f"unix://{quote(str(path))}")
 

@@ -12,6 +12,14 @@ _MOST_WAITING = 10_000
 _BATCH = 100
 _FIRST_PAUSE, _LONGEST_PAUSE, _FLUSH_PAUSE = 0.5, 10.0, 0.2
 _IDLE_SECONDS = 5.0
+_MADE = " made"  # no field of Twilio's: seconds of this process' monotonic clock
+_MOST_AGE_MS = 6 * 3_600_000
+
+
+def _aged(report: Report) -> Report:
+    """Return a report with the age of its call. It may have waited for the guard; its creation has not."""
+    told = {name: value for name, value in report.items() if name != _MADE}
+    return {**told, "age_ms": min(_MOST_AGE_MS, max(0, round((time.monotonic() - report[_MADE]) * 1000)))}
 
 
 class Reporter:
@@ -39,7 +47,7 @@ class Reporter:
             if len(self._waiting) >= _MOST_WAITING:
                 self._waiting.popleft()
                 self._dropped += 1
-            self._waiting.append(report)
+            self._waiting.append({**report, _MADE: time.monotonic()})
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="callguard-reports", daemon=True)
                 self._thread.start()
@@ -86,7 +94,7 @@ class Reporter:
         """Send the batch in hand; False if it is worth another try."""
         self._warn_of_drops()
         try:
-            self._api.report(self._in_hand)
+            self._api.report([_aged(report) for report in self._in_hand])
         except GuardSilent:
             return False
         except GuardRefused as refused:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+MOST_OPEN_CAMPAIGNS = 100
+
 MOST_CAMPAIGN_SECONDS = 7 * 86_400
 """How far ahead a campaign may expire: what is normal for longer belongs into the policy."""
 

@@ -19,6 +19,8 @@ QUEUE_FULL_SECONDS = 86_400.0
 """Beyond so long a queue Twilio refuses new calls: https://www.twilio.com/docs/api/errors/22005"""
 
 MOST_QUEUE_MS = 25 * 3_600_000
+LATE_MS = 30_000
+
 OVERDUE_MS = 10_000
 """How long a call may still be listed as queued after its time: lists lag, and CPS is a mean."""
 
@@ -47,6 +49,16 @@ def newest_quote(listed: Sequence[tuple[int, ListedCall]], now_ms: int) -> Quote
     if first_ms + (oldest.queue_ms or 0) < now_ms - OVERDUE_MS:
         return None
     return Quote(newest.call_sid, created_ms + newest.queue_ms)
+
+
+def may_have_left(created_ms: int, queue_ms: int | None, now_ms: int) -> bool:
+    """Return whether a call, of whose creation the news is late, may have left the queue meanwhile.
+
+    By its quote, where it has one; else after `LATE_MS`.
+    """
+    if queue_ms is None:
+        return created_ms < now_ms - LATE_MS
+    return created_ms + queue_ms < now_ms - OVERDUE_MS
 
 
 def horizon_after(horizon_ms: float, created_ms: int, cps: float) -> float:

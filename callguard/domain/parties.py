@@ -36,7 +36,9 @@ class PartyMarks:
         self.of = lru_cache(maxsize=4096)(self._of)
 
     def is_spared(self, from_number: str, to_number: str) -> bool:
-        """Return whether either number is on the `never_cancel` list."""
+        """Return whether either number is on the `never_cancel` list, or not known, so that it might be."""
+        if not (from_number and to_number):
+            return True
         return from_number in self._never_cancel or to_number in self._never_cancel
 
     def sender(self, from_number: str) -> str:

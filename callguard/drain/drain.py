@@ -12,7 +12,7 @@ from callguard.drain.attempt import Canceller
 from callguard.drain.backlog import Backlog
 from callguard.drain.lease import KeptLease
 from callguard.drain.sweep import MOST_THREADS, Sweep
-from callguard.guard.reconcile import QueueReading, Reconciler
+from callguard.guard.reconcile import NOT_TAKEN, QueueReading, Reconciler
 from callguard.ports import (
     CallTracker,
     Clock,
@@ -160,12 +160,13 @@ class _Run:
         return reading.complete and not self._has_work()
 
     def _read_list(self) -> QueueReading:
-        """Read the list as soon as the watcher does not; it takes its turns once a second."""
-        while True:
+        """Read the list as soon as the watcher does not. What it reads meanwhile is swept first."""
+        while self._may_read_on():
             reading = self._drain.reconciler.read_queue(self._account, retire=True, go_on=self._may_read_on)
-            if reading.taken or not self._may_go_on():
+            if reading.taken:
                 return reading
             time.sleep(PAUSE_FOR_TURN_SECONDS)
+        return NOT_TAKEN
 
     def _may_read_on(self) -> bool:
         return self._may_go_on() and not self._has_work()

@@ -10,6 +10,9 @@ from callguard.ports import CallTracker, MirroredCall
 # Twilio's list is eventually consistent: a call that it has never shown may be too young for it.
 SETTLING_MS = 10_000
 
+ORDER_MS = 2_000
+"""Creations that are closer than this may be in the wrong order: Twilio gives whole seconds."""
+
 
 class QueueMirror:
     """Compares lists with the mirror of one account.
@@ -48,21 +51,31 @@ class QueueMirror:
         return call.call_sid in self._known
 
     def retire(self, walk: ListPass) -> int:
-        """Take out of the mirror what a whole walk did not show; return how many calls that were."""
-        left = [
-            sid
+        """Take out of the mirror what a whole walk did not show; return how many calls that were.
+
+        The dialler takes the oldest first. So who has left while older calls still wait was cancelled by somebody.
+        """
+        left = {
+            sid: call.created_ms
             for sid, call in self._tracker.mirrored(self.account.sid).items()
             if sid not in walk.listed
             and sid not in self._taken
             and (sid in self._listed_before or call.created_ms < walk.started_ms - SETTLING_MS)
-        ]
-        return self._tracker.retire(self.account.sid, left, walk.started_ms) if left else 0
+        }
+        oldest_ms = walk.oldest[0] if walk.oldest else walk.started_ms
+        cancelled = {sid for sid, created_ms in left.items() if created_ms > oldest_ms + ORDER_MS}
+        dialled = [sid for sid in left if sid not in cancelled]
+        retired = self._tracker.retire(self.account.sid, dialled, walk.started_ms) if dialled else 0
+        if cancelled:
+            retired += self._tracker.retire(self.account.sid, list(cancelled), walk.started_ms, were_dialled=False)
+        return retired
 
     def was_read_whole(self, walk: ListPass, now_ms: int, *, believe: bool) -> None:
-        """Remember what a whole walk showed."""
+        """Remember what a whole walk showed. An empty list says nothing of quotes."""
         self._listed_before = walk.listed
         self.whole_ms = now_ms
-        self.believes_quotes = believe
+        if walk.listed:
+            self.believes_quotes = believe
 
     def spare_as_wanted(self, calls: Sequence[tuple[int, ListedCall]]) -> None:
         """Put right what was mirrored under another `never_cancel`."""

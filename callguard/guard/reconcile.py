@@ -7,12 +7,14 @@ the calls that have left without a word. Where the list does not come newest fir
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot
 from callguard.domain.calls import CallEvent, CallStatus, ListedCall
 from callguard.domain.drain_time import Quote, newest_quote
 from callguard.guard.guard import Guard
+from callguard.guard.kept_lease import kept
 from callguard.guard.list_pass import ListPass
 from callguard.guard.queue_mirror import QueueMirror
 from callguard.ports import CallTracker, Clock, Door, PollLease, Telephony
@@ -41,6 +43,10 @@ class QueueReading:
 
 
 NOT_TAKEN = QueueReading(taken=False)
+
+
+class _LeaseLost(Exception):
+    """Another process has begun to read the list while we waited for a page."""
 
 
 class Reconciler:
@@ -91,7 +97,10 @@ class Reconciler:
         if not self._lease.take(account.sid, self._owner):
             return NOT_TAKEN
         try:
-            return read()
+            with kept(partial(self._lease.take, account.sid, self._owner)):
+                return read()
+        except _LeaseLost:
+            return NOT_TAKEN
         finally:
             self._lease.give_back(account.sid, self._owner)
 
@@ -112,6 +121,8 @@ class Reconciler:
         mirror = self._mirror(account)
         front = self._begin(account)
         fresh, retired, joins = self._read_front(account, mirror, front, retire)
+        if front.newest_first and not joins:
+            self._under_way.pop(account.sid, None)  # it began before a gap that the front alone goes into
         walk = self._pass_that_goes_on(account, mirror, front, whole or not joins)
         budget = MOST_PAGES_A_LOOK - front.pages
         while walk is not None and not walk.is_whole and budget > 0:
@@ -155,27 +166,31 @@ class Reconciler:
         """Take one page; return how many of its calls were news, and how many calls have retired."""
         try:
             calls = walk.next_page()
+            if not self._lease.take(account.sid, self._owner):
+                raise _LeaseLost  # what was read is older than what the other reads
+            news = mirror.news_in(calls)
+            mirror.spare_as_wanted(calls)
+            retired = mirror.retire(walk) if walk.is_whole and retire else 0
+            events = _events(account, news, believe=mirror.believes_quotes)
+            return (self._guard.take(account, events, Door.POLL) if events else 0), retired
         except Exception:
-            self._under_way.pop(account.sid, None)
+            self._under_way.pop(account.sid, None)  # a page is missing: the pass begins anew
             raise
-        self._lease.take(account.sid, self._owner)
-        news = mirror.news_in(calls)
-        mirror.spare_as_wanted(calls)
-        retired = mirror.retire(walk) if walk.is_whole and retire else 0
-        events = _events(account, news, believe=mirror.believes_quotes)
-        return (self._guard.take(account, events, Door.POLL) if events else 0), retired
 
     def _note_quote(self, account: Account, mirror: QueueMirror, front: ListPass) -> None:
         quote = _quote(front, front, self._clock.now_ms())
-        if quote is not None and mirror.believes_quotes:
+        if quote is None:
+            mirror.believes_quotes = mirror.believes_quotes and front.newest is None
+        elif mirror.believes_quotes:
             self._tracker.quoted(account.sid, account.policy, self._clock.now_ms(), quote)
 
     def _conclude(self, account: Account, mirror: QueueMirror, walk: ListPass, front: ListPass) -> None:
         now_ms = self._clock.now_ms()
         quote = _quote(walk, front, now_ms)
         snapshot = self._tracker.snapshot(account.sid, now_ms)
-        throughput = snapshot.throughput.after(now_ms, snapshot.departed, is_busy=_is_busy(snapshot, walk))
-        mirror.was_read_whole(walk, now_ms, believe=quote is not None or not walk.listed)
+        oldest_ms = self._tracker.oldest_ms(account.sid) if walk.listed else None
+        throughput = snapshot.throughput.after(now_ms, snapshot.departed, is_busy=_is_busy(snapshot, oldest_ms))
+        mirror.was_read_whole(walk, now_ms, believe=quote is not None)
         self._tracker.polled(
             account.sid, account.policy, now_ms, quote, throughput, believe=mirror.believes_quotes
         )
@@ -196,11 +211,11 @@ def _quote(walk: ListPass, front: ListPass, now_ms: int) -> Quote | None:
     return newest_quote([front.newest] if is_alone else [walk.oldest, front.newest], now_ms)
 
 
-def _is_busy(snapshot: Snapshot, walk: ListPass) -> bool:
+def _is_busy(snapshot: Snapshot, oldest_ms: int | None) -> bool:
     """Return whether calls have waited ever since the list was last read whole, and no dead slots among them."""
-    if walk.oldest is None or not snapshot.polled_ms:
+    if oldest_ms is None or not snapshot.polled_ms:
         return False
-    return walk.oldest[0] <= snapshot.polled_ms and snapshot.now_ms >= snapshot.dead_until_ms
+    return oldest_ms <= snapshot.polled_ms and snapshot.now_ms >= snapshot.dead_until_ms
 
 
 def _events(account: Account, calls: Sequence[tuple[int, ListedCall]], *, believe: bool) -> list[CallEvent]:

@@ -2,14 +2,14 @@
 
 import json
 from dataclasses import asdict, replace
-from typing import Any
 
 from redis import Redis
 
-from callguard.domain.campaigns import Campaign
+from callguard.domain.campaigns import MOST_OPEN_CAMPAIGNS, Campaign
+from callguard.ports import TooManyCampaigns
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
-from callguard.store.retention import CAMPAIGN_MS
+from callguard.store.retention import ACCOUNT_MS, CAMPAIGN_MS
 from callguard.store.scripts import Scripts
 
 
@@ -22,15 +22,23 @@ class RedisCampaigns:
         self._scripts = scripts
 
     def announce(self, account_sid: str, campaign: Campaign) -> None:
-        """Record a campaign; a repeat does nothing."""
+        """Record a campaign; a repeat does nothing.
+
+        Raises:
+            TooManyCampaigns: `MOST_OPEN_CAMPAIGNS` are open.
+        """
         keys = AccountKeys(account_sid)
-        counted = (campaign.sender, campaign.until_ms, campaign.calls, campaign.starts_ms, CAMPAIGN_MS)
-        self._scripts.run(
-            "announce", [keys.state, keys.campaigns], [campaign.id, json.dumps(asdict(campaign)), *counted]
-        )
+        counted = (campaign.sender, campaign.until_ms, campaign.calls, campaign.starts_ms)
+        record = json.dumps(asdict(campaign))
+        arguments = (campaign.id, record, *counted, CAMPAIGN_MS, MOST_OPEN_CAMPAIGNS)
+        if self._scripts.run("announce", [keys.state, keys.campaigns], arguments) < 0:
+            raise TooManyCampaigns(
+                f"{account_sid} has {MOST_OPEN_CAMPAIGNS} open campaigns: end some of them, or announce one for "
+                "any number"
+            )
 
     def campaigns(self, account_sid: str) -> list[Campaign]:
-        """Read the campaigns of the last 30 days."""
+        """Read the campaigns of the last 30 days; older ones are forgotten."""
         keys = AccountKeys(account_sid)
         with translated_errors(), self._redis.pipeline() as pipe:
             pipe.hgetall(keys.campaigns)
@@ -38,22 +46,25 @@ class RedisCampaigns:
             held, open_text = pipe.execute()
         left = _left(open_text or "")
         records = [Campaign(**json.loads(text)) for text in held.values()]
+        newest_ms = max((campaign.starts_ms for campaign in records), default=0)
+        if old := [c.id for c in records if c.id not in left and c.starts_ms < newest_ms - CAMPAIGN_MS]:
+            with translated_errors():
+                self._redis.hdel(keys.campaigns, *old)
+            records = [campaign for campaign in records if campaign.id not in old]
         counted = [replace(c, came=c.calls - left[c.id]) if c.id in left else c for c in records]
         return sorted(counted, key=lambda campaign: campaign.starts_ms, reverse=True)
 
     def end_campaign(self, account_sid: str, campaign_id: str, now_ms: int) -> Campaign | None:
-        """End a campaign and keep how it ended."""
+        """End a campaign and keep how it ended; a repeat returns the same."""
         keys = AccountKeys(account_sid)
-        with translated_errors():
-            held: Any = self._redis.hget(keys.campaigns, campaign_id)
-        left = self._scripts.run("end_campaign", [keys.state], [campaign_id])
-        if held is None or left < 0:
-            return None
-        campaign = Campaign(**json.loads(held))
-        ended = replace(campaign, came=campaign.calls - left, ended_ms=now_ms)
-        with translated_errors():
-            self._redis.hset(keys.campaigns, campaign_id, json.dumps(asdict(ended)))
-        return ended
+        record = self._scripts.run("end_campaign", [keys.state, keys.campaigns], [campaign_id, now_ms])
+        return Campaign(**json.loads(record)) if record else None
+
+    def release(self, account_sid: str) -> int:
+        """Move the announced calls of the mirror among the others."""
+        keys = AccountKeys(account_sid)
+        moved: int = self._scripts.run("release", [keys.announced, keys.queue], [ACCOUNT_MS])
+        return moved
 
 
 def _left(open_text: str) -> dict[str, int]:

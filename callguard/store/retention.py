@@ -20,7 +20,7 @@ LEASE_MS = 5_000
 LEAD_MS = 4_000
 """The same for the watcher."""
 
-POLL_MS = 15_000
-"""The same for whoever reads Twilio's list; longer than one page may take."""
+POLL_MS = 5_000
+"""The same for whoever reads Twilio's list; it is kept while a page is waited for."""
 
 CAMPAIGN_MS = 30 * 24 * HOUR_MS

@@ -165,9 +165,9 @@ def _listed(call: CallInstance) -> ListedCall:
     )
 
 
-def _milliseconds(queue_time: object) -> int:
+def _milliseconds(queue_time: object) -> int | None:
     text = str(queue_time)
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() else None
 
 
 @contextmanager

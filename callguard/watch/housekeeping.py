@@ -1,6 +1,7 @@
 """What an account needs done now and then: campaigns end, numbers that are quiet again are forgotten."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot
@@ -9,6 +10,8 @@ from callguard.ports import CallTracker, Campaigns, Notice, NoticeKind, Notices
 
 LOOK_SECONDS = 5.0
 PRUNE_SECONDS = 60.0
+LATE_CALLS_MS = 60_000
+"""For how long after its end calls of a campaign, created before it, may still be heard of."""
 
 
 class Housekeeping:
@@ -30,6 +33,7 @@ class Housekeeping:
         self._monotonic = monotonic
         self._looked_at = float("-inf")
         self._pruned_at = monotonic()
+        self._told: set[str] = set()
 
     def __call__(self, snapshot: Snapshot) -> None:
         """Do what is due.
@@ -47,16 +51,24 @@ class Housekeeping:
 
     def _end_campaigns(self, now_ms: int) -> None:
         for campaign in self._campaigns.campaigns(self._account.sid):
-            if not campaign.ended_ms and campaign.until_ms <= now_ms:
-                ended = self._campaigns.end_campaign(self._account.sid, campaign.id, now_ms)
-                if ended is not None:
-                    self._notices.post(ending(self._account.sid, ended))
+            if campaign.ended_ms or campaign.until_ms + LATE_CALLS_MS > now_ms or campaign.id in self._told:
+                continue
+            # Told first: if we die in between, the next tick tells it once more, which the outbox drops.
+            ended = replace(campaign, ended_ms=campaign.until_ms)
+            self._notices.post(ending(self._account.sid, ended), once=once_for(campaign))
+            self._campaigns.end_campaign(self._account.sid, campaign.id, now_ms)
+            self._told.add(campaign.id)
 
 
 def beginning(account_sid: str, campaign: Campaign) -> Notice:
     """Return the notice that a campaign was announced."""
     text = f"campaign {campaign.id} announced by {campaign.announced_by}: {campaign.calls:,} calls{_of(campaign)}"
     return Notice(account_sid, NoticeKind.CAMPAIGN, text, campaign.starts_ms)
+
+
+def once_for(campaign: Campaign) -> str:
+    """Return the name under which the end of a campaign is told once, whoever tells it."""
+    return f"campaign-ended:{campaign.id}"
 
 
 def ending(account_sid: str, campaign: Campaign) -> Notice:

@@ -114,7 +114,8 @@ def parse_callback(
     return CallEvent(
         fields["CallSid"],
         status,
-        sent_ms if status is CallStatus.QUEUED and received_ms - sent_ms > FRESH_MS else received_ms,
+        # News that comes late, perhaps many at once, is news of its own time.
+        sent_ms if received_ms - sent_ms > FRESH_MS else received_ms,
         parties.spared,
         parties.sender,
         parties.sender_shown,

@@ -76,7 +76,9 @@ def news_of(event: Any, account: Account, received_ms: int) -> CallEvent | Ignor
     if event.get("data") is None:
         raise MalformedEvent("missing_data")
     data = object_in(event, "data")
-    return created_call(data, account, received_ms) if is_created else _progress(data, account, received_ms)
+    if is_created:
+        return created_call(data, account, received_ms, text_in(event, "time"))
+    return _progress(data, account, received_ms)
 
 
 def _check_envelope(event: Mapping[str, Any]) -> None:

@@ -30,8 +30,10 @@ class Skipped(Enum):
     NOT_CREATED = "not_created"
 
 
-def created_call(data: Mapping[str, Any], account: Account, received_ms: int) -> CallEvent | Ignored | Skipped:
-    """Return the news that a call has entered the queue.
+def created_call(
+    data: Mapping[str, Any], account: Account, received_ms: int, sent: str = ""
+) -> CallEvent | Ignored | Skipped:
+    """Return the news that a call has entered the queue. `sent` is the envelope's `time`, if it has one.
 
     Twilio's answer to the script that made the call is within the event, and is believed first; what it lacks
     is looked for in what the script sent. Only the call's SID and its account must be there.
@@ -51,7 +53,7 @@ def created_call(data: Mapping[str, Any], account: Account, received_ms: int) ->
         return Ignored.CHILD_CALL
     if (text_in(call, "direction") or "outbound-api") != "outbound-api":
         return Ignored.OTHER_DIRECTION
-    sent_ms = _created_ms(call, data, received_ms)
+    sent_ms = _created_ms(call, data, sent, received_ms)
     if received_ms - sent_ms > STALE_MS or sent_ms - received_ms > MOST_AHEAD_MS:
         return Ignored.STALE
     parties = account.marks.of(
@@ -119,7 +121,12 @@ def _queue_ms(told: object) -> int | None:
     return queue_ms
 
 
-def _created_ms(call: Mapping[str, Any], data: Mapping[str, Any], received_ms: int) -> int:
+def _created_ms(call: Mapping[str, Any], data: Mapping[str, Any], sent: str, received_ms: int) -> int:
     """Return when the call was created. Twilio's answer may lack `date_created`, and all else may be missing."""
     told = text_in(call, "date_created") or text_in(data, "timestamp") or text_in(data, "requestDateCreated")
-    return unix_ms(told) if told else received_ms
+    if told:
+        return unix_ms(told)
+    try:
+        return unix_ms(sent)
+    except MalformedEvent:  # nothing of the call itself
+        return received_ms

@@ -10,12 +10,14 @@ import pytest
 
 from callguard.clock import SystemClock
 from callguard.domain.accounts import State
+from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
 from callguard.drain import backlog
 from callguard.drain.drain import Drain, DrainEnd
 from callguard.drain.sweep import MOST_THREADS
 from callguard.guard.reconcile import Reconciler
+from callguard.ports import Door
 from callguard.simulator import Behaviour, RunawayPlan
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.http_client import PooledHttpClient
@@ -221,3 +223,26 @@ def test_a_lagging_list_does_not_bring_calls_back(redis_url: str) -> None:
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
+
+
+def test_it_goes_on_cancelling_while_another_process_reads_the_list(redis_url: str) -> None:
+    """A whole pass over a long queue takes the watcher a while; what it finds is swept meanwhile."""
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(30)
+        g.trip()
+        assert g.store.poll_lease.take(SID, "the watcher")
+        runner = Thread(target=lambda: g.drain.run(g.account, 1, "me"))
+        runner.start()
+        wait_until(lambda: g.truth().queued == 0, "what is known is cancelled")
+
+        g.queue_calls(20)
+        for page in g.telephony.queued_calls(SID):
+            now_ms = SystemClock().now_ms()
+            news = [CallEvent(call.call_sid, CallStatus.QUEUED, now_ms) for call in page.calls]
+            g.guard.take(g.account, news, Door.POLL)
+            g.store.poll_lease.take(SID, "the watcher")
+        wait_until(lambda: g.truth().queued == 0, "and what is found", timeout=4)
+
+        g.store.poll_lease.give_back(SID, "the watcher")
+        runner.join(timeout=20)
+        assert not runner.is_alive()

@@ -1,5 +1,6 @@
 """Looks at Twilio's list: the front for what is new, whole passes for what has left."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -10,11 +11,12 @@ import pytest
 from callguard.config.accounts import Account
 from callguard.domain.calls import ListedCall
 from callguard.domain.policy import Policy
-from callguard.guard import reconcile
+from callguard.guard import kept_lease, reconcile
 from callguard.guard.guard import Guard
 from callguard.guard.reconcile import Reconciler
-from callguard.ports import ListedPage, TwilioUnavailable
+from callguard.ports import ListedPage, StoreUnavailable, TwilioUnavailable
 from callguard.simulator import ListOrder
+from callguard.store import presence
 from tests.calls import call_sid
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
 from tests.guarded import NotedNotices, NotedWakes, guarded, trip_at
@@ -217,3 +219,84 @@ def test_a_real_list_is_read_whatever_its_order(redis_url: str, order: ListOrder
 
         depth = g.store.tracker.snapshot(g.account.sid, 0).depth
         assert g.truth().queued <= depth <= g.truth().queued + 5
+
+
+def test_a_page_that_could_not_be_kept_is_read_again(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store goes away amid a pass: it must not count as whole without that page."""
+    looking.create(250)
+    looking.look()
+    observe, calls = looking.store.tracker.observe, iter(range(100))
+
+    def failing(*given: Any) -> Any:
+        if next(calls) == 3:
+            raise StoreUnavailable("away")
+        return observe(*given)
+
+    monkeypatch.setattr(looking.store.tracker, "observe", failing)
+    with pytest.raises(StoreUnavailable):
+        looking.look()
+    for _ in range(3):
+        looking.look()
+
+    assert looking.depth == 250
+
+
+def test_a_leap_amid_a_whole_pass_leaves_no_gap(looking: Looking) -> None:
+    looking.create(250)
+    looking.look()
+    looking.create(250)
+    for _ in range(6):
+        looking.look()
+
+    assert looking.depth == 500
+
+
+def test_what_was_read_after_the_lease_was_lost_is_not_used(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process reads meanwhile: our page is older than its."""
+    looking.create(5)
+    pages = looking.listed.queued_calls
+
+    def overtaken(account_sid: str) -> Iterator[ListedPage]:
+        for page in pages(account_sid):
+            looking.store.poll_lease.give_back(ACCOUNT_SID, "tests")
+            looking.store.poll_lease.take(ACCOUNT_SID, "another")
+            yield page
+
+    monkeypatch.setattr(looking.listed, "queued_calls", overtaken)
+
+    assert not looking.reconciler.look(ACCOUNT, retire=True, whole=False).taken
+    assert looking.depth == 0
+    assert not looking.store.poll_lease.take(ACCOUNT_SID, "tests"), "the other keeps its lease"
+
+
+def test_a_slow_page_does_not_cost_the_lease(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_lease, "KEEP_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(presence, "POLL_MS", 200)
+    looking.create(5)
+    pages = looking.listed.queued_calls
+
+    def slow(account_sid: str) -> Iterator[ListedPage]:
+        time.sleep(0.6)
+        assert not looking.store.poll_lease.take(ACCOUNT_SID, "another")
+        yield from pages(account_sid)
+
+    monkeypatch.setattr(looking.listed, "queued_calls", slow)
+
+    assert looking.reconciler.look(ACCOUNT, retire=True, whole=False).taken
+    assert looking.depth == 5
+
+
+def test_holes_in_the_queue_are_cancelled_calls(looking: Looking) -> None:
+    """Every second call has vanished, but the oldest still waits: no dialler did that."""
+    looking.create(90)
+    looking.look()
+    looking.clock.pass_seconds(16)
+    looking.listed.calls = looking.listed.calls[::2]
+    looking.look()
+
+    seen = looking.store.tracker.snapshot(ACCOUNT_SID, looking.clock.ms)
+    assert seen.depth == 45
+    assert seen.dead_until_ms > looking.clock.ms - 16_000
+    assert seen.departed <= 20, "some near the head may have been dialled, as far as whole seconds tell"

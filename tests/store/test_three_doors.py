@@ -11,14 +11,16 @@ from callguard.domain.accounts import Repeats, Rule, Snapshot
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.campaigns import Campaign
 from callguard.domain.drain_time import Quote
+from callguard.domain.incidents import Outcome
 from callguard.domain.plateau import Plateau
-from callguard.domain.policy import Policy
+from callguard.domain.policy import Mode, Policy
 from callguard.domain.replay import Replay
 from callguard.domain.throughput import Throughput
 from callguard.ports import Door
 from callguard.store.snapshots import FIELDS
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
+from tests.store.test_incidents import FINDING
 
 POLICY = Policy(cps=5, spike_rate=1, repeat_limit=6, repeat_window_seconds=60, warn_share=0.5)
 _fresh = itertools.count(1)
@@ -185,7 +187,7 @@ def test_a_campaign_is_ended_once_and_remembered(store: Store, clock: FrozenCloc
 
     ended = store.campaigns.end_campaign(ACCOUNT_SID, first.id, clock.ms)
     assert ended == replace(first, came=1, ended_ms=clock.ms)
-    assert store.campaigns.end_campaign(ACCOUNT_SID, first.id, clock.ms) is None
+    assert store.campaigns.end_campaign(ACCOUNT_SID, first.id, clock.ms + 1) == ended, "once, whoever repeats it"
     assert store.campaigns.end_campaign(ACCOUNT_SID, "nonsense", clock.ms) is None
     assert observe(store, clock, queued(2, clock.ms)).announced == 1, "the first's call; the second is another's"
     assert {c.id: bool(c.ended_ms) for c in store.campaigns.campaigns(ACCOUNT_SID)} == {
@@ -265,3 +267,84 @@ def test_one_process_at_a_time_reads_an_accounts_list(store: Store) -> None:
     assert not store.poll_lease.take(ACCOUNT_SID, "other")
     store.poll_lease.give_back(ACCOUNT_SID, "one")
     assert store.poll_lease.take(ACCOUNT_SID, "other")
+
+
+def test_a_numbers_own_campaign_comes_before_one_for_any_number(store: Store, clock: FrozenClock) -> None:
+    everybody, shop = campaign(clock, calls=2), campaign(clock, calls=2, sender="shop")
+    for announced in (everybody, shop):
+        store.campaigns.announce(ACCOUNT_SID, announced)
+
+    calls = [replace(queued(n, clock.ms), sender="shop" if n < 2 else "else") for n in range(4)]
+    assert observe(store, clock, *calls).announced == 4
+
+
+def test_calls_created_before_the_end_belong_to_the_campaign_whenever_they_are_heard_of(
+    store: Store, clock: FrozenClock
+) -> None:
+    store.campaigns.announce(ACCOUNT_SID, campaign(clock))
+    created = clock.ms + 59_000
+    clock.pass_seconds(65)
+
+    assert observe(store, clock, queued(1, created), door=Door.POLL).announced == 1
+
+
+def test_calls_that_end_after_an_announcement_do_not_use_it_up(store: Store, clock: FrozenClock) -> None:
+    store.campaigns.announce(ACCOUNT_SID, campaign(clock))
+    observe(store, clock, *(event(n, CallStatus.COMPLETED, clock.ms) for n in range(3)))
+
+    assert observe(store, clock, queued(9, clock.ms)).announced == 1
+
+
+def test_a_campaign_whose_calls_have_all_come_and_gone_excuses_nothing(store: Store, clock: FrozenClock) -> None:
+    store.campaigns.announce(ACCOUNT_SID, campaign(clock, calls=1))
+    observe(store, clock, queued(1, clock.ms))
+    observe(store, clock, event(1, CallStatus.INITIATED, clock.ms))
+    clock.pass_seconds(1)
+
+    assert not observe(store, clock, queued(2, clock.ms)).is_behind_campaign
+
+
+def test_released_calls_count_in_an_incident_as_any_other(store: Store, clock: FrozenClock) -> None:
+    store.campaigns.announce(ACCOUNT_SID, campaign(clock))
+    observe(store, clock, queued(1, clock.ms), queued(2, clock.ms))
+    assert store.campaigns.release(ACCOUNT_SID) == 2
+    store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, clock.ms)
+    observe(store, clock, event(1, CallStatus.INITIATED, clock.ms))
+
+    incident = store.incidents.current(ACCOUNT_SID)
+    assert incident is not None
+    assert (incident.count(Outcome.DIALLED), incident.remaining, incident.found) == (1, 1, 2)
+
+
+def test_a_doubtful_call_counts_as_entered_but_proves_no_backlog(store: Store, clock: FrozenClock) -> None:
+    old = replace(queued(1, clock.ms - 40_000), queue_ms=5_000)
+    seen = observe(store, clock, old)
+    assert (seen.depth, seen.queued.level) == (0, 1)
+
+    assert observe(store, clock, old, door=Door.POLL).depth == 1, "a list that shows it proves it"
+    waiting = replace(queued(2, clock.ms - 40_000), queue_ms=100_000)
+    assert observe(store, clock, waiting).depth == 2
+
+
+def test_calls_that_somebody_cancelled_are_no_work_of_the_dialler(store: Store, clock: FrozenClock) -> None:
+    observe(store, clock, *(queued(n, clock.ms) for n in range(10)))
+
+    store.tracker.retire(ACCOUNT_SID, [call_sid(8), call_sid(9)], clock.ms, were_dialled=False)
+
+    seen = store.tracker.snapshot(ACCOUNT_SID, clock.ms)
+    assert (seen.depth, seen.departed) == (8, 0)
+    assert seen.dead_until_ms == pytest.approx(clock.ms + 2_000)
+    assert seen.drain_seconds == pytest.approx(2.0)
+
+
+def test_no_wait_at_all_is_not_believed_of_a_call_behind_others(store: Store, clock: FrozenClock) -> None:
+    observe(store, clock, *(replace(queued(n, clock.ms), queue_ms=0) for n in range(100)))
+
+    assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).drain_seconds > 15
+
+
+def test_the_oldest_call_of_the_mirror(store: Store, clock: FrozenClock) -> None:
+    assert store.tracker.oldest_ms(ACCOUNT_SID) is None
+    observe(store, clock, queued(1, clock.ms - 5), queued(2, clock.ms - 9, spared=True))
+
+    assert store.tracker.oldest_ms(ACCOUNT_SID) == clock.ms - 9

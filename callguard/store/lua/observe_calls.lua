@@ -19,13 +19,13 @@
 -- ARGV[11] expiry of a queued call ms      ARGV[12] expiry of a call that has left ms
 -- ARGV[13] expiry of the incident ms       ARGV[14] repeat_limit
 -- ARGV[15] repeat window ms   ARGV[16] least calls to one telephone that matter
--- then ten for each event: sid, status, phase bit, dialled (0/1), at ms, spared (0/1), queue_time ms or empty,
---                          hash of From, From masked, hash of To or empty
+-- then eleven for each event: sid, status, phase bit, dialled (0/1), at ms, spared (0/1), queue_time ms or
+--                             empty, hash of From, From masked, hash of To or empty, doubtful (0/1)
 --
 -- Returns {events counted, state fields, calls in queue, calls in spared, calls in announced}
 local QUEUED, DIALLED_PHASES, ABSENT, ANNOUNCED = 1, 30, 32, 128
 local LEFT = 126 -- any phase but queued, absent or settled: the call is not, or not known to be, in the queue
-local FIXED_KEYS, FIRST, WIDTH = 9, 17, 10
+local FIXED_KEYS, FIRST, WIDTH = 9, 17, 11
 
 local state_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3]
 local queue_key, spared_key, announced_key = KEYS[4], KEYS[5], KEYS[6]
@@ -104,7 +104,8 @@ local function leave(call, mirrored)
     if call.status == 'canceled' and queued + was_spared + was_announced_call > 0 then
         dead_until = math.max(dead_until, horizon_now(horizon))
     end
-    if not incident_open or observing or call.announced then return end
+    -- An announced call in the queue was released.
+    if not incident_open or observing or (call.announced and queued == 0) then return end
     if was_spared == 1 then
         settle(call.sid, 'spared')
     elseif call.dialled and not call.spared and (queued == 1 or call.status == 'initiated') then
@@ -115,9 +116,16 @@ local function leave(call, mirrored)
     end
 end
 
+-- No wait at all, for a call behind a second's worth of others, is no quote that anybody could believe.
+local function believable(queue_ms)
+    if queue_ms ~= 0 then return queue_ms end
+    local depth = redis.call('ZCARD', queue_key) + redis.call('ZCARD', spared_key)
+    return depth + redis.call('ZCARD', announced_key) <= 3 + cps and queue_ms or nil
+end
+
 local function count_entrance(call)
     tally(series_key, 'q', call.at, ring, account_ttl)
-    lengthen_queue(horizon, call.at, call.queue_ms)
+    lengthen_queue(horizon, call.at, believable(call.queue_ms))
     if call.announced then return end
     pour(queued_bucket, call.at)
     pour_sender(senders_key, 'q', call.sender, call.shown, call.at, ARGV[5], ARGV[6], account_ttl)
@@ -142,12 +150,15 @@ for i = 1, events do
         spared = ARGV[a + 5] == '1', queue_ms = tonumber(ARGV[a + 6]), sender = ARGV[a + 7], shown = ARGV[a + 8],
     }
     local phase, seen = tonumber(ARGV[a + 2]), number(redis.call('GET', call_key))
+    local doubtful = ARGV[a + 10] == '1'
     if bit.band(seen, phase) == 0 then
         counted = counted + 1
         redis.call('HINCRBY', totals_key, 'calls:' .. call.status, 1)
         call.announced = bit.band(seen, ANNOUNCED) ~= 0
         if seen == 0 then
-            call.announced = was_announced(campaigns, call.sender, now)
+            -- Of a call that is heard of late in its life nobody knows whether it was created since.
+            call.announced = (phase == QUEUED or call.status == 'initiated')
+                and was_announced(campaigns, call.sender, call.at)
             if ARGV[a + 9] ~= '' and not call.announced then
                 count_repeat(repeats, times_key, call.at, repeat_limit, repeat_window, repeat_least)
             end
@@ -156,12 +167,17 @@ for i = 1, events do
         if phase == QUEUED then
             entered = true
             count_entrance(call)
-            if in_queue then enter(call) end
+            if in_queue and doubtful then
+                departed = departed + 1
+            elseif in_queue then
+                enter(call)
+            end
         else
             if call.dialled and bit.band(seen, DIALLED_PHASES) == 0 then count_departure(call, seen) end
             if in_queue then leave(call, bit.band(seen, QUEUED) ~= 0) end
         end
-        local now_seen = bit.bor(seen, phase, call.announced and ANNOUNCED or 0)
+        local absent = phase == QUEUED and in_queue and doubtful
+        local now_seen = bit.bor(seen, phase, call.announced and ANNOUNCED or 0, absent and ABSENT or 0)
         redis.call('SET', call_key, now_seen, 'PX', bit.band(now_seen, LEFT) == 0 and queued_ttl or left_ttl)
     elseif door == 'poll' and phase == QUEUED and bit.band(seen, LEFT + QUEUED) == QUEUED + ABSENT then
         call.announced = bit.band(seen, ANNOUNCED) ~= 0

@@ -15,7 +15,7 @@ local now, configured, whole = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4] == 
 -- include parts/cps.lua
 -- include parts/campaigns.lua
 
-local held = redis.call('HMGET', state_key, 'counted', 't_learned', 'campaigns', 'quoted_at')
+local held = redis.call('HMGET', state_key, 'counted', 't_learned', 'campaigns', 'quoted_at', 'dead_until')
 local counted, learned = number(held[1]), number(held[2])
 local cps_before = effective_cps(configured, learned)
 if whole then learned = number(ARGV[11]) end
@@ -25,8 +25,13 @@ local depth, announced = 0, redis.call('ZCARD', KEYS[4])
 local cancellable = redis.call('ZCARD', KEYS[2])
 for _, key in ipairs(mirror_keys) do depth = depth + redis.call('ZCARD', key) end
 
--- The slots that were counted are as long as the CPS says that is believed now.
-if counted > now then counted = now + (counted - now) * cps_before / cps end
+-- The slots that were counted are as long as the CPS says that is believed now; without dead ones, they are those
+-- of the live calls.
+if cps ~= cps_before and whole and now >= number(held[5]) then
+    counted = now
+elseif counted > now then
+    counted = now + (counted - now) * cps_before / cps
+end
 -- Each live call needs a slot that is still to come: domain/drain_time.py, horizon_at_least.
 counted = math.max(counted, now + depth * 1000 / cps)
 redis.call('HSET', state_key, 'counted', string.format('%.3f', counted))

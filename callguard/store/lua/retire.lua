@@ -4,20 +4,21 @@
 -- KEYS[4] {account}:incident  KEYS[5] {account}:ledger  KEYS[6] {account}:totals
 -- KEYS[7] {account}:announced  KEYS[7+i] {account}:call:SID of call i
 -- ARGV[1] expiry of a call that has left ms  ARGV[2] expiry of the incident ms
--- ARGV[2+i] SID of call i
+-- ARGV[3] were dialled (0/1), as far as anybody knows; else somebody has cancelled them
+-- ARGV[3+i] SID of call i
 --
 -- Returns how many were in the mirror
 local ABSENT = 32
 local state = redis.call('HMGET', KEYS[1], 'state', 'mode')
 local incident_open = state[1] == 'tripped' or state[1] == 'draining' or state[1] == 'cooling'
 local left_ttl, incident_ttl = ARGV[1], ARGV[2]
-if #KEYS - 7 ~= #ARGV - 2 then
+if #KEYS - 7 ~= #ARGV - 3 then
     return redis.error_reply('ERR retire: one key per call is needed')
 end
 
 local retired = 0
-for i = 1, #ARGV - 2 do
-    local sid, call_key = ARGV[2 + i], KEYS[7 + i]
+for i = 1, #ARGV - 3 do
+    local sid, call_key = ARGV[3 + i], KEYS[7 + i]
     local queued, was_spared = redis.call('ZREM', KEYS[2], sid), redis.call('ZREM', KEYS[3], sid)
     if queued + was_spared + redis.call('ZREM', KEYS[7], sid) > 0 then
         retired = retired + 1
@@ -33,6 +34,13 @@ for i = 1, #ARGV - 2 do
         end
     end
 end
--- Most of them have been dialled without a word; it tells the CPS (domain/throughput.py).
-if retired > 0 then redis.call('HINCRBY', KEYS[1], 'departed', retired) end
+if retired > 0 and ARGV[3] == '1' then
+    -- It tells the CPS (domain/throughput.py).
+    redis.call('HINCRBY', KEYS[1], 'departed', retired)
+elseif retired > 0 then
+    local held = redis.call('HMGET', KEYS[1], 'counted', 'quoted', 'dead_until')
+    local quoted = tonumber(held[2] or '0')
+    local horizon = quoted > 0 and quoted or tonumber(held[1] or '0')
+    if horizon > tonumber(held[3] or '0') then redis.call('HSET', KEYS[1], 'dead_until', horizon) end
+end
 return retired

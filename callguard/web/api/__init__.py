@@ -1,12 +1,11 @@
 """`/api`: what programs and people ask of the guard, and tell it."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from callguard.config.keys import ApiKey
 from callguard.web.api.access import admit
 from callguard.web.api.accounts import accounts
 from callguard.web.api.campaigns import campaigns
@@ -31,7 +30,7 @@ def api(services: ApiServices) -> Blueprint:
         blueprint.add_url_rule(
             route.path,
             route.name,
-            route.view if route.is_open else _guarded(route, services.api_keys),
+            route.view if route.is_open else _guarded(route, services),
             methods=[route.method],
             provide_automatic_options=False,
         )
@@ -50,9 +49,9 @@ def _routes(services: ApiServices) -> list[Route]:
     return routes
 
 
-def _guarded(route: Route, keys: Sequence[ApiKey]) -> Callable[..., Response]:
+def _guarded(route: Route, services: ApiServices) -> Callable[..., Response]:
     def view(**parameters: Any) -> Response:
-        g.caller = admit(request, keys, route)
+        g.caller = admit(request, services.api_keys, route, services.public_url)
         return route.view(**parameters)
 
     return view

@@ -10,8 +10,8 @@ from flask import Response, g, request
 from callguard.config.accounts import Account
 from callguard.domain.campaigns import Campaign
 from callguard.domain.numbers import masked
-from callguard.ports import Notice, StoreUnavailable
-from callguard.watch.housekeeping import beginning, ending
+from callguard.ports import Notice, StoreUnavailable, TooManyCampaigns
+from callguard.watch.housekeeping import beginning, ending, once_for
 from callguard.web.api.accounts import ACCOUNT_PATH
 from callguard.web.api.campaign_views import CampaignList, CampaignView, NewCampaign, view_of
 from callguard.web.api.errors import Refused, unavailable
@@ -41,28 +41,33 @@ class CampaignDesk:
     def announce(self, sid: str) -> Response:
         """Announce a campaign for each of the numbers that were given, or one for every number."""
         account = known_account(self._services, sid)
-        announced = list(self._read(account))
-        for campaign in announced:
+        announced: list[Campaign] = []
+        for campaign in self._read(account):
+            announced.append(campaign)
             try:
                 self._services.campaigns.announce(sid, campaign)
             except StoreUnavailable:
                 # Not to be repeated blindly: a second campaign would let as many calls pass again.
-                advice = f"see with GET whether the campaign {campaign.id} is there, before you send it again"
+                ids = ", ".join(c.id for c in announced)
+                advice = f"see with GET which of the campaigns {ids} are there, before you send any of it again"
                 raise unavailable(f"Redis did not answer in time; {advice}") from None
-        for campaign in announced:
+            except TooManyCampaigns as error:
+                raise Refused(409, "too_many_campaigns", str(error)) from None
             self._tell(beginning(sid, campaign))
         return self._answer(announced, 201)
 
     def end(self, sid: str, campaign_id: str) -> Response:
-        """End a campaign."""
+        """End a campaign; with `?release=true` its queued calls, and those of all others, count as any do."""
         known_account(self._services, sid)
         now_ms, ended = self._services.clock.now_ms(), None
         if _ID.fullmatch(campaign_id):
             ended = self._services.campaigns.end_campaign(sid, campaign_id, now_ms)
         if ended is None:
-            message = "the account has no open campaign with this id; GET the campaigns for those that it has"
+            message = "the account has no campaign with this id; GET the campaigns for those that it has"
             raise Refused(404, "unknown_campaign", message)
-        self._tell(ending(sid, ended))
+        if request.args.get("release") == "true":
+            self._services.campaigns.release(sid)
+        self._tell(ending(sid, ended), once=once_for(ended))
         return answer(view_of(ended, now_ms))
 
     def _read(self, account: Account) -> Iterator[Campaign]:
@@ -84,10 +89,10 @@ class CampaignDesk:
                 announced_by=g.caller.name,
             )
 
-    def _tell(self, notice: Notice) -> None:
+    def _tell(self, notice: Notice, *, once: str = "") -> None:
         """Post a notice. What it is about has happened, so the answer does not hang on it."""
         try:
-            self._services.notices.post(notice)
+            self._services.notices.post(notice, once=once)
         except StoreUnavailable:
             _log.warning("Redis did not answer, so nobody was told: %s", notice.text)
 
@@ -124,7 +129,8 @@ def campaigns(services: ApiServices) -> list[Route]:
             name="end_campaign",
             method="DELETE",
             path=f"{CAMPAIGNS_PATH}/<campaign_id>",
-            summary="End a campaign: from now on its calls count as any other call does.",
+            summary="End a campaign: calls that come from now on count as any other. With ?release=true, so do "
+            "the announced calls that are queued, of all campaigns: they may be cancelled.",
             view=desk.end,
             reply=CampaignView,
             refusals=(404,),

@@ -41,5 +41,7 @@ def _is_loopback_address(text: str) -> bool:
 
 
 def _is_forwarded(request: Request) -> bool:
+    if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":  # no program of ours speaks it, but nginx does
+        return True
     names = [name.lower() for name, _ in request.headers]
     return any(name.startswith("x-forwarded") or name in map(str.lower, _OF_PROXIES) for name in names)

@@ -11,19 +11,25 @@ _RFC2822 = re.compile(PATTERNS["Timestamp"])
 _MOST_CHARACTERS = 64
 
 
-@lru_cache(maxsize=256)  # During a spike many calls are of the same second.
 def unix_ms(text: str) -> int:
     """Return the milliseconds of Unix time that a text in RFC 2822, or in ISO 8601 with a zone, means.
 
     Raises:
         ValueError: it is neither.
     """
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError("is too long")
+    return _unix_ms(text)
+
+
+@lru_cache(maxsize=256)  # During a spike many calls are of the same second.
+def _unix_ms(text: str) -> int:
     if _RFC2822.fullmatch(text):
         moment = parsedate_to_datetime(text)
         # RFC 2822 writes -0000 for UTC at an unknown place, which Python reads as no zone.
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     else:
-        moment = datetime.fromisoformat(text[:_MOST_CHARACTERS])
+        moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("has no zone")
     try:

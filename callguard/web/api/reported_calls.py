@@ -4,7 +4,6 @@ https://www.twilio.com/docs/voice/api/call-resource#call-properties
 """
 
 import re
-from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
@@ -51,6 +50,14 @@ def _queue_ms(given: Any) -> int | None:
     return int(given)
 
 
+def _age_ms(given: Any) -> int | None:
+    if given is None:
+        return None
+    if type(given) is not int or not 0 <= given <= STALE_MS:
+        raise ValueError("should be whole milliseconds")
+    return given
+
+
 def _text(given: Any) -> Any:
     return "" if given is None else given
 
@@ -68,7 +75,7 @@ class ReportedCall(BaseModel):
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
-    sid: Annotated[str, Field(pattern="^CA[0-9a-fA-F]{32}$", description="CA and 32 hex digits")]
+    sid: Annotated[str, Field(pattern="^CA[0-9a-f]{32}$", description="CA and 32 lower-case hex digits")]
     account_sid: Annotated[str, Field(pattern="^AC[0-9a-f]{32}$", description="AC and 32 lower-case hex digits")]
     status: Annotated[
         CallStatus,
@@ -88,6 +95,15 @@ class ReportedCall(BaseModel):
             f"{STALE_MS // 3_600_000} h ago and not more than {MOST_AHEAD_MS // 60_000} min ahead; now if missing",
         ),
     ] = None
+    age_ms: Annotated[
+        int | None,
+        BeforeValidator(_age_ms),
+        WithJsonSchema({"type": ["integer", "null"]}),
+        Field(
+            description=f"how long ago the call was created, in whole milliseconds from 0 to {STALE_MS}; it goes "
+            "before date_created, and needs no clocks that agree",
+        ),
+    ] = None
     queue_ms: Annotated[
         int | None,
         BeforeValidator(_queue_ms),
@@ -100,22 +116,28 @@ class ReportedCall(BaseModel):
     from_number: Annotated[_Address, Field(alias="from", description="From, as text of up to 512 characters")] = ""
     to_number: Annotated[_Address, Field(alias="to", description="To, as text of up to 512 characters")] = ""
 
-    def events(self, marks: PartyMarks, now_ms: int) -> list[CallEvent]:
-        """Return the news: that the call has entered the queue and, if it has left it already, that too."""
+    def event(self, marks: PartyMarks, now_ms: int) -> CallEvent:
+        """Return the news: that the call has entered the queue.
+
+        That it has left, Twilio alone is believed: a report may only make us doubt that it still waits.
+        """
         parties = marks.of(self.from_number, self.to_number)
-        entered = CallEvent(
+        return CallEvent(
             self.sid,
             CallStatus.QUEUED,
-            now_ms if self.created_ms is None else self.created_ms,
+            self._created_at(now_ms),
             parties.spared,
             parties.sender,
             parties.sender_shown,
             parties.destination,
             self.queue_ms,
+            doubtful=self.status is not CallStatus.QUEUED,
         )
-        if self.status is CallStatus.QUEUED:
-            return [entered]
-        return [entered, replace(entered, status=self.status, at_ms=now_ms, queue_ms=None)]
+
+    def _created_at(self, now_ms: int) -> int:
+        if self.age_ms is not None:
+            return now_ms - self.age_ms
+        return now_ms if self.created_ms is None else self.created_ms
 
 
 class CreatedCalls(BaseModel):
@@ -128,7 +150,7 @@ class CreatedCalls(BaseModel):
 
 
 class ReportOutcome(BaseModel):
-    """What became of a batch. A call whose status is not `queued` is two pieces of news."""
+    """What became of a batch."""
 
-    counted: Annotated[int, Field(description="pieces of news that were new")]
-    duplicates: Annotated[int, Field(description="pieces of news that were known before")]
+    counted: Annotated[int, Field(description="calls that were news")]
+    duplicates: Annotated[int, Field(description="calls that were known before")]

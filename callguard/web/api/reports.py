@@ -63,7 +63,7 @@ class ReportDesk:
         by_account: dict[str, list[CallEvent]] = {}
         for call in calls:
             marks = self._services.accounts[call.account_sid].marks
-            by_account.setdefault(call.account_sid, []).extend(call.events(marks, now_ms))
+            by_account.setdefault(call.account_sid, []).append(call.event(marks, now_ms))
         for events in by_account.values():
             events.sort(key=lambda event: event.at_ms)
         return by_account

@@ -29,6 +29,10 @@ class ApiServices(Protocol):
         """The keys that open the API; without any it answers loopback clients only."""
 
     @property
+    def public_url(self) -> str:
+        """Where Twilio reaches the guard."""
+
+    @property
     def clock(self) -> Clock:
         """The time."""
 

@@ -53,6 +53,7 @@ class Services:
     readings: RedisReadings
     campaigns: RedisCampaigns
     api_keys: Sequence[ApiKey] = tuple(KEYS.values())
+    public_url: str = "http://127.0.0.1:8124"
     notices: Outbox = field(default_factory=Outbox)
     down: frozenset[str] = frozenset()
     reported: list[tuple[str, list[CallEvent]]] = field(default_factory=list)

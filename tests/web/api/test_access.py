@@ -99,6 +99,7 @@ LOCAL: list[dict[str, Any]] = [
 ]
 NOT_LOCAL: list[dict[str, Any]] = [
     {"environ_overrides": {"REMOTE_ADDR": "10.0.0.7"}},
+    {"environ_overrides": {"SERVER_PROTOCOL": "HTTP/1.0"}},
     {"environ_overrides": {"REMOTE_ADDR": "::ffff:10.0.0.7"}},
     {"environ_overrides": {"REMOTE_ADDR": ""}},
     {"environ_overrides": {"REMOTE_ADDR": "localhost"}},
@@ -137,6 +138,19 @@ def test_without_keys_nobody_else_is(services: Services, asked: dict[str, Any]) 
         assert answer.status_code == (200 if (method, path) in OPEN else 403), (method, path)
         if answer.status_code == 403:
             assert answer.json["code"] == "loopback_only"
+            assert "set CALLGUARD_API_KEY" in answer.json["message"]
+
+
+def test_without_keys_a_public_guard_may_only_be_read(services: Services) -> None:
+    """A proxy on this machine may ask for anybody, and not every proxy says that it is one."""
+    services.api_keys, services.public_url = (), "https://guard.example.com"
+    client = services.client(None)
+
+    for method, path in routes(client.application):
+        answer = client.open(concrete(path), method=method)
+
+        assert (answer.status_code == 403) is (method != "GET"), (method, path)
+        if answer.status_code == 403:
             assert "set CALLGUARD_API_KEY" in answer.json["message"]
 
 

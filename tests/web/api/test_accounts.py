@@ -3,11 +3,12 @@
 import pytest
 
 from callguard.domain.accounts import Finding, Rule, Snapshot, State
-from callguard.domain.calls import CallStatus
+from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.throughput import Throughput
-from callguard.ports import AccountReading, StoreUnavailable
+from callguard.ports import AccountReading, Door, StoreUnavailable
 from callguard.web.api.account_views import gate_of, view_of
+from tests.calls import call_sid
 from tests.conftest import Store
 from tests.web.api.served import OBSERVED_SID, SID, UNKNOWN_SID, Services, reported
 
@@ -135,8 +136,10 @@ def test_without_redis_the_answer_is_to_come_again(
 
 
 def test_calls_that_have_left_show_in_the_rate(services: Services) -> None:
-    calls = [reported(n, status=CallStatus.INITIATED.value) for n in range(20)]
-    services.client().post("/api/reports", json={"calls": calls})
+    services.client().post("/api/reports", json={"calls": [reported(n) for n in range(20)]})
+    now_ms = services.clock.now_ms()
+    left = [CallEvent(call_sid(n), CallStatus.INITIATED, now_ms) for n in range(20)]
+    services.tracker.observe(SID, left, services.accounts[SID].policy, now_ms, Door.CALLBACK)
     services.clock.pass_seconds(2)
 
     account = services.client().get(f"/api/accounts/{SID}").json

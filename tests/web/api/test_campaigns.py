@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from callguard.config.keys import Role
+from callguard.domain.campaigns import MOST_OPEN_CAMPAIGNS
 from callguard.ports import StoreUnavailable
 from tests.web.api.served import FROM, OBSERVED_SID, OTHER_FROM, SID, UNKNOWN_SID, Services, reported
 
@@ -171,7 +172,29 @@ def test_a_campaign_is_ended_once(services: Services) -> None:
     assert (ended.status_code, ended.json) == (200, {**created, "open": False})
     assert [campaign["open"] for campaign in services.client().get(PATH).json["campaigns"]] == [False]
     again = services.client().delete(path)
-    assert (again.status_code, again.json["code"]) == (404, "unknown_campaign")
+    assert (again.status_code, again.json) == (200, ended.json)
+
+
+def test_a_wrong_announcement_can_be_undone_for_calls_that_are_queued(services: Services) -> None:
+    (created,) = announce(services, **{"from": None})
+    services.client().post("/api/reports", json={"calls": [reported(n) for n in range(3)]})
+    announced = services.client().get(f"/api/accounts/{SID}").json
+    assert (announced["announced"], announced["queue_depth"]) == (3, 3)
+
+    assert services.client().delete(f"{PATH}/{created['id']}?release=true").status_code == 200
+
+    released = services.client().get(f"/api/accounts/{SID}").json
+    assert (released["announced"], released["queue_depth"]) == (0, 3)
+    assert len(services.tracker.head(SID, 10)) == 3
+
+
+def test_there_is_an_end_to_open_campaigns(services: Services) -> None:
+    for _ in range(MOST_OPEN_CAMPAIGNS):
+        announce(services)
+
+    answer = services.client().post(PATH, json={"calls": 5, "until": after(services, DAY)})
+
+    assert (answer.status_code, answer.json["code"]) == (409, "too_many_campaigns")
 
 
 @pytest.mark.parametrize("campaign_id", ["0" * 8, "x", "%0A", FROM])
@@ -199,4 +222,4 @@ def test_without_redis_a_campaign_is_not_to_be_repeated_blindly(
     answer = services.client().post(PATH, json={"calls": 5, "until": after(services, DAY)})
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert "before you send it again" in answer.json["message"]
+    assert "before you send any of it again" in answer.json["message"]

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from callguard.config.keys import Role
-from callguard.domain.calls import CallStatus
+from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.policy import Policy
+from callguard.ports import Door
 from callguard.web.api.reports import MOST_BODY_BYTES
 from tests.conftest import FrozenClock
 from tests.web.api.served import FROM, OBSERVED_SID, SID, SPARED, TO, UNKNOWN_SID, Services, call_sid, reported
@@ -53,22 +55,53 @@ def test_a_call_on_the_list_is_spared(services: Services, changes: dict[str, str
 
 
 @pytest.mark.parametrize("status", [s for s in CallStatus if s is not CallStatus.QUEUED])
-def test_a_call_that_has_left_the_queue_counts_as_entered_too(services: Services, status: CallStatus) -> None:
+def test_that_a_call_has_left_the_queue_twilio_alone_is_believed(services: Services, status: CallStatus) -> None:
+    """A reporter with a fault must not hide a queue: a list that shows the call brings it back."""
     answer = post(services, reported(1, status=status.value, queue_time="5"))
 
-    ((_, events),) = services.reported
-    assert answer.json == {"counted": 2, "duplicates": 0}
-    assert [(e.status, e.queue_ms) for e in events] == [(CallStatus.QUEUED, 5), (status, None)]
+    assert answer.json == {"counted": 1, "duplicates": 0}
     assert services.tracker.snapshot(SID, services.clock.ms).depth == 0
+    assert services.tracker.snapshot(SID, services.clock.ms).queued.level == 1
+    listed = [CallEvent(call_sid(1), CallStatus.QUEUED, services.clock.ms)]
+    seen = services.tracker.observe(SID, listed, Policy(), services.clock.ms, Door.POLL).snapshot
+    assert (seen.depth, seen.queued.level) == (1, 1)
+
+
+def test_reports_that_were_held_up_prove_no_backlog(services: Services) -> None:
+    """A minute's reports at once, after the guard was away: nobody knows whether one still waits."""
+    post(services, *(reported(n, age_ms=40_000 + n * 500, queue_time=None) for n in range(60)))
+    post(services, *(reported(100 + n, age_ms=40_000, queue_time="1000") for n in range(5)))
+    post(services, *(reported(200 + n, age_ms=40_000, queue_time="900000") for n in range(7)))
+
+    seen = services.tracker.snapshot(SID, services.clock.ms)
+    assert seen.depth == 7, "only those that were told to wait longer than that"
+    assert services.counted("calls:queued") == 72
+
+
+def test_an_age_goes_before_a_date(services: Services) -> None:
+    post(services, reported(1, age_ms=1234, date_created=rfc2822(services.clock.ms - HOUR_MS)))
+
+    ((_, (event,)),) = services.reported
+    assert event.at_ms == services.clock.ms - 1234
+
+
+@pytest.mark.parametrize("unknown", ["from", "to"])
+def test_a_call_of_unknown_parties_is_spared_until_a_list_tells_them(services: Services, unknown: str) -> None:
+    """It might be one that is never cancelled."""
+    call = reported(1)
+    del call[unknown]
+    post(services, call)
+
+    assert services.tracker.snapshot(SID, services.clock.ms).spared == 1
 
 
 def test_events_are_in_order_of_time(services: Services) -> None:
     old, older = (rfc2822(services.clock.ms - minutes * 60_000) for minutes in (1, 2))
 
-    post(services, reported(1), reported(2, date_created=old, status="ringing"), reported(3, date_created=older))
+    post(services, reported(1), reported(2, date_created=old), reported(3, date_created=older))
 
     ((_, events),) = services.reported
-    assert [int(e.call_sid[2:], 16) for e in events] == [3, 2, 1, 2]
+    assert [int(e.call_sid[2:], 16) for e in events] == [3, 2, 1]
     assert [e.at_ms for e in events] == sorted(e.at_ms for e in events)
 
 
@@ -90,14 +123,14 @@ MISSING = object()
         *(("date_created", good) for good in (None, "", MISSING)),
         *(("from", good) for good in (None, "", "client:jane", "sip:jane@example.com", "Zoë", "+" * 512, MISSING)),
         *(("to", good) for good in (None, "", "client:jane", MISSING)),
-        ("sid", "CA" + "aB" * 16),
+        *(("age_ms", good) for good in (0, 21_600_000, None, MISSING)),
         ("price_unit", {"a field that Twilio": ["has"]}),
     ],
 )
 def test_what_twilio_may_answer_is_taken(services: Services, field: str, given: object) -> None:
     call = reported(**{field: given})
     if given is MISSING:
-        del call[field]
+        call.pop(field, None)
 
     assert post(services, call).status_code == 200
 
@@ -120,7 +153,7 @@ WRONG: dict[str, list[object]] = {
 def test_a_wrong_field_is_named_and_nothing_counted(services: Services, field: str, given: object) -> None:
     call = reported(2, **{field: given})
     if given is MISSING:
-        del call[field]
+        call.pop(field, None)
 
     answer = post(services, reported(1), call)
 

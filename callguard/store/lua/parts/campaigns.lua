@@ -3,21 +3,27 @@ local function open_campaigns(text, now)
     local campaigns = {}
     for id, sender, till, left in string.gmatch(text or '', '([^,;]*),([^,;]*),(%d+),(%d+);') do
         campaigns[#campaigns + 1] = { id = id, sender = sender, till = tonumber(till), left = tonumber(left) }
-        if campaigns[#campaigns].till > now then campaigns.are_open = true end
+        if tonumber(till) > now and tonumber(left) > 0 then campaigns.are_open = true end
     end
     return campaigns
 end
 
--- Take a call for the first campaign that it may belong to.
-local function was_announced(campaigns, sender, now)
+-- Take a call, created at `at`, for a campaign of its number, or else for one of any number.
+local function was_announced(campaigns, sender, at)
+    local found
     for _, campaign in ipairs(campaigns) do
-        if campaign.left > 0 and campaign.till > now and (campaign.sender == '' or campaign.sender == sender) then
-            campaign.left = campaign.left - 1
-            campaigns.changed = true
-            return true
+        if campaign.left > 0 and campaign.till > at then
+            if campaign.sender == sender then
+                found = campaign
+                break
+            end
+            if campaign.sender == '' then found = found or campaign end
         end
     end
-    return false
+    if not found then return false end
+    found.left = found.left - 1
+    campaigns.changed = true
+    return true
 end
 
 local function campaigns_text(campaigns)
