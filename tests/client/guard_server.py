@@ -28,6 +28,8 @@ class GuardServer:
     hangs: bool = False
     url: str = ""
     gates: list[tuple[str, str]] = field(default_factory=list)
+    wrong: set[str] = field(default_factory=set)
+    ages: list[int] = field(default_factory=list)
     batches: list[list[dict[str, Any]]] = field(default_factory=list)
     most_gates_at_once: int = 0
     gates_now: int = 0
@@ -84,7 +86,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._wait(guard.reports_seconds)
         status = guard.reports_status
         if self.path == "/api/reports" and status < 300 and self.headers.get("x-api-key") == KEY:
-            guard.batches.append(json.loads(body)["calls"])
+            calls = json.loads(body)["calls"]
+            if wrong := [place for place, call in enumerate(calls) if call["sid"] in guard.wrong]:
+                errors = [{"index": place, "message": "should be right"} for place in wrong[:20]]
+                self._answer(400, {"code": "bad_reports", "message": "some are wrong", "errors": errors})
+                return
+            guard.ages += [call.pop("age_ms") for call in calls]
+            guard.batches.append(calls)
         self._answer(status, guard.reports_body)
 
     def log_message(self, *_: object) -> None:

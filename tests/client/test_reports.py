@@ -118,6 +118,34 @@ def test_a_refused_batch_is_dropped_and_the_next_is_sent(
     )
 
 
+def test_what_the_guard_names_as_wrong_takes_no_other_report_along(
+    guard: GuardServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The guard takes a batch whole or not at all, and names twenty errors at most."""
+    guard.wrong = {report(n)["sid"] for n in range(0, 90, 2)}
+    reporter = reporter_to(guard.url)
+    for number in range(90):
+        reporter.add(report(number))
+    reporter.flush(5.0)
+
+    assert guard.reports == [report(n) for n in range(1, 90, 2)]
+    assert "some are wrong" in caplog.records[0].getMessage()
+
+
+def test_a_report_tells_how_long_it_has_waited(guard: GuardServer) -> None:
+    """Clocks need not agree, and a report that was held up is not news of now."""
+    guard.reports_status = 503
+    reporter = reporter_to(guard.url)
+    reporter.add(report(1))
+    time.sleep(0.4)
+    guard.reports_status = 200
+    reporter.flush(2.0)
+
+    assert guard.reports == [report(1)]
+    (age_ms,) = guard.ages
+    assert 400 <= age_ms < 2_500
+
+
 def test_an_odd_value_costs_its_batch_only(guard: GuardServer) -> None:
     reporter = reporter_to(guard.url)
     reporter.add({"sid": "CA1", "queue_time": float("nan")})
