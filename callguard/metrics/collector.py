@@ -14,21 +14,13 @@ from callguard.domain.calls import CallStatus
 from callguard.domain.drain_time import seconds_until_full
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY, Histogram
 from callguard.domain.incidents import Outcome
+from callguard.domain.results import CallbackResult, ReportResult, ReportSource
 from callguard.metrics.catalogue import CATALOGUE, Kind
 from callguard.ports import AccountReading, CallGuardError, Clock, Heartbeats, JobCounts, Readings
 
 _log = logging.getLogger(__name__)
 
 PROCESSES = ("watcher", "cancel-worker")
-RESULTS = (
-    *("accepted", "duplicate", "ignored", "forbidden", "malformed"),
-    *("too_large", "unsupported_media_type", "unavailable"),
-)
-REPORT_SOURCES = ("client", "event_streams")
-REPORT_RESULTS = (
-    *("accepted", "duplicate", "ignored", "malformed", "other_account"),
-    *("too_large", "unsupported_media_type", "unavailable"),
-)
 
 Sample = tuple[Sequence[str], float]
 
@@ -136,14 +128,14 @@ def _process_families(
     summed = _summed(reading.totals for reading in readings)
     yield _family(
         "callguard_callbacks_total",
-        [((result,), summed.get(f"callbacks:{result}", 0)) for result in RESULTS],
+        [((result.value,), summed.get(f"callbacks:{result.value}", 0)) for result in CallbackResult],
     )
     yield _family(
         "callguard_reports_total",
         [
-            ((source, result), summed.get(f"reports:{source}:{result}", 0))
-            for source in REPORT_SOURCES
-            for result in REPORT_RESULTS
+            ((source.value, result.value), summed.get(f"reports:{source.value}:{result.value}", 0))
+            for source in ReportSource
+            for result in ReportResult
         ],
     )
     yield _histogram("callguard_detection_delay_seconds", DETECTION_DELAY, summed)

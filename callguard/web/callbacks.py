@@ -6,9 +6,9 @@ https://www.twilio.com/docs/voice/api/call-resource#statuscallback
 from flask import Blueprint, Response, request
 
 from callguard.web.callback_services import CallbackServices
-from callguard.web.reception import CallbackResult, Reception
+from callguard.web.reception import Reception
 
-__all__ = ["CallbackResult", "CallbackServices", "callbacks"]
+__all__ = ["CallbackServices", "callbacks"]
 
 STATUS_PATH = "/twilio/status"
 

@@ -1,12 +1,12 @@
 """From a request with a batch of events to its answer."""
 
 import json
-from enum import Enum
 
 from flask import Request, Response
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from callguard.config.accounts import Account
+from callguard.domain.results import ReportResult, ReportSource
 from callguard.ports import StoreUnavailable
 from callguard.web.batch_reading import BatchReading, read
 from callguard.web.bodies import read_body
@@ -15,22 +15,11 @@ from callguard.web.event_services import EventServices
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.uncounted import UncountedResults
 
-SOURCE = "event_streams"
+SOURCE = ReportSource.EVENT_STREAMS.value
 
 MOST_BODY_BYTES = 1024 * 1024
 _MEDIA_TYPES = ("application/json", "application/cloudevents-batch+json", "application/cloudevents+json")
 _SHOWN_CHARACTERS = 80
-
-
-class EventResult(Enum):
-    """Why a batch, or some of it, was not counted: as `reports:event_streams:…` counts it, once for a batch."""
-
-    IGNORED = "ignored"
-    MALFORMED = "malformed"
-    OTHER_ACCOUNT = "other_account"
-    TOO_LARGE = "too_large"
-    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
-    UNAVAILABLE = "unavailable"
 
 
 class EventReception:
@@ -58,11 +47,11 @@ class EventReception:
         if signer is None:  # before its body is read: a stranger shall not make us wait for a megabyte
             return self._forbid("no configured account has signed it")
         if request.mimetype not in _MEDIA_TYPES:
-            return self._refuse(signer, EventResult.UNSUPPORTED_MEDIA_TYPE, 415)
+            return self._refuse(signer, ReportResult.UNSUPPORTED_MEDIA_TYPE, 415)
         try:
             body = read_body(request, MOST_BODY_BYTES)
         except RequestEntityTooLarge:
-            return self._refuse(signer, EventResult.TOO_LARGE, 413)
+            return self._refuse(signer, ReportResult.TOO_LARGE, 413)
         if authenticator.verify_json(raw_query, body, headers) != signer:
             return self._forbid("its body is not the one that was signed")
         return self._take(self._services.accounts[signer], body)
@@ -72,7 +61,7 @@ class EventReception:
         try:
             counted = self._services.take_report(account, reading.news, SOURCE) if reading.news else 0
         except StoreUnavailable:
-            self._uncounted.remember(account.sid, EventResult.UNAVAILABLE.value)
+            self._uncounted.remember(account.sid, ReportResult.UNAVAILABLE.value)
             self._unavailable.due(account.sid[-4:])
             return Response(status=503, headers={"Retry-After": "1"})
         self._count_refusals(account.sid, reading)
@@ -88,24 +77,24 @@ class EventReception:
 
     def _count_refusals(self, account_sid: str, reading: BatchReading) -> None:
         if reading.is_too_large:
-            self._count(account_sid, EventResult.TOO_LARGE)
+            self._count(account_sid, ReportResult.TOO_LARGE)
         elif reading.codes - {OTHER_ACCOUNT}:
-            self._count(account_sid, EventResult.MALFORMED)
+            self._count(account_sid, ReportResult.MALFORMED)
         if OTHER_ACCOUNT in reading.codes:
-            self._count(account_sid, EventResult.OTHER_ACCOUNT)
+            self._count(account_sid, ReportResult.OTHER_ACCOUNT)
         if reading.ignored:
-            self._count(account_sid, EventResult.IGNORED)
+            self._count(account_sid, ReportResult.IGNORED)
         self._uncounted.count_some()
 
     def _forbid(self, why: str) -> Response:
         self._bad_signature.due(why)
         return Response(status=403)
 
-    def _refuse(self, account_sid: str, result: EventResult, http: int) -> Response:
+    def _refuse(self, account_sid: str, result: ReportResult, http: int) -> Response:
         self._count(account_sid, result)
         return Response(status=http)
 
-    def _count(self, account_sid: str, result: EventResult) -> None:
+    def _count(self, account_sid: str, result: ReportResult) -> None:
         try:
             self._services.refuse_report(account_sid, SOURCE, result.value)
         except StoreUnavailable:

@@ -1,34 +1,16 @@
 """From a request with a callback to its answer."""
 
-from enum import Enum
-
 from flask import Request, Response
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
+from callguard.domain.results import CallbackResult
 from callguard.ports import StoreUnavailable
 from callguard.web.callback_parser import Ignored, MalformedCallback, once_each, parse_callback
 from callguard.web.callback_services import CallbackServices
 from callguard.web.form import Form, TooLarge, UnreadableForm, UnsupportedMediaType, read_form, read_query
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.uncounted import UncountedResults
-
-
-class CallbackResult(Enum):
-    """What became of a callback, as `callguard_callbacks_total` counts it.
-
-    The store itself counts the accepted ones and duplicates.
-    """
-
-    ACCEPTED = "accepted"
-    DUPLICATE = "duplicate"
-    IGNORED = "ignored"
-    FORBIDDEN = "forbidden"
-    MALFORMED = "malformed"
-    TOO_LARGE = "too_large"
-    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
-    UNAVAILABLE = "unavailable"
-
 
 _ANSWERS = {
     CallbackResult.ACCEPTED: "204 NO CONTENT",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twilio.request_validator import SIGNATURE_HEADER, SIGNATURE_SETTINGS_HEADER
 
 from callguard.domain.calls import CallEvent, CallStatus
-from callguard.web.callbacks import CallbackResult
+from callguard.domain.results import CallbackResult
 from callguard.web.uncounted import MOST_AT_ONCE
 from tests.web.callbacks import (
     ACCOUNTS,

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response, request
 
 from callguard.domain.calls import CallEvent
+from callguard.domain.results import ReportResult, ReportSource
 from callguard.ports import StoreUnavailable
 from callguard.web.api.errors import BASE_PATH, Problem, Refused
 from callguard.web.api.json_bodies import BadBody, checked, read_json
@@ -15,8 +16,7 @@ from callguard.web.api.services import ApiServices
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.uncounted import UncountedResults
 
-SOURCE = "client"
-MALFORMED, UNAVAILABLE = "malformed", "unavailable"
+SOURCE = ReportSource.CLIENT.value
 MOST_BODY_BYTES = 1024 * 1024
 
 
@@ -39,7 +39,7 @@ class ReportDesk:
             batch = checked(CreatedCalls, body, now_ms)
             self._refuse_unknown_accounts(batch.calls)
         except (BadBody, Refused) as refused:
-            self._count(_accounts_in(body), MALFORMED)
+            self._count(_accounts_in(body), ReportResult.MALFORMED.value)
             if isinstance(refused, Refused):
                 raise
             message = "nothing was counted, since some of the calls are wrong; errors says which"
@@ -79,7 +79,7 @@ class ReportDesk:
         except StoreUnavailable:
             # What other accounts have counted is known as a duplicate when the batch is sent again.
             for sid in waiting:
-                self._uncounted.remember(sid, UNAVAILABLE)
+                self._uncounted.remember(sid, ReportResult.UNAVAILABLE.value)
             self._unavailable.due(waiting[0][-4:])
             raise
         self._uncounted.count_some()

@@ -1,0 +1,42 @@
+"""What becomes of a piece of news that somebody sends: the labels under which it is counted."""
+
+from enum import Enum
+
+
+class CallbackResult(Enum):
+    """What became of a callback, as `callguard_callbacks_total` counts it.
+
+    The store itself counts the accepted ones and duplicates.
+    """
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    FORBIDDEN = "forbidden"
+    MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    UNAVAILABLE = "unavailable"
+
+
+class ReportSource(Enum):
+    """Who reports created calls."""
+
+    CLIENT = "client"
+    EVENT_STREAMS = "event_streams"
+
+
+class ReportResult(Enum):
+    """What became of reported calls, as `callguard_reports_total` counts it.
+
+    Accepted ones and duplicates are counted by the call, the others once for a request.
+    """
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    MALFORMED = "malformed"
+    OTHER_ACCOUNT = "other_account"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    UNAVAILABLE = "unavailable"
