@@ -174,4 +174,4 @@ def test_a_list_may_hold_what_it_should_not(twilio: Scripted, calls: TwilioCalls
 
     assert (first.call_sid, first.queue_ms) == (call_sid(1), 400)
     assert first.created_ms > 0
-    assert (third.from_number, third.to_number, third.queue_ms) == ("+15550001111", "client:jane", 0)
+    assert (third.from_number, third.to_number, third.queue_ms) == ("+15550001111", "client:jane", None)
