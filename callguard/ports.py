@@ -79,11 +79,11 @@ class Observation:
 
     Attributes:
         counted: how many of the events were news.
-        snapshot: the account after them.
+        snapshot: the account after them; None where no rule can have been crossed, if that was asked for.
     """
 
     counted: int
-    snapshot: Snapshot
+    snapshot: Snapshot | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,19 @@ class CallTracker(Protocol):
     """The calls of every account: the queue mirror, the buckets, the horizon. Each method is atomic."""
 
     def observe(
-        self, account_sid: str, events: Sequence[CallEvent], policy: Policy, now_ms: int, door: Door
+        self,
+        account_sid: str,
+        events: Sequence[CallEvent],
+        policy: Policy,
+        now_ms: int,
+        door: Door,
+        *,
+        if_crossed: bool = False,
     ) -> Observation:
-        """Count each event once and return the account's snapshot. `events` are in order of time."""
+        """Count each event once and return the account's snapshot. `events` are in order of time.
+
+        With `if_crossed` the snapshot is left out where no rule can have been crossed, to save its cost.
+        """
 
     def retire(self, account_sid: str, call_sids: Sequence[str], now_ms: int, *, were_dialled: bool = True) -> int:
         """Take calls that Twilio no longer lists out of the mirror; return how many were in it.

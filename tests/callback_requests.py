@@ -13,14 +13,16 @@ _numbers = count(int.from_bytes(b"bench") << 64)
 def signed_callback(
     public_url: str, account_sid: str, token: str, *, status: str = "initiated", call_sid: str | None = None
 ) -> bytes:
-    """Return an HTTP request with one callback of a call that nobody has told of yet."""
+    """Return an HTTP request with one callback of a new call, to a telephone of its own."""
+    number = next(_numbers)
+    to_number = f"+1555{number % 10_000_000:07d}"
     form = {
         "AccountSid": account_sid,
         "ApiVersion": "2010-04-01",
-        "CallSid": call_sid or f"CA{next(_numbers):032x}",
+        "CallSid": call_sid or f"CA{number:032x}",
         "CallStatus": status,
         "CallbackSource": "call-progress-events",
-        "Called": "+15550002222",
+        "Called": to_number,
         "CalledCity": "",
         "CalledCountry": "US",
         "CalledState": "CA",
@@ -38,7 +40,7 @@ def signed_callback(
         "FromZip": "94105",
         "SequenceNumber": "0",
         "Timestamp": formatdate(usegmt=False),
-        "To": "+15550002222",
+        "To": to_number,
         "ToCity": "",
         "ToCountry": "US",
         "ToState": "CA",

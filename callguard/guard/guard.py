@@ -48,8 +48,9 @@ class Guard:
             StoreUnavailable: nothing is lost by giving the same events again.
         """
         now_ms = self._clock.now_ms()
-        observed = self._tracker.observe(account.sid, events, account.policy, now_ms, door)
-        self.judge(account, observed.snapshot)
+        observed = self._tracker.observe(account.sid, events, account.policy, now_ms, door, if_crossed=True)
+        if observed.snapshot is not None:
+            self.judge(account, observed.snapshot)
         return observed.counted
 
     def judge(self, account: Account, snapshot: Snapshot) -> None:

@@ -18,7 +18,7 @@ from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import ACCOUNT_MS, INCIDENT_MS, LEFT_CALL_MS, QUEUED_CALL_MS, RING_SECONDS
 from callguard.store.scripts import Argument, Scripts
-from callguard.store.snapshots import FIELDS, snapshot_from
+from callguard.store.snapshots import FIELDS, snapshot_from, suspicion_text
 
 # A script blocks the server while it runs: 250 events take some 10 ms, twice that on a busy machine.
 BATCH = 250
@@ -33,7 +33,14 @@ class RedisCallTracker:
         self._scripts = scripts
 
     def observe(
-        self, account_sid: str, events: Sequence[CallEvent], policy: Policy, now_ms: int, door: Door
+        self,
+        account_sid: str,
+        events: Sequence[CallEvent],
+        policy: Policy,
+        now_ms: int,
+        door: Door,
+        *,
+        if_crossed: bool = False,
     ) -> Observation:
         """Count the events, `BATCH` at a time; each batch is atomic and safe to repeat."""
         keys = AccountKeys(account_sid)
@@ -43,10 +50,10 @@ class RedisCallTracker:
             reply = self._scripts.run(
                 "observe_calls",
                 [*_account_keys(keys), *_event_keys(keys, batch)],
-                [*_settings(policy, now_ms, door), *_arguments(batch, now_ms, door)],
+                [*_settings(policy, now_ms, door), int(if_crossed), *_arguments(batch, now_ms, door)],
             )
             counted += reply[0]
-        return Observation(counted, snapshot_from(now_ms, *reply[1:]))
+        return Observation(counted, snapshot_from(now_ms, *reply[1:]) if len(reply) > 1 else None)
 
     def retire(
         self,
@@ -108,16 +115,8 @@ class RedisCallTracker:
 
     def suspect(self, account_sid: str, finding: Finding, now_ms: int) -> None:
         """Remember a finding beside the buckets."""
-        fields: dict[Any, Any] = {
-            "suspect_rule": finding.rule.value,
-            "suspect_observed": finding.observed,
-            "suspect_threshold": finding.threshold,
-            "suspect_setting": finding.setting,
-            "suspect_onset": finding.onset_ms,
-            "suspect_since": now_ms,
-        }
         with translated_errors():
-            self._redis.hset(AccountKeys(account_sid).state, mapping=fields)
+            self._redis.hset(AccountKeys(account_sid).state, "suspect", suspicion_text(finding, now_ms))
 
     def snapshot(self, account_sid: str, now_ms: int) -> Snapshot:
         """Read the account in one transaction."""
@@ -240,6 +239,7 @@ def _settings(policy: Policy, now_ms: int, door: Door) -> list[Argument]:
         *(policy.min_backlog, ACCOUNT_MS, QUEUED_CALL_MS, LEFT_CALL_MS, INCIDENT_MS),
         *(policy.repeat_limit, policy.repeat_window_seconds * 1000),
         max(2, math.ceil(policy.repeat_limit * policy.warn_share)),
+        *(policy.plateau_seconds, policy.max_backlog, policy.max_drain_seconds),
     ]
 
 

@@ -9,24 +9,28 @@ from callguard.domain.throughput import Throughput
 
 Field = str | None
 
-# store/lua/parts/state_fields.lua has the same order; a test holds the two together.
+# store/lua/parts/state_fields.lua has the same order; a test holds the two together. A field of several numbers
+# has them between colons.
 FIELDS = (
     *("state", "paused", "generation", "tripped", "cooled", "capped"),
-    *("q_level", "q_updated", "q_onset", "i_level", "i_updated", "i_onset"),
-    *("p_since", "p_at", "p_deficit", "r_count", "r_since", "r_at"),
-    *("counted", "quoted", "t_since", "t_departed", "t_candidate", "t_learned"),
-    *("departed", "dead_until", "campaign_at", "polled", "called_back", "shallow"),
-    *("suspect_rule", "suspect_observed", "suspect_threshold", "suspect_setting"),
-    *("suspect_onset", "suspect_since"),
+    *("q", "i", "p", "r", "horizon", "t"),
+    *("departed", "dead_until", "campaign_at", "polled", "called_back", "shallow", "suspect"),
 )
+
+_STATES = {state.value: state for state in State}
+
+_EMPTY_BUCKET, _NO_PLATEAU, _NO_REPEATS, _NOTHING_LEARNED = LeakyBucket(), Plateau(), Repeats(), Throughput()
+_NO_HORIZON = (0.0, 0.0, 0.0)
 
 
 def snapshot_from(now_ms: int, fields: Sequence[Field], cancellable: int, spared: int, announced: int) -> Snapshot:
     """Return the snapshot of the fields above, in their order; a missing field is a fresh account's."""
-    stands, paused, generation, tripped, cooled, capped = fields[:6]
+    stands, paused, generation, tripped, cooled, capped, queued, initiated, plateau, repeats, horizon = fields[:11]
+    learned, departed, dead_until, campaign_at, polled, called_back, shallow, suspect = fields[11:19]
+    counted_ms, quoted_ms, _ = _numbers(horizon) if horizon else _NO_HORIZON
     return Snapshot(
         now_ms=now_ms,
-        state=State(stands or "armed"),
+        state=_STATES[stands] if stands else State.ARMED,
         paused=paused == "1",
         generation=_int(generation),
         tripped_ms=_int(tripped),
@@ -35,43 +39,70 @@ def snapshot_from(now_ms: int, fields: Sequence[Field], cancellable: int, spared
         cancellable=cancellable,
         spared=spared,
         announced=announced,
-        queued=_bucket(fields[6:9]),
-        initiated=_bucket(fields[9:12]),
-        plateau=Plateau(_int(fields[12]), _int(fields[13]), _float(fields[14])),
-        repeats=Repeats(*map(_int, fields[15:18])),
-        counted_ms=_float(fields[18]),
-        quoted_ms=_float(fields[19]),
-        throughput=Throughput(_int(fields[20]), _int(fields[21]), _float(fields[22]), _float(fields[23])),
-        departed=_int(fields[24]),
-        dead_until_ms=_float(fields[25]),
-        campaign_ms=_int(fields[26]),
-        polled_ms=_int(fields[27]),
-        called_back_ms=_int(fields[28]),
-        shallow_ms=_int(fields[29]),
-        suspicion=_suspicion(fields[30:36]),
+        queued=_bucket(queued),
+        initiated=_bucket(initiated),
+        plateau=_plateau(plateau),
+        repeats=_repeats(repeats),
+        counted_ms=counted_ms,
+        quoted_ms=quoted_ms,
+        throughput=_throughput(learned),
+        departed=_int(departed),
+        dead_until_ms=float(dead_until or 0),
+        campaign_ms=_int(campaign_at),
+        polled_ms=_int(polled),
+        called_back_ms=_int(called_back),
+        shallow_ms=_int(shallow),
+        suspicion=_suspicion(suspect) if suspect else None,
     )
 
 
 def finding_from(rule: str, observed: Field, threshold: Field, setting: Field, onset: Field) -> Finding:
     """Return a stored finding."""
-    return Finding(Rule(rule), _float(observed), _float(threshold), setting or "", _int(onset))
+    return Finding(Rule(rule), float(observed or 0), float(threshold or 0), setting or "", _int(onset))
 
 
-def _suspicion(fields: Sequence[Field]) -> Suspicion | None:
-    rule, observed, threshold, setting, onset, since = fields
-    if rule is None:
-        return None
-    return Suspicion(finding_from(rule, observed, threshold, setting, onset), _int(since))
+def suspicion_text(finding: Finding, since_ms: int) -> str:
+    """Return the field of a suspicion."""
+    figures = (finding.observed, finding.threshold, finding.setting, finding.onset_ms, since_ms)
+    return ":".join([finding.rule.value, *map(str, figures)])
 
 
-def _bucket(fields: Sequence[Field]) -> LeakyBucket:
-    level, updated, onset = fields
-    return LeakyBucket(_float(level), _int(updated), _int(onset))
+def _suspicion(text: str) -> Suspicion:
+    *finding, since = text.split(":")
+    return Suspicion(finding_from(*finding), _int(since))
+
+
+def _bucket(field: Field) -> LeakyBucket:
+    if not field:
+        return _EMPTY_BUCKET
+    level, updated, onset = _numbers(field)
+    return LeakyBucket(level, int(updated), int(onset))
+
+
+def _plateau(field: Field) -> Plateau:
+    if not field:
+        return _NO_PLATEAU
+    since, at, deficit, _ = _numbers(field)
+    return Plateau(int(since), int(at), deficit)
+
+
+def _throughput(field: Field) -> Throughput:
+    if not field:
+        return _NOTHING_LEARNED
+    since, departed, candidate, learned = _numbers(field)
+    return Throughput(int(since), int(departed), candidate, learned)
+
+
+def _repeats(field: Field) -> Repeats:
+    if not field:
+        return _NO_REPEATS
+    count, since, at = _numbers(field)
+    return Repeats(int(count), int(since), int(at))
+
+
+def _numbers(field: str) -> Sequence[float]:
+    return [float(part) for part in field.split(":")]
 
 
 def _int(field: Field) -> int:
     return int(float(field)) if field else 0
-
-
-def _float(field: Field) -> float:
-    return float(field) if field else 0.0

@@ -227,10 +227,10 @@ def test_a_page_that_could_not_be_kept_is_read_again(looking: Looking, monkeypat
     looking.look()
     observe, calls = looking.store.tracker.observe, iter(range(100))
 
-    def failing(*given: Any) -> Any:
+    def failing(*given: Any, **options: Any) -> Any:
         if next(calls) == 3:
             raise StoreUnavailable("away")
-        return observe(*given)
+        return observe(*given, **options)
 
     monkeypatch.setattr(looking.store.tracker, "observe", failing)
     with pytest.raises(StoreUnavailable):

@@ -15,8 +15,9 @@ from callguard.domain.incidents import Outcome
 from callguard.domain.plateau import Plateau
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.replay import Replay
+from callguard.domain.rules import STAND_BY, decide
 from callguard.domain.throughput import Throughput
-from callguard.ports import Door
+from callguard.ports import Door, Observation
 from callguard.store.snapshots import FIELDS
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
@@ -26,8 +27,13 @@ POLICY = Policy(cps=5, spike_rate=1, repeat_limit=6, repeat_window_seconds=60, w
 _fresh = itertools.count(1)
 
 
+def known(observed: Observation) -> Snapshot:
+    assert observed.snapshot is not None
+    return observed.snapshot
+
+
 def observe(store: Store, clock: FrozenClock, *events: CallEvent, door: Door = Door.REPORT) -> Snapshot:
-    return store.tracker.observe(ACCOUNT_SID, events, POLICY, clock.ms, door).snapshot
+    return known(store.tracker.observe(ACCOUNT_SID, events, POLICY, clock.ms, door))
 
 
 def test_the_snapshot_after_news_is_the_one_that_is_read(store: Store, clock: FrozenClock) -> None:
@@ -54,7 +60,7 @@ def test_the_script_draws_plateaus_as_the_domain_does(
     for number, offset in enumerate(offsets):
         at = clock.ms + offset
         news = [CallEvent(call_sid(number), CallStatus.INITIATED, at)]
-        seen = store.tracker.observe(account, news, Policy(cps=cps), clock.ms, Door.CALLBACK).snapshot.plateau
+        seen = known(store.tracker.observe(account, news, Policy(cps=cps), clock.ms, Door.CALLBACK)).plateau
         model = model.after(at, cps)
 
         assert (seen.since_ms, seen.at_ms) == (model.since_ms, model.at_ms)
@@ -72,7 +78,7 @@ def test_the_script_and_a_replay_hold_the_same(
     for number, (gap, destination) in enumerate(calls):
         at += gap
         news = [replace(queued(number, at), destination=destination)]
-        seen = store.tracker.observe(account, news, POLICY, at, Door.REPORT).snapshot
+        seen = known(store.tracker.observe(account, news, POLICY, at, Door.REPORT))
         replay.entered((at,), at)
         replay.called(destination, at)
         model = replay.snapshot(at)
@@ -164,7 +170,7 @@ def test_the_script_and_a_replay_see_the_same_wake_of_a_campaign(
     for number, (gap, is_announced) in enumerate(calls):
         at += gap
         news = [replace(event(number, CallStatus.INITIATED, at), sender="shop" if is_announced else "")]
-        seen = store.tracker.observe(account, news, POLICY, at, Door.CALLBACK).snapshot
+        seen = known(store.tracker.observe(account, news, POLICY, at, Door.CALLBACK))
         replay.dialled(at, announced=is_announced)
         model = replay.snapshot(at)
 
@@ -348,3 +354,29 @@ def test_the_oldest_call_of_the_mirror(store: Store, clock: FrozenClock) -> None
     observe(store, clock, queued(1, clock.ms - 5), queued(2, clock.ms - 9, spared=True))
 
     assert store.tracker.oldest_ms(ACCOUNT_SID) == clock.ms - 9
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    calls=st.lists(
+        st.tuples(st.integers(0, 4_000), st.sampled_from("qi"), st.sampled_from("ab")), min_size=1, max_size=40
+    )
+)
+def test_whatever_may_be_crossed_is_shown_to_the_rules(
+    store: Store, clock: FrozenClock, calls: list[tuple[int, str, str]]
+) -> None:
+    """The script leaves out snapshots that nobody needs to look at, and never one that somebody does."""
+    policy = replace(
+        POLICY, spike_burst=6, initiated_burst=4, plateau_seconds=10, max_backlog=12, max_drain_seconds=10,
+        min_backlog=2, cps=1,
+    )  # fmt: skip
+    account, at = f"AC{next(_fresh):032x}", clock.ms
+    for number, (gap, kind, destination) in enumerate(calls):
+        at += gap
+        status = CallStatus.QUEUED if kind == "q" else CallStatus.INITIATED
+        news = [replace(event(number, status, at), destination=destination)]
+        shown = store.tracker.observe(account, news, policy, at, Door.CALLBACK, if_crossed=True).snapshot
+        whole = store.tracker.snapshot(account, at)
+
+        assert shown is None or shown == whole
+        assert shown is not None or decide(whole, policy) == STAND_BY

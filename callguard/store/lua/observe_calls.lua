@@ -19,13 +19,15 @@
 -- ARGV[11] expiry of a queued call ms      ARGV[12] expiry of a call that has left ms
 -- ARGV[13] expiry of the incident ms       ARGV[14] repeat_limit
 -- ARGV[15] repeat window ms   ARGV[16] least calls to one telephone that matter
+-- ARGV[17] plateau_seconds    ARGV[18] max_backlog    ARGV[19] max_drain_seconds
+-- ARGV[20] spare (0/1): return no state where no rule can have been crossed
 -- then eleven for each event: sid, status, phase bit, dialled (0/1), at ms, spared (0/1), queue_time ms or
 --                             empty, hash of From, From masked, hash of To or empty, doubtful (0/1)
 --
--- Returns {events counted, state fields, calls in queue, calls in spared, calls in announced}
+-- Returns {events counted, state fields, calls in queue, calls in spared, calls in announced}, or {events counted}
 local QUEUED, DIALLED_PHASES, ABSENT, ANNOUNCED = 1, 30, 32, 128
 local LEFT = 126 -- any phase but queued, absent or settled: the call is not, or not known to be, in the queue
-local FIXED_KEYS, FIRST, WIDTH = 9, 17, 11
+local FIXED_KEYS, FIRST, WIDTH = 9, 21, 11
 
 local state_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3]
 local queue_key, spared_key, announced_key = KEYS[4], KEYS[5], KEYS[6]
@@ -55,19 +57,12 @@ end
 local state = redis.call('HMGET', state_key, unpack(FIELDS))
 local incident_open = state[1] == 'tripped' or state[1] == 'draining' or state[1] == 'cooling'
 local observing = state[MODE] == 'observe'
-local cps = effective_cps(tonumber(ARGV[3]), number(state[LEARNED]))
-local queued_bucket = bucket_of(state[Q], state[Q + 1], state[Q + 2], ARGV[5], ARGV[6])
-local initiated_bucket = bucket_of(state[I], state[I + 1], state[I + 2], ARGV[7], ARGV[8])
-local plateau = { since = number(state[P]), at = number(state[P + 1]), deficit = number(state[P + 2]) }
-local wake = {
-    since = number(state[W]), at = number(state[W + 1]), deficit = number(state[W + 2]),
-    announced = number(state[W + 3]),
-}
-local repeats = { count = number(state[R]), since = number(state[R + 1]), at = number(state[R + 2]) }
-local horizon = {
-    slot = 1000 / cps, counted = number(state[COUNTED]), quoted = number(state[QUOTED]),
-    quoted_at = number(state[QUOTED_AT]),
-}
+local cps = effective_cps(tonumber(ARGV[3]), select(4, numbers(state[THROUGHPUT])))
+local queued_bucket = bucket_of(state[Q], ARGV[5], ARGV[6])
+local initiated_bucket = bucket_of(state[I], ARGV[7], ARGV[8])
+local plateau, wake, repeats = line_of(state[P]), line_of(state[W]), repeats_of(state[R])
+local horizon = horizon_of(state[HORIZON])
+horizon.slot = 1000 / cps
 local departed, dead_until = number(state[DEPARTED]), number(state[DEAD_UNTIL])
 local campaigns = open_campaigns(state[CAMPAIGNS], now)
 
@@ -124,24 +119,24 @@ local function believable(queue_ms)
 end
 
 local function count_entrance(call)
-    tally(series_key, 'q', call.at, ring, account_ttl)
+    tally('q', call.at)
     lengthen_queue(horizon, call.at, believable(call.queue_ms))
     if call.announced then return end
     pour(queued_bucket, call.at)
-    pour_sender(senders_key, 'q', call.sender, call.shown, call.at, ARGV[5], ARGV[6], account_ttl)
+    pour_sender(senders_key, 'q', call.sender, call.shown, call.at, ARGV[5], ARGV[6])
 end
 
 local function count_departure(call, seen)
     if bit.band(seen, ABSENT) == 0 then departed = departed + 1 end
-    tally(series_key, 'i', call.at, ring, account_ttl)
+    tally('i', call.at)
     lengthen_wake(wake, call.at, cps, call.announced)
     if call.announced or is_in_wake(wake, call.at) then return end
     pour(initiated_bucket, call.at)
     lengthen(plateau, call.at, cps)
-    pour_sender(senders_key, 'i', call.sender, call.shown, call.at, ARGV[7], ARGV[8], account_ttl)
+    pour_sender(senders_key, 'i', call.sender, call.shown, call.at, ARGV[7], ARGV[8])
 end
 
-local counted, entered = 0, false
+local counted, entered, by_status = 0, false, {}
 for i = 1, events do
     local a = FIRST + (i - 1) * WIDTH
     local call_key, times_key = KEYS[FIXED_KEYS + 2 * i - 1], KEYS[FIXED_KEYS + 2 * i]
@@ -153,7 +148,7 @@ for i = 1, events do
     local doubtful = ARGV[a + 10] == '1'
     if bit.band(seen, phase) == 0 then
         counted = counted + 1
-        redis.call('HINCRBY', totals_key, 'calls:' .. call.status, 1)
+        by_status[call.status] = (by_status[call.status] or 0) + 1
         call.announced = bit.band(seen, ANNOUNCED) ~= 0
         if seen == 0 then
             -- Of a call that is heard of late in its life nobody knows whether it was created since.
@@ -188,29 +183,16 @@ end
 
 -- include parts/changes.lua
 
+for status, more in pairs(by_status) do redis.call('HINCRBY', totals_key, 'calls:' .. status, more) end
+write_series(series_key, ring, account_ttl)
+write_senders(senders_key, account_ttl)
+
 set_bucket(Q, 'q', queued_bucket)
 set_bucket(I, 'i', initiated_bucket)
-if plateau.changed then
-    set(P, 'p_since', string.format('%.0f', plateau.since))
-    set(P + 1, 'p_at', string.format('%.0f', plateau.at))
-    set(P + 2, 'p_deficit', string.format('%.6f', plateau.deficit))
-end
-if wake.changed then
-    set(W, 'w_since', string.format('%.0f', wake.since))
-    set(W + 1, 'w_at', string.format('%.0f', wake.at))
-    set(W + 2, 'w_deficit', string.format('%.6f', wake.deficit))
-    set(W + 3, 'w_announced', string.format('%.0f', wake.announced))
-end
-if repeats.changed then
-    set(R, 'r_count', repeats.count)
-    set(R + 1, 'r_since', string.format('%.0f', repeats.since))
-    set(R + 2, 'r_at', string.format('%.0f', repeats.at))
-end
-if entered then
-    set(COUNTED, 'counted', string.format('%.3f', horizon.counted))
-    set(QUOTED, 'quoted', string.format('%.3f', horizon.quoted))
-    set(QUOTED_AT, 'quoted_at', string.format('%.0f', horizon.quoted_at))
-end
+if plateau.changed then set(P, 'p', line_text(plateau)) end
+if wake.changed then set(W, 'w', line_text(wake)) end
+if repeats.changed then set(R, 'r', repeats_text(repeats)) end
+if entered then set(HORIZON, 'horizon', horizon_text(horizon)) end
 if departed ~= number(state[DEPARTED]) then set(DEPARTED, 'departed', departed) end
 if dead_until ~= number(state[DEAD_UNTIL]) then set(DEAD_UNTIL, 'dead_until', string.format('%.0f', dead_until)) end
 if campaigns.changed then set(CAMPAIGNS, 'campaigns', campaigns_text(campaigns)) end
@@ -227,4 +209,15 @@ if #changes > 0 then
     redis.call('HSET', state_key, unpack(changes))
 end
 
+-- Most news crosses nothing, and what nobody needs to look at is not worth sending. By bounds that are on the safe
+-- side; whether a rule is crossed is decided in domain/rules.py, and a test holds the two together.
+local function may_be_crossed()
+    if state[1] and state[1] ~= 'armed' or state[2] == '1' then return false end
+    return state[SUSPECT]
+        or queued_bucket.level * 2 >= queued_bucket.most or initiated_bucket.level * 2 >= initiated_bucket.most
+        or repeats.count >= repeat_limit or (plateau.at > 0 and now - plateau.since >= tonumber(ARGV[17]) * 1000)
+        or cancellable > tonumber(ARGV[18]) or cancellable / cps > tonumber(ARGV[19])
+end
+
+if ARGV[20] == '1' and not may_be_crossed() then return { counted } end
 return { counted, state, cancellable, spared_count, announced_count }

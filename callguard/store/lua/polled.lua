@@ -13,10 +13,12 @@ local now, configured, whole = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4] == 
 
 -- include parts/numbers.lua
 -- include parts/cps.lua
+-- include parts/horizon.lua
 -- include parts/campaigns.lua
 
-local held = redis.call('HMGET', state_key, 'counted', 't_learned', 'campaigns', 'quoted_at', 'dead_until')
-local counted, learned = number(held[1]), number(held[2])
+local held = redis.call('HMGET', state_key, 'horizon', 't', 'campaigns', 'dead_until')
+local horizon, learned = horizon_of(held[1]), select(4, numbers(held[2]))
+local counted = horizon.counted
 local cps_before = effective_cps(configured, learned)
 if whole then learned = number(ARGV[11]) end
 local cps = effective_cps(configured, learned)
@@ -27,14 +29,13 @@ for _, key in ipairs(mirror_keys) do depth = depth + redis.call('ZCARD', key) en
 
 -- The slots that were counted are as long as the CPS says that is believed now; without dead ones, they are those
 -- of the live calls.
-if cps ~= cps_before and whole and now >= number(held[5]) then
+if cps ~= cps_before and whole and now >= number(held[4]) then
     counted = now
 elseif counted > now then
     counted = now + (counted - now) * cps_before / cps
 end
 -- Each live call needs a slot that is still to come: domain/drain_time.py, horizon_at_least.
-counted = math.max(counted, now + depth * 1000 / cps)
-redis.call('HSET', state_key, 'counted', string.format('%.3f', counted))
+horizon.counted = math.max(counted, now + depth * 1000 / cps)
 
 -- Behind the quoted call are those that have come since; the mirror's order tells how many. Where the entrance
 -- has told of a newer call's quote, the list's is no news.
@@ -42,23 +43,23 @@ local created
 for _, key in ipairs(mirror_keys) do
     created = created or redis.call('ZSCORE', key, ARGV[5])
 end
-if ARGV[5] ~= '' and created and tonumber(created) >= number(held[4]) then
+if ARGV[5] ~= '' and created and tonumber(created) >= horizon.quoted_at then
     local behind = 0
     for _, key in ipairs(mirror_keys) do
         behind = behind + redis.call('ZCOUNT', key, '(' .. created, '+inf')
     end
-    local quoted = tonumber(ARGV[6]) + (1 + behind) * 1000 / cps
-    redis.call('HSET', state_key, 'quoted', string.format('%.3f', quoted), 'quoted_at', created)
+    horizon.quoted, horizon.quoted_at = tonumber(ARGV[6]) + (1 + behind) * 1000 / cps, tonumber(created)
 elseif ARGV[7] == '0' then
-    redis.call('HSET', state_key, 'quoted', 0, 'quoted_at', 0)
+    horizon.quoted, horizon.quoted_at = 0, 0
 end
+redis.call('HSET', state_key, 'horizon', horizon_text(horizon))
 
 if announced > 0 or open_campaigns(held[3], now).are_open then
     redis.call('HSET', state_key, 'campaign_at', ARGV[1])
 end
 if whole then
-    redis.call('HSET', state_key, 'polled', ARGV[1], 't_since', ARGV[8], 't_departed', ARGV[9],
-        't_candidate', ARGV[10], 't_learned', ARGV[11])
+    redis.call('HSET', state_key, 'polled', ARGV[1], 't',
+        table.concat({ ARGV[8], ARGV[9], ARGV[10], ARGV[11] }, ':'))
     if cancellable < tonumber(ARGV[3]) then redis.call('HSET', state_key, 'shallow', ARGV[1]) end
 end
 return 1

@@ -12,9 +12,8 @@ local state = held[1] or 'armed'
 if state == 'armed' or held[2] ~= ARGV[1] or (state ~= 'cooling' and ARGV[2] ~= '1') then
     return 0
 end
-redis.call('HSET', KEYS[1], 'state', 'armed', 'q_level', 0, 'i_level', 0, 'p_at', 0, 'r_count', 0)
-redis.call('HDEL', KEYS[1], 'tripped', 'cooled', 'capped', 'mode', 'suspect_rule', 'suspect_observed',
-    'suspect_threshold', 'suspect_setting', 'suspect_onset', 'suspect_since')
+redis.call('HSET', KEYS[1], 'state', 'armed')
+redis.call('HDEL', KEYS[1], 'tripped', 'cooled', 'capped', 'mode', 'suspect', 'q', 'i', 'p', 'r')
 if redis.call('EXISTS', KEYS[2]) == 1 then
     redis.call('HSET', KEYS[2], 'closed', ARGV[3], 'reason', ARGV[4],
         'remaining', redis.call('ZCARD', KEYS[6]), 'still_spared', redis.call('ZCARD', KEYS[7]))

@@ -8,6 +8,10 @@
 -- ARGV[3+i] SID of call i
 --
 -- Returns how many were in the mirror
+-- include parts/numbers.lua
+-- include parts/horizon.lua
+-- include parts/dead_slots.lua
+
 local ABSENT = 32
 local state = redis.call('HMGET', KEYS[1], 'state', 'mode')
 local incident_open = state[1] == 'tripped' or state[1] == 'draining' or state[1] == 'cooling'
@@ -38,9 +42,6 @@ if retired > 0 and ARGV[3] == '1' then
     -- It tells the CPS (domain/throughput.py).
     redis.call('HINCRBY', KEYS[1], 'departed', retired)
 elseif retired > 0 then
-    local held = redis.call('HMGET', KEYS[1], 'counted', 'quoted', 'dead_until')
-    local quoted = tonumber(held[2] or '0')
-    local horizon = quoted > 0 and quoted or tonumber(held[1] or '0')
-    if horizon > tonumber(held[3] or '0') then redis.call('HSET', KEYS[1], 'dead_until', horizon) end
+    mark_dead_slots(KEYS[1])
 end
 return retired

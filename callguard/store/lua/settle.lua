@@ -7,6 +7,10 @@
 -- ARGV[5] expiry of the incident ms
 --
 -- Returns 1 if it was counted, 0 if another writer had counted it or the incident is not known
+-- include parts/numbers.lua
+-- include parts/horizon.lua
+-- include parts/dead_slots.lua
+
 local ABSENT, SETTLED = 32, 64
 local sid, outcome = ARGV[2], ARGV[3]
 local queued = 0
@@ -18,13 +22,8 @@ if outcome ~= 'observed' then
     redis.call('SET', KEYS[6], seen, 'PX', ARGV[4])
 end
 
-local held = redis.call('HMGET', KEYS[1], 'state', 'generation', 'counted', 'quoted', 'dead_until')
-if queued == 1 and outcome == 'cancelled' then
-    -- Its slot stays: until the present horizon, some slots are dead.
-    local quoted = tonumber(held[4] or '0')
-    local horizon = quoted > 0 and quoted or tonumber(held[3] or '0')
-    if horizon > tonumber(held[5] or '0') then redis.call('HSET', KEYS[1], 'dead_until', horizon) end
-end
+if queued == 1 and outcome == 'cancelled' then mark_dead_slots(KEYS[1]) end
+local held = redis.call('HMGET', KEYS[1], 'state', 'generation')
 local incident_open = held[1] == 'tripped' or held[1] == 'draining' or held[1] == 'cooling'
 local incident_key, ledger_key = KEYS[3], KEYS[4]
 if not incident_open or held[2] ~= ARGV[1] then

@@ -15,8 +15,7 @@ end
 
 redis.call('HSET', KEYS[1], 'state', 'tripped', 'generation', generation + 1, 'tripped', ARGV[2],
     'mode', ARGV[3])
-redis.call('HDEL', KEYS[1], 'cooled', 'capped', 'suspect_rule', 'suspect_observed', 'suspect_threshold',
-    'suspect_setting', 'suspect_onset', 'suspect_since')
+redis.call('HDEL', KEYS[1], 'cooled', 'capped', 'suspect')
 redis.call('DEL', KEYS[2], KEYS[3])
 redis.call('HSET', KEYS[2], 'id', ARGV[4], 'generation', generation + 1, 'tripped', ARGV[2],
     'mode', ARGV[3], 'rule', ARGV[6])

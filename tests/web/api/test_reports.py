@@ -64,6 +64,7 @@ def test_that_a_call_has_left_the_queue_twilio_alone_is_believed(services: Servi
     assert services.tracker.snapshot(SID, services.clock.ms).queued.level == 1
     listed = [CallEvent(call_sid(1), CallStatus.QUEUED, services.clock.ms)]
     seen = services.tracker.observe(SID, listed, Policy(), services.clock.ms, Door.POLL).snapshot
+    assert seen is not None
     assert (seen.depth, seen.queued.level) == (1, 1)
 
 

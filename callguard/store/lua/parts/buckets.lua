@@ -1,9 +1,7 @@
 -- Leaky buckets: the same arithmetic as domain/rates.py.
-local function bucket_of(level, updated, onset, rate, most)
-    return {
-        level = number(level), updated = number(updated), onset = number(onset),
-        rate = tonumber(rate) / 1000, most = tonumber(most),
-    }
+local function bucket_of(text, rate, most)
+    local level, updated, onset = numbers(text)
+    return { level = level, updated = updated, onset = onset, rate = tonumber(rate) / 1000, most = tonumber(most) }
 end
 
 -- One call more, in order of time.
@@ -36,4 +34,8 @@ local function merge_late(bucket)
         bucket.onset = math.min(bucket.onset, bucket.late.onset)
     end
     bucket.late = nil
+end
+
+local function bucket_text(bucket)
+    return string.format('%.4f:%d:%d', bucket.level, bucket.updated, bucket.onset)
 end

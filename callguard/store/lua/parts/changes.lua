@@ -6,10 +6,8 @@ local function set(index, field, value)
     changes[#changes + 1] = value
 end
 
-local function set_bucket(index, prefix, bucket)
+local function set_bucket(index, field, bucket)
     if not bucket.changed then return end
     merge_late(bucket)
-    set(index, prefix .. '_level', string.format('%.6f', bucket.level))
-    set(index + 1, prefix .. '_updated', string.format('%.0f', bucket.updated))
-    set(index + 2, prefix .. '_onset', string.format('%.0f', bucket.onset))
+    set(index, field, bucket_text(bucket))
 end

@@ -1,4 +1,13 @@
 -- The two horizons of domain/drain_time.py: by counting, and by Twilio's quotes (0 while none is believed).
+local function horizon_of(text)
+    local counted, quoted, quoted_at = numbers(text)
+    return { counted = counted, quoted = quoted, quoted_at = quoted_at }
+end
+
+local function horizon_text(horizon)
+    return string.format('%.1f:%.1f:%d', horizon.counted, horizon.quoted, horizon.quoted_at)
+end
+
 local function lengthen_queue(horizon, at, queue_ms)
     horizon.counted = math.max(horizon.counted, at) + horizon.slot
     if queue_ms then

@@ -1,4 +1,13 @@
 -- The line of calls that leave at CPS: the same arithmetic as domain/plateau.py and domain/wake.py.
+local function line_of(text)
+    local since, at, deficit, announced = numbers(text)
+    return { since = since, at = at, deficit = deficit, announced = announced }
+end
+
+local function line_text(line)
+    return string.format('%d:%d:%.4f:%d', line.since, line.at, line.deficit, line.announced)
+end
+
 local function lengthen(plateau, at, cps)
     plateau.changed = true
     local gap = math.max(4, 5 * 0.9 * cps)

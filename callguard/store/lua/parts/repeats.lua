@@ -1,15 +1,34 @@
 -- The latest calls to one telephone. What is remembered is the telephone that was called most often lately.
-local function count_repeat(repeats, times_key, at, limit, window, least)
-    local kept = redis.call('LPUSH', times_key, string.format('%.0f', at))
-    redis.call('PEXPIRE', times_key, window)
-    if kept < least then return end
-    redis.call('LTRIM', times_key, 0, limit - 1)
-    local count, since = 0, at
-    for _, time in ipairs(redis.call('LRANGE', times_key, 0, -1)) do
-        if tonumber(time) >= at - window then
-            count, since = count + 1, math.min(since, tonumber(time))
+local function repeats_of(text)
+    local count, since, at = numbers(text)
+    return { count = count, since = since, at = at }
+end
+
+local function repeats_text(repeats)
+    return string.format('%d:%d:%d', repeats.count, repeats.since, repeats.at)
+end
+
+-- How many of the latest calls are within the window, and since when.
+local function within_window(times_key, from, limit)
+    local first = tonumber(redis.call('LINDEX', times_key, limit - 1) or '0')
+    if first >= from then return limit, first end
+    local count, since = 0, nil
+    for _, time in ipairs(redis.call('LRANGE', times_key, 0, limit - 1)) do
+        time = tonumber(time)
+        if time >= from then
+            count, since = count + 1, math.min(since or time, time)
         end
     end
+    return count, since
+end
+
+local function count_repeat(repeats, times_key, at, limit, window, least)
+    local kept = redis.call('LPUSH', times_key, string.format('%d', at))
+    redis.call('PEXPIRE', times_key, window)
+    if kept > limit then redis.call('LTRIM', times_key, 0, limit - 1) end
+    -- Most telephones are called now and then: one look tells that it is less than matters.
+    if kept < least or tonumber(redis.call('LINDEX', times_key, least - 1)) < at - window then return end
+    local count, since = within_window(times_key, at - window, limit)
     if count >= least and (count >= repeats.count or at - repeats.at > window) then
         repeats.changed, repeats.count, repeats.since, repeats.at = true, count, since, at
     end

@@ -1,16 +1,23 @@
--- A bucket for each From number, as "level:updated:onset:the number, masked".
-local function pour_sender(senders_key, kind, sender, shown, at, rate, most, ttl)
+-- A bucket for each From number, as "level:updated:onset:the number, masked". Each is read and written once.
+local poured_senders = {}
+
+local function pour_sender(senders_key, kind, sender, shown, at, rate, most)
     if sender == '' then return end
     local field = kind .. sender
-    local level, updated, onset
-    local held = redis.call('HGET', senders_key, field)
-    if held then
-        level, updated, onset = string.match(held, '^([^:]*):([^:]*):([^:]*):')
+    local bucket = poured_senders[field]
+    if not bucket then
+        local held = redis.call('HGET', senders_key, field)
+        bucket = bucket_of(held, rate, most)
+        bucket.shown, bucket.is_new = shown, not held
+        poured_senders[field] = bucket
     end
-    local bucket = bucket_of(level, updated, onset, rate, most)
     pour(bucket, at)
-    merge_late(bucket)
-    redis.call('HSET', senders_key, field,
-        string.format('%.3f:%.0f:%.0f:%s', bucket.level, bucket.updated, bucket.onset, shown))
-    if not held then redis.call('PEXPIRE', senders_key, ttl) end
+end
+
+local function write_senders(senders_key, ttl)
+    for field, bucket in pairs(poured_senders) do
+        merge_late(bucket)
+        redis.call('HSET', senders_key, field, bucket_text(bucket) .. ':' .. bucket.shown)
+        if bucket.is_new then redis.call('PEXPIRE', senders_key, ttl) end
+    end
 end

@@ -1,14 +1,26 @@
--- One second's count, kept as "second:count" so that an old lap of the ring reads as nothing.
-local function tally(series_key, series, at, ring, ttl)
+-- Counts of a second, kept as "second:count" so that an old lap of the ring reads as nothing. They are gathered
+-- while the script runs, and written once.
+local tallied = {}
+
+local function tally(series, at)
     local second = math.floor(at / 1000)
-    local field = series .. (second % ring)
-    local held = redis.call('HGET', series_key, field)
-    local held_second, count = 0, 0
-    if held then
-        held_second, count = string.match(held, '^(%d+):(%d+)$')
+    local of_series = tallied[series] or {}
+    tallied[series] = of_series
+    of_series[second] = (of_series[second] or 0) + 1
+end
+
+local function write_second(series_key, field, second, more, ttl)
+    local held_second, count = numbers(redis.call('HGET', series_key, field))
+    if held_second > second then return end
+    if held_second < second then count = 0 end
+    redis.call('HSET', series_key, field, string.format('%d:%d', second, count + more))
+    if held_second < second then redis.call('PEXPIRE', series_key, ttl) end
+end
+
+local function write_series(series_key, ring, ttl)
+    for series, of_series in pairs(tallied) do
+        for second, more in pairs(of_series) do
+            write_second(series_key, series .. (second % ring), second, more, ttl)
+        end
     end
-    if tonumber(held_second) > second then return end
-    if tonumber(held_second) < second then count = 0 end
-    redis.call('HSET', series_key, field, string.format('%d:%d', second, tonumber(count) + 1))
-    if tonumber(held_second) < second then redis.call('PEXPIRE', series_key, ttl) end
 end
