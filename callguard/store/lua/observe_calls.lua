@@ -26,7 +26,7 @@
 --
 -- Returns {events counted, state fields, calls in queue, calls in spared, calls in announced}, or {events counted}
 local QUEUED, DIALLED_PHASES, ABSENT, ANNOUNCED = 1, 30, 32, 128
-local LEFT = 126 -- any phase but queued, absent or settled: the call is not, or not known to be, in the queue
+local LEFT = 126 -- a later phase, absent, or settled: not, or not known to be, in the queue
 local FIXED_KEYS, FIRST, WIDTH = 9, 21, 11
 
 local state_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3]
