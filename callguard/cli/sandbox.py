@@ -59,7 +59,11 @@ class Sandbox:
     def program(self, logs: Path) -> Program:
         """Return the simulated Twilio as a child program that writes its log to the folder `logs`."""
         port = urllib3.util.parse_url(self.twilio_url).port
-        options = ("--port", port, "--cps", CPS, "--latency", LATENCY_SECONDS, "--ceiling", CEILING)
+        sink = f"{self.web_url}/twilio/events"
+        options = (
+            *("--port", port, "--cps", CPS, "--latency", LATENCY_SECONDS, "--ceiling", CEILING),
+            *("--event-sink", sink),
+        )
         return Program(
             name="simulated-twilio",
             argv=(sys.executable, "-m", "callguard", "simulate", *map(str, options)),

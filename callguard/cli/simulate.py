@@ -12,6 +12,7 @@ from callguard.simulator import (
     SANDBOX_AUTH_TOKEN,
     AccountConfig,
     CallEvent,
+    EventSink,
     Faults,
     ListOrder,
     RunawayPlan,
@@ -58,6 +59,7 @@ _FAULTS = {fault.name for fault in fields(Faults)}
     "--callback-disorder-seconds", type=_SECONDS, default=5.0, show_default=True, help="For up to how long."
 )
 @click.option("--callback-drop-rate", type=_SHARE, default=0.0, help="Share of callbacks never sent.")
+@click.option("--event-sink", metavar="URL", help="A webhook sink of Event Streams, such as a guard's.")
 @click.option("--runaway", type=click.IntRange(0), default=0, help="Create this many calls after the start.")
 @click.option("--rate", type=click.FloatRange(0), default=0.0, help="Calls per second of the runaway; 0: at once.")
 @click.option("--status-callback", metavar="URL", help="Where the runaway's calls send all four callbacks.")
@@ -82,6 +84,7 @@ def _config(options: dict[str, Any]) -> SimulatorConfig:
     server = {name: options.pop(name) for name in ("host", "port", "seed")}
     faults = Faults(**{name: options.pop(name) for name in _FAULTS})
     options["list_order"] = ListOrder(options["list_order"])
+    options["event_sink"] = EventSink(options["event_sink"]) if options["event_sink"] else None
     return SimulatorConfig(accounts=(AccountConfig(**options, faults=faults),), **server)
 
 

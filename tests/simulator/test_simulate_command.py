@@ -46,6 +46,7 @@ def test_it_greets_serves_and_ends_cleanly(end: signal.Signals) -> None:
         (["--list-order", "random"], "--list-order"),
         (["--status-callback", "nonsense"], "must be an http:// or https:// address"),
         (["--port", "70000"], "--port"),
+        (["--event-sink", "nonsense"], "a sink's URL is http or https"),
     ],
 )
 def test_bad_options_are_told(options: list[str], words: str) -> None:
