@@ -17,6 +17,7 @@ from callguard.config.settings import Settings
 from callguard.domain.accounts import Rule, Snapshot
 from callguard.domain.calls import CallEvent
 from callguard.domain.culprits import Culprit
+from callguard.domain.results import ReportResult
 from callguard.drain.drain import Drain
 from callguard.guard.gathering import Gathering
 from callguard.guard.guard import Guard
@@ -98,9 +99,9 @@ class Services:
     def take_report(self, account: Account, events: Sequence[CallEvent], source: str) -> int:
         """Count news of calls that `source` reports, act on it, and return how much of it was news."""
         counted = self.guard.take(account, events, Door.REPORT)
-        for result, count in (("accepted", counted), ("duplicate", len(events) - counted)):
+        for result, count in ((ReportResult.ACCEPTED, counted), (ReportResult.DUPLICATE, len(events) - counted)):
             if count:
-                self.tracker.count(account.sid, f"reports:{source}:{result}", count)
+                self.tracker.count(account.sid, f"reports:{source}:{result.value}", count)
         return counted
 
     def refuse_report(self, account_sid: str, source: str, result: str) -> None:

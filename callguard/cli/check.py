@@ -18,6 +18,7 @@ from rich.text import Text
 
 from callguard.bootstrap import Services
 from callguard.cli.services import NO_PUBLIC_URL, connect
+from callguard.cli.status import SILENT_SECONDS
 from callguard.cli.up import callback_address
 from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
@@ -25,7 +26,6 @@ from callguard.domain.throughput import disagree
 from callguard.metrics.collector import PROCESSES
 from callguard.ports import CallGuardError
 
-SILENT_SECONDS = 60
 _WAIT_SECONDS = 5
 
 

@@ -19,7 +19,10 @@ QUEUE_FULL_SECONDS = 86_400.0
 """Beyond so long a queue Twilio refuses new calls: https://www.twilio.com/docs/api/errors/22005"""
 
 MOST_QUEUE_MS = 25 * 3_600_000
+"""Twilio queues no call for longer than a day; an hour is for what we do not know."""
+
 LATE_MS = 30_000
+"""How late news of a created call without a quote may be before the call may have left the queue."""
 
 OVERDUE_MS = 10_000
 """How long a call may still be listed as queued after its time: lists lag, and CPS is a mean."""

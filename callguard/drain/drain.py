@@ -4,14 +4,15 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
+from functools import partial
 
 from callguard.config.accounts import Account
 from callguard.domain.incidents import Incident, Outcome
 from callguard.domain.policy import Mode
 from callguard.drain.attempt import Canceller
 from callguard.drain.backlog import Backlog
-from callguard.drain.lease import KeptLease
 from callguard.drain.sweep import MOST_THREADS, Sweep
+from callguard.guard.kept_lease import KeptLease
 from callguard.guard.reconcile import NOT_TAKEN, QueueReading, Reconciler
 from callguard.ports import (
     CallTracker,
@@ -27,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 # A job's run; longer drains yield and are woken again, so that accounts share the workers.
 SLICE_SECONDS = 40.0
+KEEP_EVERY_SECONDS = 1.0
 EMPTY_LISTS_WANTED = 2
 PAUSE_BETWEEN_LISTS_SECONDS = 0.5
 PAUSE_FOR_TURN_SECONDS = 0.05
@@ -72,7 +74,8 @@ class Drain:
         incident = self.incidents.current(account.sid)
         if incident is None:
             return DrainEnd.NOT_OURS
-        with KeptLease(self.incidents, account.sid, generation, owner) as lease:
+        keep = partial(self.incidents.keep_drain, account.sid, generation, owner)
+        with KeptLease(keep, KEEP_EVERY_SECONDS) as lease:
             run = _Run(self, account, incident, owner, lease)
             end = run.observe() if incident.mode is Mode.OBSERVE else run.cancel()
         if end not in (DrainEnd.FINISHED, DrainEnd.CAPPED):

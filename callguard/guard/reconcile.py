@@ -14,7 +14,7 @@ from callguard.domain.accounts import Snapshot
 from callguard.domain.calls import CallEvent, CallStatus, ListedCall
 from callguard.domain.drain_time import Quote, newest_quote
 from callguard.guard.guard import Guard
-from callguard.guard.kept_lease import kept
+from callguard.guard.kept_lease import KeptLease
 from callguard.guard.list_pass import ListPass
 from callguard.guard.queue_mirror import QueueMirror
 from callguard.ports import CallTracker, Clock, Door, PollLease, Telephony
@@ -97,7 +97,7 @@ class Reconciler:
         if not self._lease.take(account.sid, self._owner):
             return NOT_TAKEN
         try:
-            with kept(partial(self._lease.take, account.sid, self._owner)):
+            with KeptLease(partial(self._lease.take, account.sid, self._owner)):
                 return read()
         except _LeaseLost:
             return NOT_TAKEN

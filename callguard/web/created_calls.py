@@ -12,12 +12,10 @@ from typing import Any
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.drain_time import MOST_QUEUE_MS
 from callguard.web.callback_fields import PATTERNS
 from callguard.web.callback_parser import FRESH_MS, MOST_AHEAD_MS, STALE_MS, Ignored
 from callguard.web.event_fields import OTHER_ACCOUNT, MalformedEvent, object_in, text_in, unix_ms
-
-MOST_QUEUE_MS = 25 * 3_600_000
-"""Twilio queues no call for longer than a day; an hour is for what we do not know."""
 
 _ACCOUNT_SID, _CALL_SID = re.compile(PATTERNS["AccountSid"]), re.compile(PATTERNS["CallSid"])
 _CALLS_URL = re.compile(r"/Accounts/(AC[0-9a-f]{32})/Calls(?:\.json)?/?(?:\?|$)")

@@ -148,7 +148,7 @@ def test_a_list_that_takes_longer_than_the_lease_is_waited_for(
 ) -> None:
     monkeypatch.setattr(retention, "LEASE_MS", 600)
     monkeypatch.setattr("callguard.store.incident_book.LEASE_MS", 600)
-    monkeypatch.setattr("callguard.drain.lease.KEEP_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr("callguard.drain.drain.KEEP_EVERY_SECONDS", 0.1)
 
     def slow(page: ListedPage, _turn: int) -> ListedPage:
         time.sleep(1.0)

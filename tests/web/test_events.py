@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callguard.domain.calls import CallEvent, CallStatus
-from callguard.web.created_calls import MOST_QUEUE_MS
+from callguard.domain.drain_time import MOST_QUEUE_MS
 from callguard.web.event_reception import MOST_BODY_BYTES
 from tests.web.callbacks import ACCOUNTS, CALL_SID, NOW_MS, OTHER_SID, OTHER_TOKEN, SID, timestamp
 from tests.web.event_batches import (
