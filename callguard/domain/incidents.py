@@ -7,6 +7,7 @@ from enum import Enum
 from callguard.domain.accounts import Finding
 from callguard.domain.culprits import Culprit
 from callguard.domain.policy import Mode
+from callguard.domain.scope import Scope
 
 
 class Outcome(Enum):
@@ -33,6 +34,7 @@ class Incident:
         closed_ms: when the guard was armed again; 0 until then.
         reason: why it was closed, in words.
         culprits: the From numbers that carried it, the greatest first, masked.
+        scope: the calls that it may cancel.
         outcomes: calls by what became of them.
         remaining: calls still queued that the drain is after.
         spared: queued calls that are on the `never_cancel` list; those that have left are an outcome.
@@ -48,6 +50,7 @@ class Incident:
     closed_ms: int = 0
     reason: str = ""
     culprits: tuple[Culprit, ...] = ()
+    scope: Scope = Scope()
     outcomes: Mapping[Outcome, int] = field(default_factory=dict)
     remaining: int = 0
     spared: int = 0
