@@ -7,7 +7,7 @@ from enum import Enum
 from callguard.domain.accounts import Finding
 from callguard.domain.culprits import Culprit
 from callguard.domain.policy import Mode
-from callguard.domain.scope import Scope
+from callguard.domain.scope import EVERY_CALL, Scope
 
 
 class Outcome(Enum):
@@ -50,7 +50,7 @@ class Incident:
     closed_ms: int = 0
     reason: str = ""
     culprits: tuple[Culprit, ...] = ()
-    scope: Scope = Scope()
+    scope: Scope = EVERY_CALL
     outcomes: Mapping[Outcome, int] = field(default_factory=dict)
     remaining: int = 0
     spared: int = 0

@@ -26,6 +26,9 @@ class Scope:
         return created_ms >= self.since_ms and (not self.senders or sender in self.senders)
 
 
+EVERY_CALL = Scope()
+
+
 def scope_of(since_ms: int, culprits: Sequence[Culprit]) -> Scope:
     """Return the scope of a trip: only the numbers that carry the spike, where a few do."""
     few = sum(culprit.share for culprit in culprits) >= FEW_CARRY
