@@ -430,6 +430,7 @@ class AccountReading:
     totals: Mapping[str, float]
     queued_rate: float
     initiated_rate: float
+    cancelled_rate: float = 0.0
 
 
 class Readings(Protocol):

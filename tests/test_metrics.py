@@ -30,6 +30,7 @@ NAMES = {
     *("callguard_seconds_until_queue_full", "callguard_announced_calls"),
     "callguard_new_call_dialled_timestamp_seconds",
     *("callguard_warnings_total", "callguard_reports_total"),
+    *("callguard_cancelled_rate", "callguard_forecast_dialled_calls"),
 }
 Shown = dict[tuple[str, tuple[str, ...]], float]
 
@@ -107,6 +108,9 @@ def test_they_tell_what_has_happened(guard: Services) -> None:
     assert shown["callguard_state", (ACCOUNT_SID, "armed")] == 0
     assert shown["callguard_trips_total", (ACCOUNT_SID, "spike")] == 1
     assert shown["callguard_cancellations_total", (ACCOUNT_SID, "cancelled")] == 1
+    assert 0 < shown["callguard_cancelled_rate", (ACCOUNT_SID,)] <= 2
+    # Slower than the dialler: 98 are left, and one slot before them is dead.
+    assert shown["callguard_forecast_dialled_calls", (ACCOUNT_SID,)] == pytest.approx(98, rel=0.45)
     assert shown["callguard_callbacks_total", ("accepted",)] == 1
     assert shown["callguard_callbacks_total", ("forbidden",)] == 1
     assert shown["callguard_detection_delay_seconds_bucket", ("4.0",)] == 1
