@@ -160,7 +160,8 @@ class AccountWatch:
         sid, cap = self.account.sid, self.account.policy.max_cancellations
         text = (
             f"the drain has stopped at max_cancellations = {cap:,}; {snapshot.cancellable:,} calls are still "
-            "queued. Look at `callguard status`; `callguard reset` arms the guard again"
+            "queued. Look at `callguard status`; `callguard cancel --continue` lets it cancel as many again, "
+            "`callguard reset` leaves them and arms the guard"
         )
         notice = Notice(sid, NoticeKind.CAPPED, text, snapshot.now_ms)
         self._notices.post(notice, once=f"capped:{snapshot.generation}")
