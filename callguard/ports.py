@@ -352,6 +352,9 @@ class DrainQueue(Protocol):
     def wake(self, account_sid: str, generation: int) -> bool:
         """Ask for a drain, best effort; False (logged) if that failed: the watcher will see to it."""
 
+    def others_wait(self, account_sid: str) -> bool:
+        """Return whether wake-ups for other accounts are waiting for a worker; False if that cannot be told."""
+
 
 @dataclass(frozen=True, slots=True)
 class AccountReading:

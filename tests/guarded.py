@@ -43,6 +43,9 @@ class NotedWakes:
         self.wakes.append((account_sid, generation))
         return True
 
+    def others_wait(self, account_sid: str) -> bool:
+        return any(waiting != account_sid for waiting, _ in self.wakes)
+
 
 @dataclass
 class NotedNotices:
