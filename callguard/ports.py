@@ -285,11 +285,25 @@ class IncidentBook(Protocol):
     def settle(self, account_sid: str, generation: int, call_sid: str, outcome: Outcome, now_ms: int) -> bool:
         """Record what became of a call, once; return whether it was counted."""
 
+    def settle_all(
+        self, account_sid: str, generation: int, outcomes: Sequence[tuple[str, Outcome]], now_ms: int
+    ) -> bool:
+        """Record what became of calls, each once, and read the kill switch as `may_cancel` does."""
+
+    def concurrency(self, account_sid: str) -> float | None:
+        """Return how many requests at once Twilio last bore, for whoever drains next; None if it is not known."""
+
+    def note_concurrency(self, account_sid: str, limit: float) -> None:
+        """Keep how many requests at once Twilio bears now."""
+
     def yield_drain(self, account_sid: str, owner: str) -> None:
         """Give the lease back with the drain unfinished."""
 
     def finish_drain(self, account_sid: str, generation: int, owner: str, now_ms: int, *, capped: bool) -> bool:
         """Go to cooling; False if calls have come in again (unless `capped`, or only observing)."""
+
+    def continue_drain(self, account_sid: str, generation: int) -> bool:
+        """Let a drain that has stopped at its cap go on, for as many cancellations again; False if it has not."""
 
     def reopen(self, account_sid: str, generation: int) -> bool:
         """Go back from cooling to draining, since calls are queued again."""
@@ -344,6 +358,32 @@ class Telephony(Protocol):
 
     def look_up(self, account_sid: str, call_sid: str) -> CancelReply:
         """Fetch the call and say what has become of it."""
+
+
+class CallCanceller(Protocol):
+    """Twilio's Calls resource for a sweep: many requests at once, on one event loop.
+
+    Both methods may raise `TwilioUnavailable`, `TwilioThrottled` or `TwilioRefused`.
+    """
+
+    async def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
+        """Send `Status=canceled` and read the status in the reply. Never sends `completed`."""
+
+    async def look_up(self, account_sid: str, call_sid: str) -> CancelReply:
+        """Fetch the call and say what has become of it."""
+
+
+class SweepLedger(Protocol):
+    """Where a sweep takes its calls from, and keeps what became of them. Both may raise `StoreUnavailable`."""
+
+    def head(self, count: int) -> Sequence[str]:
+        """Return the oldest `count` calls that are not settled, oldest first."""
+
+    def settle(self, outcomes: Sequence[tuple[str, Outcome]]) -> bool:
+        """Record what became of calls, each once; return whether cancelling may go on.
+
+        Asked with nothing to record too, before requests are sent.
+        """
 
 
 class DrainQueue(Protocol):

@@ -16,12 +16,9 @@ from callguard.domain.throughput import Throughput
 from callguard.ports import Door, MirroredCall, Observation
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
-from callguard.store.retention import ACCOUNT_MS, INCIDENT_MS, LEFT_CALL_MS, QUEUED_CALL_MS, RING_SECONDS
+from callguard.store.retention import ACCOUNT_MS, BATCH, INCIDENT_MS, LEFT_CALL_MS, QUEUED_CALL_MS, RING_SECONDS
 from callguard.store.scripts import Argument, Scripts
 from callguard.store.snapshots import FIELDS, snapshot_from, suspicion_text
-
-# A script blocks the server while it runs: 250 events take some 10 ms, twice that on a busy machine.
-BATCH = 250
 
 
 class RedisCallTracker:

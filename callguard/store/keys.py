@@ -45,7 +45,7 @@ class AccountKeys:
 
     @property
     def series(self) -> str:
-        """HASH, 25 h: a ring of per-second counts. Written by `observe_calls`."""
+        """HASH, 25 h: a ring of per-second counts. Written by `observe_calls` and `settle`."""
         return self._key("series")
 
     @property
@@ -100,6 +100,11 @@ class AccountKeys:
     def lease(self) -> str:
         """STRING, seconds: the drain that is alive. Written by drains."""
         return self._key("lease")
+
+    @property
+    def concurrency(self) -> str:
+        """STRING, 10 min: how many requests at once Twilio bore. Written by drains."""
+        return self._key("concurrency")
 
     def call(self, call_sid: str) -> str:
         """STRING, 25 h queued, 6 h after: the phases seen of a call, as bits. Written by `observe_calls`."""
