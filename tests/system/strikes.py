@@ -38,6 +38,11 @@ class Blow:
     at: float
     restarted_at: float
 
+    @property
+    def forgets(self) -> bool:
+        """Whether Redis has lost what it was told of late."""
+        return self.victim is Victim.REDIS_FORGETS
+
 
 @dataclass
 class Striker:
@@ -46,37 +51,38 @@ class Striker:
     guard: Stack
     sizes: "FileSizes | None" = None
     blows: list[Blow] = field(default_factory=list)
+    struck_at: float = 0.0
 
     def strike(self, victim: Victim) -> Blow:
         """Kill, start again where nobody else does, and note both times."""
-        at = time.time()
         _BLOWS[victim](self)
-        blow = Blow(victim, at, at if victim in _SELF_HEALING else time.time())
+        restarted_at = self.struck_at if victim in _SELF_HEALING else time.time()
+        blow = Blow(victim, self.struck_at, restarted_at)
         self.blows.append(blow)
         return blow
 
     def _horse(self) -> None:
         horses = self._find(lambda: [horse for worker in self._workers() for horse in children(worker)])
-        _kill(horses[0])
+        self._kill(horses[0])
 
     def _worker(self) -> None:
         """Kill the worker that drains, if one does: it is the one with a work-horse."""
         busy = self._find(lambda: [worker for worker in self._workers() if children(worker)])
-        _kill((busy or self._workers())[0])
+        self._kill((busy or self._workers())[0])
 
     def _watcher(self) -> None:
-        _kill(self._find(lambda: self._supervised(watchers=True))[0])
+        self._kill(self._find(lambda: self._supervised(watchers=True))[0])
 
     def _web_worker(self) -> None:
-        _kill(self._find(lambda: children(self.guard.web.pid))[0])
+        self._kill(self._find(lambda: children(self.guard.web.pid))[0])
 
     def _arbiter(self) -> None:
-        _kill(self.guard.web.pid)
+        self._kill(self.guard.web.pid)
         self.guard.web.start()
 
     def _supervisor(self) -> None:
         assert self.guard.workers is not None
-        _kill(self.guard.workers.pid)
+        self._kill(self.guard.workers.pid)
         self.guard.workers.start()
 
     def _redis(self) -> None:
@@ -86,6 +92,7 @@ class Striker:
     def _redis_hangs(self) -> None:
         pid = self.guard.valkey.pid
         assert pid is not None
+        self.struck_at = time.time()
         os.kill(pid, signal.SIGSTOP)
         time.sleep(HANG_SECONDS)
         os.kill(pid, signal.SIGCONT)
@@ -99,7 +106,7 @@ class Striker:
     def _kill_redis(self) -> None:
         pid = self.guard.valkey.pid
         assert pid is not None
-        _kill(pid)
+        self._kill(pid)
         self.guard.valkey.stop()
 
     def _workers(self) -> list[int]:
@@ -108,6 +115,11 @@ class Striker:
     def _supervised(self, *, watchers: bool) -> list[int]:
         assert self.guard.workers is not None
         return [pid for pid in children(self.guard.workers.pid) if _is_watcher(pid) is watchers]
+
+    def _kill(self, pid: int) -> None:
+        self.struck_at = time.time()
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     @staticmethod
     def _find(look: Callable[[], list[int]]) -> list[int]:
@@ -177,8 +189,3 @@ def _is_watcher(pid: int) -> bool:
         return b"watcher" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
