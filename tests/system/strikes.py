@@ -53,28 +53,28 @@ class Striker:
     blows: list[Blow] = field(default_factory=list)
     struck_at: float = 0.0
 
-    def strike(self, victim: Victim) -> Blow:
-        """Kill, start again where nobody else does, and note both times."""
+    def strike(self, victim: Victim) -> None:
+        """Kill, start again where nobody else does, and note both times; or nothing if there is nobody to kill."""
+        self.struck_at = 0.0
         _BLOWS[victim](self)
-        restarted_at = self.struck_at if victim in _SELF_HEALING else time.time()
-        blow = Blow(victim, self.struck_at, restarted_at)
-        self.blows.append(blow)
-        return blow
+        if self.struck_at:
+            restarted_at = self.struck_at if victim in _SELF_HEALING else time.time()
+            self.blows.append(Blow(victim, self.struck_at, restarted_at))
 
     def _horse(self) -> None:
         horses = self._find(lambda: [horse for worker in self._workers() for horse in children(worker)])
-        self._kill(horses[0])
+        self._kill(*horses[:1])
 
     def _worker(self) -> None:
         """Kill the worker that drains, if one does: it is the one with a work-horse."""
         busy = self._find(lambda: [worker for worker in self._workers() if children(worker)])
-        self._kill((busy or self._workers())[0])
+        self._kill(*(busy or self._workers())[:1])
 
     def _watcher(self) -> None:
-        self._kill(self._find(lambda: self._supervised(watchers=True))[0])
+        self._kill(*self._find(lambda: self._supervised(watchers=True))[:1])
 
     def _web_worker(self) -> None:
-        self._kill(self._find(lambda: children(self.guard.web.pid))[0])
+        self._kill(*self._find(lambda: children(self.guard.web.pid))[:1])
 
     def _arbiter(self) -> None:
         self._kill(self.guard.web.pid)
@@ -116,10 +116,11 @@ class Striker:
         assert self.guard.workers is not None
         return [pid for pid in children(self.guard.workers.pid) if _is_watcher(pid) is watchers]
 
-    def _kill(self, pid: int) -> None:
-        self.struck_at = time.time()
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    def _kill(self, *pids: int) -> None:
+        for pid in pids:
+            self.struck_at = time.time()
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     @staticmethod
     def _find(look: Callable[[], list[int]]) -> list[int]:
