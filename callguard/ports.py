@@ -11,10 +11,11 @@ from typing import Protocol
 from callguard.domain.accounts import Finding, Rule, Snapshot, State
 from callguard.domain.calls import CallEvent, ListedCall
 from callguard.domain.campaigns import Campaign
-from callguard.domain.culprits import Culprit
+from callguard.domain.culprits import Culprit, Sender
 from callguard.domain.drain_time import Quote
 from callguard.domain.incidents import Incident, Outcome
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.scope import EVERY_CALL, Scope
 from callguard.domain.throughput import Throughput
 
 
@@ -88,11 +89,15 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class MirroredCall:
-    """A call in the mirror: its creation in milliseconds, whether it is never cancelled, or was announced."""
+    """A call in the mirror: its creation in milliseconds, and what keeps it from being cancelled.
+
+    That is `never_cancel`, an announced campaign, or an open incident that is not about it.
+    """
 
     created_ms: int
     spared: bool
     announced: bool = False
+    outside: bool = False
 
 
 class Door(Enum):
@@ -138,11 +143,12 @@ class CallTracker(Protocol):
         quote: Quote | None,
         throughput: Throughput,
         *,
+        began_ms: int,
         believe: bool = True,
     ) -> None:
         """Note that Twilio's list was read whole, hold the horizons to what it showed, keep what was learned.
 
-        Without `believe` the quoted horizon is given up.
+        `began_ms` is when the reading began. Without `believe` the quoted horizon is given up.
         """
 
     def quoted(self, account_sid: str, policy: Policy, now_ms: int, quote: Quote) -> None:
@@ -160,17 +166,32 @@ class CallTracker(Protocol):
     def mirrored_among(self, account_sid: str, call_sids: Sequence[str]) -> Mapping[str, MirroredCall]:
         """Return those of the calls that are in the mirror, by SID."""
 
-    def spare(self, account_sid: str, call_sids: Sequence[str], *, spared: bool) -> None:
-        """Mark mirrored calls as never to be cancelled, or as to be."""
+    def spare(self, account_sid: str, calls: Sequence[tuple[str, str]], *, spared: bool) -> None:
+        """Mark mirrored calls as never to be cancelled, or as to be; each with the keyed hash of its From."""
 
     def head(self, account_sid: str, count: int) -> list[str]:
         """Return the oldest `count` calls that may be cancelled, oldest first."""
+
+    def in_scope(self, account_sid: str, call_sids: Sequence[str]) -> list[str]:
+        """Return those of the calls that the open incident is about; the others are left alone from now on."""
+
+    def newest(self, account_sid: str, start: int, count: int) -> list[str]:
+        """Return `count` calls that may be cancelled, newest first, after the newest `start`."""
+
+    def take_back(self, account_sid: str) -> None:
+        """Let calls that were left alone be cancelled after all, if they are in scope by now."""
+
+    def listed_short_ms(self, account_sid: str) -> int:
+        """Return when Twilio's list last showed fewer than `min_backlog` calls; 0 for never."""
+
+    def senders(self, account_sid: str, rule: Rule, policy: Policy, now_ms: int) -> list[Sender]:
+        """Return the From numbers of late: of calls dialled for `Rule.INITIATED`, else queued."""
 
     def queued_since(self, account_sid: str, seconds: int, now_ms: int) -> int:
         """Return how many calls entered the queue in the last `seconds` (at most 900)."""
 
     def culprits(self, account_sid: str, rule: Rule, policy: Policy, now_ms: int) -> list[Culprit]:
-        """Return the From numbers that carry a spike: of calls dialled for `Rule.INITIATED`, else queued."""
+        """Return those of the `senders` that stand out."""
 
     def prune_senders(self, account_sid: str, policy: Policy, now_ms: int) -> None:
         """Forget the From numbers whose calls have leaked away."""
@@ -267,8 +288,12 @@ class IncidentBook(Protocol):
         mode: Mode,
         now_ms: int,
         culprits: Sequence[Culprit] = (),
+        scope: Scope = EVERY_CALL,
     ) -> bool:
         """Open an incident if the account is armed at `generation`; return whether this call did it."""
+
+    def widen(self, account_sid: str, generation: int, scope: Scope) -> bool:
+        """Let the open incident be about more calls than before; False if it is over."""
 
     def start_drain(self, account_sid: str, generation: int, owner: str, mode: Mode) -> bool:
         """Take the drain's lease for `owner`; False if another holds it or there is nothing to drain.
@@ -405,6 +430,7 @@ class AccountReading:
     totals: Mapping[str, float]
     queued_rate: float
     initiated_rate: float
+    cancelled_rate: float = 0.0
 
 
 class Readings(Protocol):

@@ -27,6 +27,7 @@ class ConcurrencyLimit:
     floor: int = 1
     is_searching: bool = True
     _refused_at: float = field(default=float("-inf"))
+    _quiet_until: float = field(default=float("-inf"))
     _stepped_at: float = field(default=float("-inf"))
     _step: float = 1.0
 
@@ -36,16 +37,18 @@ class ConcurrencyLimit:
             return  # the limit is not what holds us back: nothing is learned of it
         if self.is_searching:
             self._grow(1.0)
-        elif now - max(self._refused_at + QUIET_SECONDS - STEP_SECONDS, self._stepped_at) >= STEP_SECONDS:
+        elif now >= max(self._quiet_until, self._stepped_at + STEP_SECONDS):
             self._grow(self._step)
             self._stepped_at = now
             self._step = min(self._step * 2, max(1.0, self.limit / 4))
 
-    def refused(self, sent_at: float, under_way: int, now: float) -> None:
+    def refused(self, sent_at: float, under_way: int, now: float, retry_after: float = 0.0) -> None:
         """Take note of a 429 for a request sent at `sent_at`, which made `under_way` at Twilio with itself.
 
-        Refusals of requests that were sent before the last one tell the same once more.
+        Refusals of requests that were sent before the last one tell the same once more. `retry_after` is how many
+        seconds Twilio wants not to be asked for more.
         """
+        self._quiet_until = max(self._quiet_until, now + max(QUIET_SECONDS, retry_after))
         self.is_searching = False
         self._step = 1.0
         if sent_at > self._refused_at:

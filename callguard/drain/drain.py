@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from enum import Enum
 
 from callguard.config.accounts import Account
@@ -114,22 +114,33 @@ class _Run:
         return is_kept
 
     async def _cancel(self) -> DrainEnd:
-        async with self._drain.canceller() as canceller:
+        async with self._drain.canceller() as canceller, asyncio.TaskGroup() as beside:
+            beside.create_task(self._sort())
             sweep = Sweep(self._account.sid, canceller, self._ledger, self._cap(), self._limit)
-            listing = QueueListing(self._account, self._drain.reconciler, self._may_read_on)
-            empty_lists = 0
-            while self._turn.may_go_on():
-                try:
-                    await sweep.run(self._turn.may_go_on)
-                    if end := self._end_of(sweep):
-                        return end
-                    empty_lists = empty_lists + 1 if await listing.is_empty() else 0
-                    if empty_lists >= EMPTY_LISTS_WANTED:
-                        return self._finish(DrainEnd.FINISHED)
-                except StoreUnavailable as error:
-                    _log.warning("account %s: %s; the drain waits", self._account.sid, error)
-                    await asyncio.sleep(STORE_PAUSE_SECONDS)
+            return await self._until_empty(sweep)
+
+    async def _until_empty(self, sweep: Sweep) -> DrainEnd:
+        """Sweep what the mirror holds, then ask Twilio for what it lacks, until that has been nothing twice."""
+        listing = QueueListing(self._account, self._drain.reconciler, self._may_read_on)
+        empty_lists = 0
+        while self._turn.may_go_on():
+            try:
+                await sweep.run(self._turn.may_go_on)
+                if end := self._end_of(sweep):
+                    return end
+                empty_lists = empty_lists + 1 if await listing.is_empty() else 0
+                if empty_lists >= EMPTY_LISTS_WANTED:
+                    return self._finish(DrainEnd.FINISHED)
+            except StoreUnavailable as error:
+                _log.warning("account %s: %s; the drain waits", self._account.sid, error)
+                await asyncio.sleep(STORE_PAUSE_SECONDS)
         return DrainEnd.STOPPED if self._turn.is_lost else DrainEnd.YIELDED
+
+    async def _sort(self) -> None:
+        """Tell apart what the incident is not about; the sweep does so itself, but only as far as it has come."""
+        if self._incident.scope.senders:
+            with suppress(StoreUnavailable):
+                await self._ledger.sort()
 
     def _end_of(self, sweep: Sweep) -> DrainEnd | None:
         """Return why the run ends after this sweep; None if it goes on with Twilio's list."""

@@ -31,15 +31,15 @@ class Pauses:
     def throttled(self, sent_at: float, now: float, retry_after: float | None) -> None:
         """Twilio has answered 429 to a request that was sent at `sent_at`.
 
-        Fewer requests are the answer to that, and no pause: unless Twilio asks for one (`retry_after`, seconds),
-        or serves nothing in between, so that others must be using up what it bears.
+        Fewer requests at once are the answer to that, and no pause, unless it has served nothing since the last
+        one: others must be using up what it bears. Then the pause is as long as it asks for (`retry_after`,
+        seconds), or grows.
         """
         if sent_at > self._refused_at:
             self._refusals, self._refused_at = self._refusals + 1, now
-        if retry_after is not None:
-            self._pause(now, min(MOST_ASKED_SECONDS, max(0.0, retry_after)))
-        elif self._refusals > 1:
-            self._pause(now, min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._refusals - 2, 10)))
+        if self._refusals > 1:
+            growing = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._refusals - 2, 10))
+            self._pause(now, max(growing, min(MOST_ASKED_SECONDS, retry_after or 0.0)))
 
     def failed(self, now: float) -> bool:
         """A request was lost; return whether Twilio seems to be away."""

@@ -153,7 +153,7 @@ class Sweep:
                 self.limit.accepted(under_way, now)
             case Ending.THROTTLED:
                 self.backlog.put_back(result.call_sid)
-                self.limit.refused(sent.at, sent.under_way, now)
+                self.limit.refused(sent.at, sent.under_way, now, result.retry_after or 0.0)
                 self._pauses.throttled(sent.at, now, result.retry_after)
             case Ending.DENIED:
                 self.backlog.put_back(result.call_sid)

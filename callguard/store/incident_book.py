@@ -12,6 +12,7 @@ from callguard.domain.culprits import Culprit
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY
 from callguard.domain.incidents import Incident, Outcome, incident_id
 from callguard.domain.policy import Mode
+from callguard.domain.scope import EVERY_CALL, Scope
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import (
@@ -43,6 +44,7 @@ class RedisIncidentBook:
         mode: Mode,
         now_ms: int,
         culprits: Sequence[Culprit] = (),
+        scope: Scope = EVERY_CALL,
     ) -> bool:
         """Open incident `<account>-<generation + 1>`."""
         keys = AccountKeys(account_sid)
@@ -56,9 +58,14 @@ class RedisIncidentBook:
             [keys.state, keys.incident, keys.ledger, keys.incidents, keys.totals],
             [
                 *(generation, now_ms, mode.value, name, INCIDENT_MS, finding.rule.value),
-                *(DETECTION_DELAY.field(delay), delay, *fields, *more),
+                *(DETECTION_DELAY.field(delay), delay, _scope_text(scope), *fields, *more),
             ],
         )
+
+    def widen(self, account_sid: str, generation: int, scope: Scope) -> bool:
+        """Store the scope."""
+        keys = AccountKeys(account_sid)
+        return self._won("widen", [keys.state, keys.incident], [generation, _scope_text(scope)])
 
     def start_drain(self, account_sid: str, generation: int, owner: str, mode: Mode) -> bool:
         """Take the lease for `LEASE_MS`."""
@@ -154,8 +161,9 @@ class RedisIncidentBook:
             [
                 *(keys.state, keys.incident, keys.ledger),
                 *(keys.closed_incident(name), keys.closed_ledger(name), keys.queue, keys.spared),
+                keys.outside,
             ],
-            [generation, int(force), now_ms, reason, INCIDENT_MS],
+            [generation, int(force), now_ms, reason, INCIDENT_MS, ACCOUNT_MS],
         )
 
     def pause(self, account_sid: str, reason: str, now_ms: int) -> None:
@@ -219,8 +227,18 @@ def _incident(account_sid: str, fields: dict[str, Any]) -> Incident:
         closed_ms=int(fields.get("closed", 0)),
         reason=fields.get("reason", ""),
         culprits=tuple(Culprit(**culprit) for culprit in json.loads(fields.get("culprits", "[]"))),
+        scope=_scope(fields.get("scope", "")),
         cap_from=int(fields.get("cap_from", 0)),
         outcomes=outcomes,
         remaining=int(fields["remaining"]) if "remaining" in fields else 0,
         spared=int(fields.get("still_spared", 0)),
     )
+
+
+def _scope_text(scope: Scope) -> str:
+    return f"{scope.since_ms}:{','.join(sorted(scope.senders))}"
+
+
+def _scope(text: str) -> Scope:
+    since, _, senders = text.partition(":")
+    return Scope(int(since or 0), frozenset(filter(None, senders.split(","))))

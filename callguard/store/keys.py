@@ -64,6 +64,11 @@ class AccountKeys:
         return self._key("announced")
 
     @property
+    def outside(self) -> str:
+        """ZSET, 25 h: the part of the mirror that the open incident leaves alone. As `queue`."""
+        return self._key("outside")
+
+    @property
     def senders(self) -> str:
         """HASH, 25 h: `q` (queued) or `i` (initiated) and the keyed hash of From -> its bucket, and From masked.
 
@@ -107,7 +112,10 @@ class AccountKeys:
         return self._key("concurrency")
 
     def call(self, call_sid: str) -> str:
-        """STRING, 25 h queued, 6 h after: the phases seen of a call, as bits. Written by `observe_calls`."""
+        """STRING, 25 h queued, 6 h after: the phases seen of a call, as bits, and above them a mark of its From.
+
+        Written by `observe_calls` and whatever settles calls.
+        """
         return self._key(f"call:{call_sid}")
 
     def telephone(self, destination: str) -> str:

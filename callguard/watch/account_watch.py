@@ -130,6 +130,8 @@ class AccountWatch:
             )
 
     def _nurse(self, snapshot: Snapshot) -> None:
+        if snapshot.state.has_open_incident and self._guard.widen(self.account, snapshot):
+            snapshot = self._look()
         if snapshot.state in (State.TRIPPED, State.DRAINING):
             self._wake_orphan(snapshot)
         elif snapshot.state is State.COOLING:
@@ -166,7 +168,8 @@ class AccountWatch:
         sid, cap = self.account.sid, self.account.policy.max_cancellations
         text = (
             f"the drain has stopped at max_cancellations = {cap:,}; {snapshot.cancellable:,} calls are still "
-            "queued. Look at `callguard status`; `callguard reset` arms the guard again"
+            "queued. Look at `callguard status`; `callguard cancel --continue` lets it cancel as many again, "
+            "`callguard reset` leaves them and arms the guard"
         )
         notice = Notice(sid, NoticeKind.CAPPED, text, snapshot.now_ms)
         self._notices.post(notice, once=f"capped:{snapshot.generation}")

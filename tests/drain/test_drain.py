@@ -243,7 +243,12 @@ def test_it_goes_on_cancelling_while_another_process_reads_the_list(redis_url: s
         g.queue_calls(20)
         for page in g.telephony.queued_calls(SID):
             now_ms = SystemClock().now_ms()
-            news = [CallEvent(call.call_sid, CallStatus.QUEUED, now_ms) for call in page.calls]
+            news = [
+                CallEvent(
+                    call.call_sid, CallStatus.QUEUED, now_ms, sender=g.account.marks.sender(call.from_number)
+                )
+                for call in page.calls
+            ]
             g.guard.take(g.account, news, Door.POLL)
             g.store.poll_lease.take(SID, "the watcher")
         wait_until(lambda: g.truth().queued == 0, "and what is found", timeout=4)

@@ -13,6 +13,7 @@ from callguard.domain.policy import Mode, Policy
 from callguard.ports import Door, Notice, StoreUnavailable
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
+from callguard.store.incident_book import RedisIncidentBook
 from callguard.store.readings import RedisReadings
 from callguard.web.api import api
 from tests.conftest import FrozenClock, Store
@@ -50,6 +51,7 @@ class Services:
 
     clock: FrozenClock
     tracker: RedisCallTracker
+    incidents: RedisIncidentBook
     readings: RedisReadings
     campaigns: RedisCampaigns
     api_keys: Sequence[ApiKey] = tuple(KEYS.values())
@@ -99,7 +101,7 @@ class Services:
 
 def serve(store: Store, clock: FrozenClock, **changes: Any) -> Services:
     """Return the services on a store."""
-    return Services(clock, store.tracker, store.readings, store.campaigns, **changes)
+    return Services(clock, store.tracker, store.incidents, store.readings, store.campaigns, **changes)
 
 
 def call_sid(number: int) -> str:

@@ -1,0 +1,60 @@
+"""When a sweep sends nothing for a while."""
+
+from callguard.drain.pauses import MOST_SECONDS, OUTAGE, Pauses
+
+
+def test_a_single_refusal_is_answered_by_fewer_requests_not_by_a_pause() -> None:
+    pauses = Pauses()
+    pauses.throttled(sent_at=1.0, now=1.1, retry_after=2.0)
+
+    assert not pauses.is_on(1.2)
+
+
+def test_refusals_with_nothing_served_between_them_make_growing_pauses() -> None:
+    pauses, now, lengths = Pauses(), 0.0, []
+    for _ in range(12):
+        pauses.throttled(sent_at=now, now=now + 0.01, retry_after=None)
+        began = now = now + 0.01
+        while pauses.is_on(now):
+            now += 0.01
+        lengths.append(now - began)
+        now += 0.01
+
+    assert lengths[0] == 0
+    assert 0.09 < lengths[1] < 0.15
+    assert lengths == sorted(lengths) or max(lengths) > 0.9 * MOST_SECONDS
+    assert max(lengths) < 1.3 * MOST_SECONDS
+
+
+def test_twilios_own_wish_is_heeded_then() -> None:
+    pauses = Pauses()
+    pauses.throttled(sent_at=0.0, now=0.1, retry_after=3.0)
+    pauses.throttled(sent_at=0.2, now=0.3, retry_after=3.0)
+
+    assert pauses.is_on(3.2)
+    assert not pauses.is_on(4.0)
+
+
+def test_an_answer_ends_the_row() -> None:
+    pauses = Pauses()
+    pauses.throttled(sent_at=0.0, now=0.1, retry_after=None)
+    pauses.answered()
+    pauses.throttled(sent_at=0.2, now=0.3, retry_after=None)
+
+    assert not pauses.is_on(0.31)
+
+
+def test_a_burst_of_refusals_counts_once() -> None:
+    pauses = Pauses()
+    for turn in range(50):
+        pauses.throttled(sent_at=0.0, now=0.1 + turn / 1000, retry_after=None)
+
+    assert not pauses.is_on(0.2)
+
+
+def test_lost_replies_in_a_row_are_an_outage() -> None:
+    pauses = Pauses()
+
+    assert not any(pauses.failed(now=1.0) for _ in range(OUTAGE - 1))
+    assert pauses.failed(now=1.0)
+    assert pauses.is_on(1.1)
