@@ -166,8 +166,13 @@ class Services:
         )
 
 
-def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS) -> Services:
-    """Wire everything; nothing is sent to Redis or Twilio yet. `patience` (s) bounds each wait for Redis.
+def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: str | None = None) -> Services:
+    """Wire everything; nothing is sent to Redis or Twilio yet.
+
+    Args:
+        settings: where everything is.
+        patience: bounds each wait for Redis, in seconds.
+        owner: the name for leases; else one that no other process has.
 
     Raises:
         NoRedisUrl: the settings name no Redis.
@@ -192,7 +197,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS) -> Serv
     notices = RedisNotices(connection, scripts)
     poll_lease = RedisPollLease(scripts)
     guard = Guard(tracker, incidents, drains, notices, clock)
-    reconciler = Reconciler(telephony, tracker, guard, clock, poll_lease, process_name())
+    reconciler = Reconciler(telephony, tracker, guard, clock, poll_lease, owner or process_name())
     return Services(
         accounts=settings.accounts,
         clock=clock,

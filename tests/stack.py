@@ -6,15 +6,15 @@ import sys
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import Popen
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from callguard.bootstrap import Services, build
 from callguard.config.settings import load_settings
 from callguard.processes.embedded_valkey import EmbeddedValkey
-from callguard.processes.ending import end
+from callguard.processes.ending import end, kill
 from callguard.processes.spawn import spawn
 from callguard.simulator import SANDBOX_ACCOUNT_SID, SANDBOX_AUTH_TOKEN, RunningSimulator, SimulatorConfig, running
 from tests.waiting import wait_until
@@ -25,6 +25,40 @@ PUBLIC_URL = "http://127.0.0.1:8000"
 CONFIG = str(ROOT / "deploy" / "gunicorn.conf.py")
 
 
+@dataclass
+class Part:
+    """A program of the guard, which a test may kill and start again, as the one who runs the guard would."""
+
+    argv: Sequence[str]
+    environ: Mapping[str, str]
+    log: Path
+    _process: "Popen[bytes] | None" = field(default=None, init=False)
+
+    @property
+    def pid(self) -> int:
+        """The process; its children are the test's to find."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it, or start it anew: whatever is left of the last one in its session is killed first."""
+        if self._process is not None:
+            kill(self._process)
+        self._process = spawn(self.argv, env={"PYTHONPATH": str(ROOT), **self.environ}, output=self.log)
+
+    def end(self) -> None:
+        """End it in good order."""
+        if self._process is not None:
+            end(self._process, grace_seconds=15)
+
+    def __enter__(self) -> "Part":
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.end()
+
+
 @dataclass(frozen=True)
 class Stack:
     """What runs, and how to look at it."""
@@ -33,6 +67,9 @@ class Stack:
     services: Services
     twilio: RunningSimulator
     logs: Path
+    valkey: EmbeddedValkey
+    web: Part
+    workers: Part | None
 
 
 def free_port() -> int:
@@ -42,20 +79,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
-def program(argv: Sequence[str], environ: Mapping[str, str], log: Path) -> Iterator[None]:
-    """Run a program until the context ends."""
-    process = spawn(argv, env={"PYTHONPATH": str(ROOT), **environ}, output=log)
-    try:
-        yield
-    finally:
-        end(process, grace_seconds=15)
-
-
-def gunicorn(app: str, port: int, environ: Mapping[str, str], log: Path) -> Any:
+def gunicorn(app: str, port: int, environ: Mapping[str, str], log: Path) -> Part:
     """Return a context in which gunicorn serves `app` with the deployed configuration."""
     argv = [sys.executable, "-m", "gunicorn", app, "--config", CONFIG]
-    return program(argv, {**environ, "CALLGUARD_BIND": f"127.0.0.1:{port}"}, log)
+    return Part(argv, {**environ, "CALLGUARD_BIND": f"127.0.0.1:{port}"}, log)
 
 
 def answers(port: int, path: str) -> bool:
@@ -111,13 +138,14 @@ def guard_of(
             **(more or {}),
         }
         services = build(load_settings({**os.environ, **environ}))
-        things.enter_context(gunicorn("wsgi:app", port, environ, folder / "web.log"))
+        web = things.enter_context(gunicorn("wsgi:app", port, environ, folder / "web.log"))
         wait_until(lambda: answers(port, "/readyz"), "the web server answers", timeout=30)
+        supervisor = None
         if workers:
             argv = [sys.executable, "-m", "workers"]
-            things.enter_context(program(argv, environ, folder / "workers.log"))
+            supervisor = things.enter_context(Part(argv, environ, folder / "workers.log"))
             for number in range(watchers - 1):
                 log = folder / f"watcher-{number + 2}.log"
-                things.enter_context(program([*argv, "watcher"], environ, log))
+                things.enter_context(Part([*argv, "watcher"], environ, log))
             wait_until(lambda: len(services.heartbeats.ages(0)) == 2, "the workers are up", timeout=30)
-        yield Stack(port, services, twilio, folder)
+        yield Stack(port, services, twilio, folder, valkey, web, supervisor)

@@ -2,19 +2,24 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
-from rq import Worker
+from rq import Queue, Worker
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from callguard.bootstrap import Services, build
 from callguard.config.settings import Settings
-from callguard.jobs.drain_queue import drain_queue
+from callguard.jobs.drain_queue import DRAIN_JOB, drain_queue
 from callguard.ports import CallGuardError
 from workers.guarded_job import GuardedJob
+from workers.jobs import give_leases_back, owner_of
 
 _log = logging.getLogger(__name__)
 
@@ -25,22 +30,62 @@ WORKER_TTL_SECONDS = 20
 MAINTENANCE_SECONDS = 10
 MONITORING_SECONDS = 2
 
+# A drain that is killed as soon as it runs is left to the watcher, which wakes one each second.
+WAKE_AT_ONCE_AFTER_SECONDS = 1.0
+
 
 class CancelWorker(Worker):
-    """An RQ worker that gives CallGuard's own sign of life: `rq:workers` lies after a FLUSHALL."""
+    """An RQ worker that outlives its Redis, and that does at once what RQ does minutes after a work-horse's death.
+
+    It gives CallGuard's own sign of life: `rq:workers` lies after a FLUSHALL.
+    """
 
     services: Services
 
     # After an outage RQ would look for Redis at growing intervals, at last once a minute.
-    max_connection_wait_time = 2.0
+    max_connection_wait_time = 1.0
 
     def heartbeat(self, *args: Any, **options: Any) -> None:
         """Beat for RQ and for CallGuard."""
-        super().heartbeat(*args, **options)
+        with _outliving_redis("RQ's heartbeat"):
+            super().heartbeat(*args, **options)
         try:
             self.services.heartbeats.beat(PROCESS, self.services.clock.now_ms())
         except CallGuardError as error:
             self.log.warning("no heartbeat: %s", error)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run a job in a work-horse. If Redis is away meanwhile, the watcher asks for another run."""
+        with _outliving_redis("a job"):
+            super().execute_job(job, queue)
+
+    def set_current_job_working_time(self, *args: Any, **options: Any) -> None:
+        """Note how long the job runs. A worker that gave up here would leave its work-horse to itself."""
+        with _outliving_redis("a job's working time"):
+            super().set_current_job_working_time(*args, **options)
+
+    def maintain_heartbeats(self, job: Job) -> None:
+        """Beat while a job runs, likewise."""
+        with _outliving_redis("a job's heartbeat"):
+            super().maintain_heartbeats(job)
+
+    def handle_work_horse_killed(self, job: Job, retpid: Any, ret_val: Any, rusage: Any) -> None:
+        """Give back the leases of the dead and ask for another run."""
+        super().handle_work_horse_killed(job, retpid, ret_val, rusage)  # type: ignore[no-untyped-call]
+        if job.func_name != DRAIN_JOB:
+            return
+        account_sid, generation = job.args
+        give_leases_back(self.services, account_sid, owner_of(job.id, retpid))
+        if job.started_at and time.time() - job.started_at.timestamp() >= WAKE_AT_ONCE_AFTER_SECONDS:
+            self.services.drains.wake(account_sid, generation)
+
+
+@contextmanager
+def _outliving_redis(what: str) -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        _log.warning("%s failed: %s", what, type(error).__name__)
 
 
 def wait_for_redis(services: Services) -> None:
@@ -54,7 +99,7 @@ def wait_for_redis(services: Services) -> None:
             if not told:
                 _log.warning("waiting for Redis: %s", error)
             told = True
-            time.sleep(1)
+            time.sleep(0.5)
             continue
         if told:
             _log.warning("Redis answers")
@@ -62,21 +107,22 @@ def wait_for_redis(services: Services) -> None:
 
 
 def run_cancel_worker(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT."""
+    """Work until SIGTERM or SIGINT, or until RQ's worker gives its Redis up: the supervisor starts another."""
     services = build(settings)
     wait_for_redis(services)
     url = settings.queue_redis_url or settings.redis_url or ""
     connection = Redis.from_url(url, retry=Retry(NoBackoff(), 1), health_check_interval=15)
-    worker = CancelWorker(
-        [drain_queue(connection)],
-        connection=connection,
-        serializer=JSONSerializer,
-        job_class=GuardedJob,
-        worker_ttl=WORKER_TTL_SECONDS,
-        maintenance_interval=MAINTENANCE_SECONDS,
-        job_monitoring_interval=MONITORING_SECONDS,
-        log_job_description=False,
-        prepare_for_work=True,
-    )
-    worker.services = services
-    worker.work(with_scheduler=False)
+    with _outliving_redis("the worker"):
+        worker = CancelWorker(
+            [drain_queue(connection)],
+            connection=connection,
+            serializer=JSONSerializer,
+            job_class=GuardedJob,
+            worker_ttl=WORKER_TTL_SECONDS,
+            maintenance_interval=MAINTENANCE_SECONDS,
+            job_monitoring_interval=MONITORING_SECONDS,
+            log_job_description=False,
+            prepare_for_work=True,
+        )
+        worker.services = services
+        worker.work(with_scheduler=False)

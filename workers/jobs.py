@@ -1,17 +1,42 @@
 """The job that RQ runs. It builds its own connections: RQ rewrites the timeouts of the worker's."""
 
-from callguard.bootstrap import build, process_name
+import os
+import socket
+from contextlib import suppress
+
+from rq import get_current_job
+
+from callguard.bootstrap import Services, build, process_name
 from callguard.config.settings import load_settings
 from callguard.drain.drain import DrainEnd
+from callguard.ports import StoreUnavailable
 
 
 def drain(account_sid: str, generation: int) -> str:
     """Drain an account that has tripped to `generation`; return why the run ended."""
-    services = build(load_settings())
+    job = get_current_job()
+    owner = owner_of(job.id, os.getpid()) if job is not None else process_name()
+    services = build(load_settings(), owner=owner)
     account = services.accounts.get(account_sid)
     if account is None:
         return "unknown account"
-    end = services.drain.run(account, generation, process_name())
+    try:
+        end = services.drain.run(account, generation, owner)
+    except BaseException:
+        give_leases_back(services, account_sid, owner)
+        raise
     if end is DrainEnd.YIELDED:  # behind the others that wait
         services.drains.wake(account_sid, generation)
     return end.value
+
+
+def owner_of(job_id: str, pid: int) -> str:
+    """Return the name under which a job holds leases: its worker, who knows both, can give them back for it."""
+    return f"{socket.gethostname()}-{pid}-{job_id}"
+
+
+def give_leases_back(services: Services, account_sid: str, owner: str) -> None:
+    """Let others go on at once. Without Redis, leases end by themselves."""
+    with suppress(StoreUnavailable):
+        services.incidents.yield_drain(account_sid, owner)
+        services.poll_lease.give_back(account_sid, owner)

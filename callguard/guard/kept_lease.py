@@ -6,7 +6,7 @@ from types import TracebackType
 
 from callguard.ports import StoreUnavailable
 
-KEEP_EVERY_SECONDS = 1.5
+KEEP_EVERY_SECONDS = 0.75
 
 
 class KeptLease:

@@ -2,13 +2,14 @@
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from callguard.ports import StoreUnavailable
@@ -49,13 +50,19 @@ class RqDrainQueue:
         self._queue = queue
 
     def wake(self, account_sid: str, generation: int) -> bool:
-        """Enqueue one drain. It carries the account and the generation, no secret and no number."""
+        """Enqueue one drain, unless one waits already: each takes a worker's time, if only to find it done.
+
+        It carries the account and the generation, no secret and no number.
+        """
+        name = f"{account_sid}-{generation}-"
         try:
             if len(self._queue) >= MOST_WAITING:
                 return True  # nobody works; more of the same would only pile up
+            if self._waits(lambda job_id: job_id.startswith(name)):
+                return True
             self._queue.enqueue_call(
                 DRAIN_JOB,
-                job_id=f"{account_sid}-{generation}-{secrets.token_hex(4)}",
+                job_id=name + secrets.token_hex(4),
                 args=(account_sid, generation),
                 timeout=JOB_TIMEOUT_SECONDS,
                 ttl=WAITING_SECONDS,
@@ -69,11 +76,17 @@ class RqDrainQueue:
         return True
 
     def others_wait(self, account_sid: str) -> bool:
-        """Look at the wake-ups that wait; their ids begin with their accounts."""
+        """Look at the names of the jobs that wait, which begin with their accounts."""
         try:
-            return any(not job_id.startswith(account_sid) for job_id in self._queue.get_job_ids(0, MOST_WAITING))
-        except RedisError:
+            return self._waits(lambda job_id: not job_id.startswith(account_sid))
+        except RedisError as error:
+            _log.debug("who waits for a worker could not be read (%s)", type(error).__name__)
             return False
+
+    def _waits(self, is_meant: Callable[[str], bool]) -> bool:
+        """Return whether such a job waits. RQ forgets a job after its `ttl` and leaves its id in the queue."""
+        ids = [job_id for job_id in self._queue.get_job_ids(0, MOST_WAITING) if is_meant(job_id)]
+        return bool(ids and self._queue.connection.exists(*(Job.key_for(job_id) for job_id in ids)))
 
     def counts(self) -> Mapping[str, int]:
         """Return jobs by state, without RQ's clean-up that a plain `count` would set off.

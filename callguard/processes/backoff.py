@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 FIRST_SECONDS = 0.2
-LONGEST_SECONDS = 10.0
-GOOD_RUN_SECONDS = 30.0
+LONGEST_SECONDS = 5.0
+GOOD_RUN_SECONDS = 10.0
 
 
 @dataclass

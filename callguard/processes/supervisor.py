@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 class Supervisor:
     """Starts programs in the order given, starts again what ends, and stops all of them.
 
-    A restart comes 0.2 s after the exit; the delay doubles to 10 s, and 30 s of good run reset it. Programs
+    A restart comes 0.2 s after the exit; the delay doubles to 5 s, and 10 s of good run reset it. Programs
     that end as planned are started again too: this is for those that shall never end.
 
     As a context manager it starts on entry and stops on exit. Main thread only (see `spawn`).

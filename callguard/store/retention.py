@@ -14,13 +14,13 @@ INCIDENT_MS = 30 * 24 * HOUR_MS
 RING_SECONDS = 1024
 """The per-second counts that are kept; `quiet_seconds` is at most 900."""
 
-LEASE_MS = 5_000
-"""A drain that has not shown itself for so long is taken for dead."""
+LEASE_MS = 2_500
+"""A drain that has not shown itself for so long is taken for dead; one that lives does so three times in it."""
 
-LEAD_MS = 4_000
+LEAD_MS = 2_500
 """The same for the watcher."""
 
-POLL_MS = 5_000
+POLL_MS = 2_500
 """The same for whoever reads Twilio's list; it is kept while a page is waited for."""
 
 CAMPAIGN_MS = 30 * 24 * HOUR_MS

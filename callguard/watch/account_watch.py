@@ -26,7 +26,7 @@ from callguard.ports import (
 _log = logging.getLogger(__name__)
 
 ALERT_POLL_SECONDS = 1.0
-WAKE_EVERY_SECONDS = 2.0
+WAKE_EVERY_SECONDS = 1.0
 MOST_BACK_OFF_SECONDS = 30.0
 
 
@@ -74,12 +74,20 @@ class AccountWatch:
         if self._poll_is_due(snapshot):
             # Without a proof of a backlog the whole list is wanted: what has left must not prove one.
             whole = snapshot.suspected is not None
-            self._poll(retire=not self._incidents.has_lease(self.account.sid), whole=whole)
+            self._poll(retire=not self._is_being_drained(snapshot), whole=whole)
             snapshot = self._look()
         if not snapshot.paused:
             self._nurse(snapshot)
         for chore in self._chores:
             chore(snapshot)
+
+    def _is_being_drained(self, snapshot: Snapshot) -> bool:
+        """A call that left the list in a drain was cancelled, also if the drain was killed before it could say so.
+
+        The drain's next run looks at it and knows; here it would be taken for gone.
+        """
+        is_due = snapshot.state in (State.TRIPPED, State.DRAINING) and not snapshot.paused
+        return is_due or self._incidents.has_lease(self.account.sid)
 
     def _look(self) -> Snapshot:
         return self._tracker.snapshot(self.account.sid, self._clock.now_ms())

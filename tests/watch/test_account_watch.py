@@ -7,6 +7,7 @@ import pytest
 
 from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Rearm
 from callguard.ports import Door, NoticeKind
 from callguard.watch import account_watch
@@ -54,6 +55,25 @@ def test_the_mirror_follows_calls_that_leave_without_a_word(
         ticking(g, lambda: g.store.tracker.snapshot(SID, _now()).depth > 10, "the queue is seen")
 
         ticking(g, lambda: g.store.tracker.snapshot(SID, _now()).depth == 0, "the mirror empties")
+
+
+def test_a_call_that_a_killed_drain_has_cancelled_is_not_taken_for_gone(redis_url: str) -> None:
+    """It left the list, and nobody could say any more why. The next run of the drain asks."""
+    with guarded(redis_url, trip_at(cps=1, poll_seconds=0.2)) as g:
+        g.queue_calls(40)
+        g.trip()
+        assert g.store.incidents.start_drain(SID, 1, "a drain that is killed", Mode.ENFORCE)
+        (cancelled,) = g.store.tracker.head(SID, 1)
+        g.telephony.cancel(SID, cancelled)
+        g.store.incidents.yield_drain(SID, "a drain that is killed")
+        lists = g.truth().requests.lists
+        ticking(g, lambda: g.truth().requests.lists > lists + 2, "Twilio's list is read")
+
+        assert g.store.tracker.head(SID, 1) == [cancelled]
+        g.drain.run(g.account, 1, "me")
+        incident = g.store.incidents.current(SID)
+        assert incident is not None
+        assert incident.count(Outcome.CANCELLED) == g.truth().cancelled
 
 
 def test_a_suspicion_is_settled_by_asking_twilio(redis_url: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 from rq import Queue
-from rq.job import Callback
+from rq.job import Callback, Job
 from rq.serializers import JSONSerializer
 
 from callguard.domain.accounts import State
@@ -19,6 +19,7 @@ from tests.guarded import SID, Guarded, guarded, trip_at
 from tests.waiting import wait_until
 
 POLICY = trip_at(cps=1)
+OTHER = "AC" + "2" * 32
 
 
 @pytest.fixture
@@ -89,10 +90,39 @@ def test_jobs_hold_no_secret_and_no_number(redis_url: str, queue: Queue) -> None
         assert SANDBOX_AUTH_TOKEN not in str(client.hgetall(job.key))
 
 
-def test_no_redis_is_told_and_not_raised(tmp_path: Path) -> None:
-    connection = connect_for_jobs(f"unix://{tmp_path}/nothing.sock")
+def test_a_wake_up_waits_once(queue: Queue) -> None:
+    """Each takes a worker's time, if only to find that another is at it."""
+    drains = RqDrainQueue(queue)
+    for account_sid, generation in [(SID, 1), (SID, 1), (OTHER, 1), (SID, 2), (OTHER, 1)]:
+        assert drains.wake(account_sid, generation)
 
-    assert not RqDrainQueue(drain_queue(connection)).wake(SID, 1)
+    assert [job.args for job in queue.jobs] == [[SID, 1], [OTHER, 1], [SID, 2]]
+
+
+def test_a_wake_up_that_rq_has_forgotten_does_not_wait(queue: Queue) -> None:
+    """RQ drops a job after its ttl, and leaves its name in the queue."""
+    drains = RqDrainQueue(queue)
+    drains.wake(SID, 1)
+    queue.connection.delete(*(Job.key_for(job_id) for job_id in queue.job_ids))
+
+    assert not drains.others_wait(OTHER)
+    drains.wake(SID, 1)
+    assert [job.args for job in queue.jobs] == [[SID, 1]]
+
+
+def test_only_others_are_waited_for(queue: Queue) -> None:
+    drains = RqDrainQueue(queue)
+    drains.wake(SID, 1)
+
+    assert not drains.others_wait(SID)
+    assert drains.others_wait(OTHER)
+
+
+def test_no_redis_is_told_and_not_raised(tmp_path: Path) -> None:
+    drains = RqDrainQueue(drain_queue(connect_for_jobs(f"unix://{tmp_path}/nothing.sock")))
+
+    assert not drains.wake(SID, 1)
+    assert not drains.others_wait(SID)
 
 
 def test_the_settings_of_a_job_are_these(queue: Queue) -> None:
