@@ -38,6 +38,7 @@ from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
 from callguard.store.server_facts import server_facts
 from callguard.telephony.calls import TwilioCalls
+from callguard.telephony.cancelling import TwilioCanceller
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.telephony.signature import CallbackAuthenticator
 from callguard.watch.account_watch import AccountWatch
@@ -57,7 +58,7 @@ NAMED_CANCEL_TIMEOUT_SECONDS = 1.5
 """How long Twilio may take for each answer about a single call, while somebody waits for ours."""
 
 SCRIPT_CONNECTIONS = 128
-"""One for each thread of a drain, and some; they are opened when they are needed."""
+"""They are opened when they are needed."""
 
 
 class NoRedisUrl(CallGuardError):
@@ -81,6 +82,7 @@ class Services:
     poll_lease: RedisPollLease
     drains: RqDrainQueue
     telephony: TwilioCalls
+    canceller: Callable[[], TwilioCanceller]
     guard: Guard
     callbacks: Gathering
     reconciler: Reconciler
@@ -191,6 +193,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS) -> Serv
     queue_url = settings.queue_redis_url or settings.redis_url
     drains = RqDrainQueue(drain_queue(connect_for_jobs(queue_url, timeout=patience)))
     telephony = TwilioCalls(settings.accounts, settings.twilio_api_url, PooledHttpClient())
+    canceller = partial(TwilioCanceller, settings.accounts, settings.twilio_api_url)
     notices = RedisNotices(connection, scripts)
     poll_lease = RedisPollLease(scripts)
     guard = Guard(tracker, incidents, drains, notices, clock)
@@ -212,7 +215,8 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS) -> Serv
         guard=guard,
         callbacks=Gathering(partial(guard.take, door=Door.CALLBACK)),
         reconciler=reconciler,
-        drain=Drain(telephony, tracker, incidents, reconciler, clock),
+        drain=Drain(canceller, tracker, incidents, reconciler, drains, clock),
+        canceller=canceller,
         named_cancel=_named_cancel(settings, tracker, clock),
         collector=GuardCollector(settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME),
         notify_urls=settings.notify_urls,

@@ -11,10 +11,11 @@ from typing import Protocol
 from callguard.domain.accounts import Finding, Rule, Snapshot, State
 from callguard.domain.calls import CallEvent, ListedCall
 from callguard.domain.campaigns import Campaign
-from callguard.domain.culprits import Culprit
+from callguard.domain.culprits import Culprit, Sender
 from callguard.domain.drain_time import Quote
 from callguard.domain.incidents import Incident, Outcome
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.scope import EVERY_CALL, Scope
 from callguard.domain.throughput import Throughput
 
 
@@ -88,11 +89,15 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class MirroredCall:
-    """A call in the mirror: its creation in milliseconds, whether it is never cancelled, or was announced."""
+    """A call in the mirror: its creation in milliseconds, and what keeps it from being cancelled.
+
+    That is `never_cancel`, an announced campaign, or an open incident that is not about it.
+    """
 
     created_ms: int
     spared: bool
     announced: bool = False
+    outside: bool = False
 
 
 class Door(Enum):
@@ -138,11 +143,12 @@ class CallTracker(Protocol):
         quote: Quote | None,
         throughput: Throughput,
         *,
+        began_ms: int,
         believe: bool = True,
     ) -> None:
         """Note that Twilio's list was read whole, hold the horizons to what it showed, keep what was learned.
 
-        Without `believe` the quoted horizon is given up.
+        `began_ms` is when the reading began. Without `believe` the quoted horizon is given up.
         """
 
     def quoted(self, account_sid: str, policy: Policy, now_ms: int, quote: Quote) -> None:
@@ -160,17 +166,32 @@ class CallTracker(Protocol):
     def mirrored_among(self, account_sid: str, call_sids: Sequence[str]) -> Mapping[str, MirroredCall]:
         """Return those of the calls that are in the mirror, by SID."""
 
-    def spare(self, account_sid: str, call_sids: Sequence[str], *, spared: bool) -> None:
-        """Mark mirrored calls as never to be cancelled, or as to be."""
+    def spare(self, account_sid: str, calls: Sequence[tuple[str, str]], *, spared: bool) -> None:
+        """Mark mirrored calls as never to be cancelled, or as to be; each with the keyed hash of its From."""
 
     def head(self, account_sid: str, count: int) -> list[str]:
         """Return the oldest `count` calls that may be cancelled, oldest first."""
+
+    def in_scope(self, account_sid: str, call_sids: Sequence[str]) -> list[str]:
+        """Return those of the calls that the open incident is about; the others are left alone from now on."""
+
+    def newest(self, account_sid: str, start: int, count: int) -> list[str]:
+        """Return `count` calls that may be cancelled, newest first, after the newest `start`."""
+
+    def take_back(self, account_sid: str) -> None:
+        """Let calls that were left alone be cancelled after all, if they are in scope by now."""
+
+    def listed_short_ms(self, account_sid: str) -> int:
+        """Return when Twilio's list last showed fewer than `min_backlog` calls; 0 for never."""
+
+    def senders(self, account_sid: str, rule: Rule, policy: Policy, now_ms: int) -> list[Sender]:
+        """Return the From numbers of late: of calls dialled for `Rule.INITIATED`, else queued."""
 
     def queued_since(self, account_sid: str, seconds: int, now_ms: int) -> int:
         """Return how many calls entered the queue in the last `seconds` (at most 900)."""
 
     def culprits(self, account_sid: str, rule: Rule, policy: Policy, now_ms: int) -> list[Culprit]:
-        """Return the From numbers that carry a spike: of calls dialled for `Rule.INITIATED`, else queued."""
+        """Return those of the `senders` that stand out."""
 
     def prune_senders(self, account_sid: str, policy: Policy, now_ms: int) -> None:
         """Forget the From numbers whose calls have leaked away."""
@@ -267,8 +288,12 @@ class IncidentBook(Protocol):
         mode: Mode,
         now_ms: int,
         culprits: Sequence[Culprit] = (),
+        scope: Scope = EVERY_CALL,
     ) -> bool:
         """Open an incident if the account is armed at `generation`; return whether this call did it."""
+
+    def widen(self, account_sid: str, generation: int, scope: Scope) -> bool:
+        """Let the open incident be about more calls than before; False if it is over."""
 
     def start_drain(self, account_sid: str, generation: int, owner: str, mode: Mode) -> bool:
         """Take the drain's lease for `owner`; False if another holds it or there is nothing to drain.
@@ -285,11 +310,25 @@ class IncidentBook(Protocol):
     def settle(self, account_sid: str, generation: int, call_sid: str, outcome: Outcome, now_ms: int) -> bool:
         """Record what became of a call, once; return whether it was counted."""
 
+    def settle_all(
+        self, account_sid: str, generation: int, outcomes: Sequence[tuple[str, Outcome]], now_ms: int
+    ) -> bool:
+        """Record what became of calls, each once, and read the kill switch as `may_cancel` does."""
+
+    def concurrency(self, account_sid: str) -> float | None:
+        """Return how many requests at once Twilio last bore, for whoever drains next; None if it is not known."""
+
+    def note_concurrency(self, account_sid: str, limit: float) -> None:
+        """Keep how many requests at once Twilio bears now."""
+
     def yield_drain(self, account_sid: str, owner: str) -> None:
         """Give the lease back with the drain unfinished."""
 
     def finish_drain(self, account_sid: str, generation: int, owner: str, now_ms: int, *, capped: bool) -> bool:
         """Go to cooling; False if calls have come in again (unless `capped`, or only observing)."""
+
+    def continue_drain(self, account_sid: str, generation: int) -> bool:
+        """Let a drain that has stopped at its cap go on, for as many cancellations again; False if it has not."""
 
     def reopen(self, account_sid: str, generation: int) -> bool:
         """Go back from cooling to draining, since calls are queued again."""
@@ -346,11 +385,40 @@ class Telephony(Protocol):
         """Fetch the call and say what has become of it."""
 
 
+class CallCanceller(Protocol):
+    """Twilio's Calls resource for a sweep: many requests at once, on one event loop.
+
+    Both methods may raise `TwilioUnavailable`, `TwilioThrottled` or `TwilioRefused`.
+    """
+
+    async def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
+        """Send `Status=canceled` and read the status in the reply. Never sends `completed`."""
+
+    async def look_up(self, account_sid: str, call_sid: str) -> CancelReply:
+        """Fetch the call and say what has become of it."""
+
+
+class SweepLedger(Protocol):
+    """Where a sweep takes its calls from, and keeps what became of them. Both may raise `StoreUnavailable`."""
+
+    def head(self, count: int) -> Sequence[str]:
+        """Return the oldest `count` calls that are not settled, oldest first."""
+
+    def settle(self, outcomes: Sequence[tuple[str, Outcome]]) -> bool:
+        """Record what became of calls, each once; return whether cancelling may go on.
+
+        Asked with nothing to record too, before requests are sent.
+        """
+
+
 class DrainQueue(Protocol):
     """The wake-up for cancel workers."""
 
     def wake(self, account_sid: str, generation: int) -> bool:
         """Ask for a drain, best effort; False (logged) if that failed: the watcher will see to it."""
+
+    def others_wait(self, account_sid: str) -> bool:
+        """Return whether wake-ups for other accounts are waiting for a worker; False if that cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +430,7 @@ class AccountReading:
     totals: Mapping[str, float]
     queued_rate: float
     initiated_rate: float
+    cancelled_rate: float = 0.0
 
 
 class Readings(Protocol):

@@ -25,6 +25,7 @@ from callguard.simulator import (
     running,
 )
 from callguard.telephony.calls import TwilioCalls
+from callguard.telephony.cancelling import TwilioCanceller
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.watch.account_watch import AccountWatch
 from tests.conftest import Store, build_store
@@ -42,6 +43,9 @@ class NotedWakes:
     def wake(self, account_sid: str, generation: int) -> bool:
         self.wakes.append((account_sid, generation))
         return True
+
+    def others_wait(self, account_sid: str) -> bool:
+        return any(waiting != account_sid for waiting, _ in self.wakes)
 
 
 @dataclass
@@ -109,7 +113,8 @@ def guarded(redis_url: str, policy: Policy, **simulated: Any) -> Iterator[Guarde
             account, guard=guard, reconciler=reconciler, tracker=store.tracker, incidents=store.incidents,
             drains=wakes, notices=notices, clock=clock, monotonic=time.monotonic,
         )  # fmt: skip
-        drain = Drain(telephony, store.tracker, store.incidents, reconciler, clock)
+        canceller = partial(TwilioCanceller, {SID: account}, twilio.url, timeout=2.0)
+        drain = Drain(canceller, store.tracker, store.incidents, reconciler, wakes, clock)
         yield Guarded(account, store, twilio, telephony, notices, guard, reconciler, drain, wakes, watch)
     http_client.close()
 

@@ -30,6 +30,7 @@ NAMES = {
     *("callguard_seconds_until_queue_full", "callguard_announced_calls"),
     "callguard_new_call_dialled_timestamp_seconds",
     *("callguard_warnings_total", "callguard_reports_total"),
+    *("callguard_cancelled_rate", "callguard_forecast_dialled_calls"),
 }
 Shown = dict[tuple[str, tuple[str, ...]], float]
 
@@ -107,6 +108,9 @@ def test_they_tell_what_has_happened(guard: Services) -> None:
     assert shown["callguard_state", (ACCOUNT_SID, "armed")] == 0
     assert shown["callguard_trips_total", (ACCOUNT_SID, "spike")] == 1
     assert shown["callguard_cancellations_total", (ACCOUNT_SID, "cancelled")] == 1
+    assert 0 < shown["callguard_cancelled_rate", (ACCOUNT_SID,)] <= 2
+    # Slower than the dialler: 98 are left, and one slot before them is dead.
+    assert shown["callguard_forecast_dialled_calls", (ACCOUNT_SID,)] == pytest.approx(98, rel=0.45)
     assert shown["callguard_callbacks_total", ("accepted",)] == 1
     assert shown["callguard_callbacks_total", ("forbidden",)] == 1
     assert shown["callguard_detection_delay_seconds_bucket", ("4.0",)] == 1
@@ -122,7 +126,7 @@ def test_they_tell_what_was_learned_and_warned_of(guard: Services) -> None:
     policy = guard.accounts[ACCOUNT_SID].policy
     news = [queued(n, now - 1500) for n in range(300)]
     guard.tracker.observe(ACCOUNT_SID, news, policy, now, Door.REPORT)
-    guard.tracker.polled(ACCOUNT_SID, policy, now, None, Throughput(learned=10.0))
+    guard.tracker.polled(ACCOUNT_SID, policy, now, None, Throughput(learned=10.0), began_ms=now)
     guard.tracker.count(ACCOUNT_SID, "warnings:spike")
     guard.refuse_report(ACCOUNT_SID, "client", "malformed")
 

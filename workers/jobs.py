@@ -2,6 +2,7 @@
 
 from callguard.bootstrap import build, process_name
 from callguard.config.settings import load_settings
+from callguard.drain.drain import DrainEnd
 
 
 def drain(account_sid: str, generation: int) -> str:
@@ -10,4 +11,7 @@ def drain(account_sid: str, generation: int) -> str:
     account = services.accounts.get(account_sid)
     if account is None:
         return "unknown account"
-    return services.drain.run(account, generation, process_name()).value
+    end = services.drain.run(account, generation, process_name())
+    if end is DrainEnd.YIELDED:  # behind the others that wait
+        services.drains.wake(account_sid, generation)
+    return end.value

@@ -16,7 +16,8 @@ from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot
 from callguard.domain.drain_time import QUEUE_FULL_SECONDS, seconds_until_full
-from callguard.domain.incidents import summary
+from callguard.domain.forecast import forecast
+from callguard.domain.incidents import Incident, summary
 from callguard.domain.throughput import disagree
 from callguard.guard.guard import describe, named
 from callguard.metrics.collector import PROCESSES
@@ -76,6 +77,8 @@ def _fields(services: Services, account: Account, now_ms: int) -> Iterator[tuple
         if incident.culprits:
             yield "", f"from {named(incident.culprits)}"
         yield "", summary(incident)
+        yield "", _scope(incident, snapshot)
+        yield "forecast", _forecast(forecast(snapshot, cps, reading.cancelled_rate), reading.cancelled_rate)
     elif closed := services.incidents.recent(account.sid, 1):
         yield "last incident", f"{describe(closed[0].finding)}, {_ago(closed[0].tripped_ms, now_ms)}"
         yield "", f"{summary(closed[0])}; closed {_ago(closed[0].closed_ms, now_ms)}: {closed[0].reason}"
@@ -93,9 +96,21 @@ def _cps(snapshot: Snapshot, account: Account) -> str:
 
 
 def _apart(snapshot: Snapshot) -> str:
-    parts = {"spared": snapshot.spared, "announced": snapshot.announced}
+    parts = {"spared": snapshot.spared, "announced": snapshot.announced, "out of scope": snapshot.outside}
     named = [f"{count:,} of them {what}" for what, count in parts.items() if count]
     return f" ({', '.join(named)})" if named else ""
+
+
+def _scope(incident: Incident, snapshot: Snapshot) -> str:
+    since_ms = incident.scope.since_ms
+    since = f"created since {datetime.fromtimestamp(since_ms / 1000, UTC):%H:%M:%S} UTC" if since_ms else "queued"
+    senders = [culprit.shown for culprit in incident.culprits if culprit.sender in incident.scope.senders]
+    left = f"; {snapshot.outside:,} others are left alone" if snapshot.outside else ""
+    return f"about calls {since} from {', '.join(senders) or 'any number'}{left}"
+
+
+def _forecast(dialled: float, rate: float) -> str:
+    return f"{math.ceil(dialled):,} more will ring, at {figure(rate)} cancelled/s"
 
 
 def _drain(snapshot: Snapshot) -> str:

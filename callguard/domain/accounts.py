@@ -93,6 +93,7 @@ class Snapshot:
         cancellable: calls known to be queued, without those that are never cancelled.
         spared: queued calls that are on the `never_cancel` list.
         announced: queued calls of announced campaigns.
+        outside: queued calls that the open incident is not about.
         queued: the bucket over calls entering the queue.
         initiated: the bucket over calls leaving it.
         plateau: the line of calls leaving it.
@@ -119,6 +120,7 @@ class Snapshot:
     cancellable: int = 0
     spared: int = 0
     announced: int = 0
+    outside: int = 0
     queued: LeakyBucket = field(default_factory=LeakyBucket)
     initiated: LeakyBucket = field(default_factory=LeakyBucket)
     plateau: Plateau = field(default_factory=Plateau)
@@ -140,7 +142,7 @@ class Snapshot:
     @property
     def depth(self) -> int:
         """Calls known to be queued at Twilio."""
-        return self.cancellable + self.spared + self.announced
+        return self.cancellable + self.spared + self.announced + self.outside
 
     @property
     def horizon_ms(self) -> float:

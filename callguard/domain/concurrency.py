@@ -1,36 +1,61 @@
 """How many requests to have under way at Twilio, whose ceiling is unpublished."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-_DECREASE = 0.7
+FIRST_LIMIT = 20.0
+LEAST_SHARE = 0.7
+QUIET_SECONDS = 1.5
+STEP_SECONDS = 0.5
+FULL = 0.9
 
 
 @dataclass(slots=True)
 class ConcurrencyLimit:
-    """Additive increase, multiplicative decrease (Chiu and Jain 1989), as TCP finds a path's capacity.
+    """Additive increase, multiplicative decrease (Chiu and Jain 1989), with a memory for the ceiling.
 
-    A refusal (429) cuts the limit once per round trip: refusals of requests that were sent before the last
-    cut tell nothing new.
+    Until the first refusal (429) the limit grows with every answer, as TCP's slow start does. A refusal tells
+    where the ceiling is: just below what was under way when the refused request was sent. The limit falls to
+    that, though never by more than three tenths at once, since others may share the ceiling for a moment only.
+    There it stays, and after `QUIET_SECONDS` without a refusal it tries one more, then two, then four, so that it
+    finds room that others have left, and seldom asks in vain while there is none.
+
+    All times are seconds of one monotonic clock.
     """
 
-    limit: float = 20.0
+    limit: float = FIRST_LIMIT
     ceiling: int = 100
     floor: int = 1
-    _cut_at: float = float("-inf")
+    is_searching: bool = True
+    _refused_at: float = field(default=float("-inf"))
+    _stepped_at: float = field(default=float("-inf"))
+    _step: float = 1.0
 
-    def accepted(self) -> None:
-        """Take note of a request that Twilio has served."""
-        step = min(4.0, max(1.0, self.limit / 5))  # calls more per round trip
-        self.limit = min(self.ceiling, self.limit + step / self.limit)
+    def accepted(self, under_way: int, now: float) -> None:
+        """Take note of a request that Twilio has served, with `under_way` requests at Twilio until then."""
+        if under_way < FULL * self.allowed:
+            return  # the limit is not what holds us back: nothing is learned of it
+        if self.is_searching:
+            self._grow(1.0)
+        elif now - max(self._refused_at + QUIET_SECONDS - STEP_SECONDS, self._stepped_at) >= STEP_SECONDS:
+            self._grow(self._step)
+            self._stepped_at = now
+            self._step = min(self._step * 2, max(1.0, self.limit / 4))
 
-    def refused(self, sent_at: float, now: float) -> None:
-        """Take note of a 429 for a request sent at `sent_at` (seconds of any monotonic clock)."""
-        if sent_at <= self._cut_at:
-            return
-        self._cut_at = now
-        self.limit = max(self.floor, self.limit * _DECREASE)
+    def refused(self, sent_at: float, under_way: int, now: float) -> None:
+        """Take note of a 429 for a request sent at `sent_at`, which made `under_way` at Twilio with itself.
+
+        Refusals of requests that were sent before the last one tell the same once more.
+        """
+        self.is_searching = False
+        self._step = 1.0
+        if sent_at > self._refused_at:
+            self.limit = max(self.floor, self.limit * LEAST_SHARE, min(self.limit, under_way - 1.0))
+            self._refused_at = now
 
     @property
     def allowed(self) -> int:
         """Requests that may be under way now."""
         return int(self.limit)
+
+    def _grow(self, more: float) -> None:
+        self.limit = min(float(self.ceiling), self.limit + more)

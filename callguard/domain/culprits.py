@@ -31,6 +31,21 @@ class Culprit:
     share: float
 
 
+def carriers(senders: Iterable[Sender], level: float) -> frozenset[str]:
+    """Return the few numbers that carry a spike: without them, the others are below `level` together.
+
+    Empty where it takes more than a few, or where there is nothing to carry.
+    """
+    loudest = sorted(senders, key=lambda sender: sender.level, reverse=True)
+    rest = sum(sender.level for sender in loudest)
+    taken = set()
+    for sender in loudest[:MOST_CULPRITS]:
+        if rest >= level:
+            taken.add(sender.sender)
+            rest -= sender.level
+    return frozenset(taken) if rest < level else frozenset()
+
+
 def culprits(senders: Iterable[Sender]) -> list[Culprit]:
     """Return the numbers that carry a tenth or more of all that is above the rate, the greatest first."""
     loud = [sender for sender in senders if sender.level > 0]

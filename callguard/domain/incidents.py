@@ -35,6 +35,7 @@ class Incident:
         reason: why it was closed, in words.
         culprits: the From numbers that carried it, the greatest first, masked.
         scope: the calls that it may cancel.
+        cap_from: how many had been cancelled when a person last let the drain go on beyond `max_cancellations`.
         outcomes: calls by what became of them.
         remaining: calls still queued that the drain is after.
         spared: queued calls that are on the `never_cancel` list; those that have left are an outcome.
@@ -51,6 +52,7 @@ class Incident:
     reason: str = ""
     culprits: tuple[Culprit, ...] = ()
     scope: Scope = EVERY_CALL
+    cap_from: int = 0
     outcomes: Mapping[Outcome, int] = field(default_factory=dict)
     remaining: int = 0
     spared: int = 0

@@ -1,12 +1,13 @@
 """Which calls an incident is about. All others are left alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from callguard.domain.culprits import Culprit
+from callguard.domain.accounts import Finding, Rule
+from callguard.domain.culprits import Sender
 
-FEW_CARRY = 0.8
-"""Numbers that carry this share of a spike are the spike; calls from others are no part of it."""
+SLACK_MS = 2000
+"""Clocks differ, and Twilio tells a creation in whole seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,24 @@ class Scope:
 EVERY_CALL = Scope()
 
 
-def scope_of(since_ms: int, culprits: Sequence[Culprit]) -> Scope:
-    """Return the scope of a trip: only the numbers that carry the spike, where a few do."""
-    few = sum(culprit.share for culprit in culprits) >= FEW_CARRY
-    return Scope(since_ms, frozenset(culprit.sender for culprit in culprits) if few else frozenset())
+def scope_of(finding: Finding, carriers: frozenset[str], listed_short_ms: int) -> Scope:
+    """Return the scope of a trip: calls since the onset; only from the numbers that carry it, where a few do.
+
+    Only calls that enter the queue tell when a runaway began to create them. What other rules see, calls being
+    dialled, a telephone called once too often, a queue too long, begins later: there it is the calls since
+    Twilio's list was last short (`listed_short_ms`; 0 for never).
+    """
+    if finding.rule is Rule.MANUAL:
+        return EVERY_CALL
+    since_ms = finding.onset_ms if finding.rule is Rule.SPIKE else min(finding.onset_ms, listed_short_ms)
+    return Scope(max(0, since_ms - SLACK_MS), carriers)
+
+
+def widened(scope: Scope, spiking: Sequence[Sender], *, is_flood: bool) -> Scope:
+    """Return the scope with the numbers that spike by now; with all, where those left alone have become a flood.
+
+    A script may go from one number to the next.
+    """
+    if not scope.senders or is_flood:
+        return replace(scope, senders=frozenset())
+    return replace(scope, senders=scope.senders | {sender.sender for sender in spiking})

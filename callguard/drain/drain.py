@@ -1,38 +1,31 @@
 """The drain of a tripped account: cancel its queued calls, oldest first, until Twilio has none left."""
 
+import asyncio
 import logging
-import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from enum import Enum
-from functools import partial
 
 from callguard.config.accounts import Account
+from callguard.domain.concurrency import ConcurrencyLimit
 from callguard.domain.incidents import Incident, Outcome
 from callguard.domain.policy import Mode
-from callguard.drain.attempt import Canceller
-from callguard.drain.backlog import Backlog
-from callguard.drain.sweep import MOST_THREADS, Sweep
+from callguard.drain.incident_ledger import IncidentLedger
+from callguard.drain.queue_listing import QueueListing
+from callguard.drain.sweep import Sweep
+from callguard.drain.turn import Turn
 from callguard.guard.kept_lease import KeptLease
-from callguard.guard.reconcile import NOT_TAKEN, QueueReading, Reconciler
-from callguard.ports import (
-    CallTracker,
-    Clock,
-    IncidentBook,
-    Telephony,
-    TwilioRefused,
-    TwilioThrottled,
-    TwilioUnavailable,
-)
+from callguard.guard.reconcile import Reconciler
+from callguard.ports import CallCanceller, CallTracker, Clock, DrainQueue, IncidentBook, StoreUnavailable
 
 _log = logging.getLogger(__name__)
 
-# A job's run; longer drains yield and are woken again, so that accounts share the workers.
-SLICE_SECONDS = 40.0
-KEEP_EVERY_SECONDS = 1.0
+KEEP_EVERY_SECONDS = 0.75
 EMPTY_LISTS_WANTED = 2
-PAUSE_BETWEEN_LISTS_SECONDS = 0.5
-PAUSE_FOR_TURN_SECONDS = 0.05
-MOST_OBSERVED = 1_000_000
+STORE_PAUSE_SECONDS = 0.25
+OBSERVED_AT_ONCE = 200
+
+OpenCanceller = Callable[[], AbstractAsyncContextManager[CallCanceller]]
 
 
 class DrainEnd(Enum):
@@ -50,21 +43,23 @@ class Drain:
 
     def __init__(
         self,
-        telephony: Telephony,
+        canceller: OpenCanceller,
         tracker: CallTracker,
         incidents: IncidentBook,
         reconciler: Reconciler,
+        drains: DrainQueue,
         clock: Clock,
     ) -> None:
-        """Keep the ports."""
-        self.telephony = telephony
+        """Keep the ports; `canceller` opens connections to Twilio on the running event loop."""
+        self.canceller = canceller
         self.tracker = tracker
         self.incidents = incidents
         self.reconciler = reconciler
+        self.drains = drains
         self.clock = clock
 
     def run(self, account: Account, generation: int, owner: str) -> DrainEnd:
-        """Drain for up to `SLICE_SECONDS`; doubled, late or lost runs do no harm.
+        """Drain for a turn (`drain/turn.py`); doubled, late or lost runs do no harm.
 
         Raises:
             StoreUnavailable: the lease runs out by itself and the watcher wakes another run.
@@ -74,110 +69,114 @@ class Drain:
         incident = self.incidents.current(account.sid)
         if incident is None:
             return DrainEnd.NOT_OURS
-        keep = partial(self.incidents.keep_drain, account.sid, generation, owner)
-        with KeptLease(keep, KEEP_EVERY_SECONDS) as lease:
-            run = _Run(self, account, incident, owner, lease)
-            end = run.observe() if incident.mode is Mode.OBSERVE else run.cancel()
+        end = _Run(self, account, incident, owner).to_its_end()
         if end not in (DrainEnd.FINISHED, DrainEnd.CAPPED):
             self.incidents.yield_drain(account.sid, owner)
-        run.report(end)
+        self._report(account.sid, end)
         return end
 
-
-class _Run:
-    """One run of a drain, with its deadline and its sweep."""
-
-    def __init__(self, drain: Drain, account: Account, incident: Incident, owner: str, lease: KeptLease) -> None:
-        self._sid = account.sid
-        self._account = account
-        self._generation = incident.generation
-        self._owner = owner
-        self._lease = lease
-        self._drain = drain
-        self._deadline = time.monotonic() + SLICE_SECONDS
-        self._listed_at = float("-inf")
-        canceller = Canceller(self._sid, self._generation, drain.telephony, drain.incidents, drain.clock)
-        self._sweep = Sweep(
-            canceller,
-            Backlog(lambda count: drain.tracker.head(account.sid, count)),
-            cap=account.policy.max_cancellations - incident.count(Outcome.CANCELLED),
-        )
-
-    def cancel(self) -> DrainEnd:
-        """Sweep, then ask Twilio, until its list has been empty twice."""
-        empty_lists = 0
-        with ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="cancel") as pool:
-            while self._may_go_on():
-                self._sweep.run(pool, self._may_go_on)
-                if self._sweep.is_capped and self._has_work():
-                    return self._finish(DrainEnd.CAPPED)
-                if self._sweep.denied:
-                    _log.error("account %s: Twilio refuses our credentials: check its auth token", self._sid)
-                if self._sweep.stopped or self._lease.is_lost:
-                    break
-                empty_lists = empty_lists + 1 if self._list_is_empty() else 0
-                if empty_lists >= EMPTY_LISTS_WANTED:
-                    return self._finish(DrainEnd.FINISHED)
-                if self._sweep.backlog.parked and self._has_work():
-                    return DrainEnd.YIELDED
-        return DrainEnd.STOPPED if self._sweep.stopped or self._lease.is_lost else DrainEnd.YIELDED
-
-    def observe(self) -> DrainEnd:
-        """Mark what would have been cancelled, and cancel nothing."""
-        for call_sid in self._drain.tracker.head(self._sid, MOST_OBSERVED):
-            now_ms = self._drain.clock.now_ms()
-            self._drain.incidents.settle(self._sid, self._generation, call_sid, Outcome.OBSERVED, now_ms)
-            if not self._may_go_on():
-                return DrainEnd.STOPPED if self._lease.is_lost else DrainEnd.YIELDED
-        return self._finish(DrainEnd.FINISHED)
-
-    def report(self, end: DrainEnd) -> None:
+    def _report(self, account_sid: str, end: DrainEnd) -> None:
         """Say in the log how far the drain has come."""
-        now = self._drain.incidents.current(self._sid)
+        now = self.incidents.current(account_sid)
         if now is None:
             return
         counts = ", ".join(f"{n} {outcome.value}" for outcome, n in now.outcomes.items() if n)
         _log.warning(
             "account %s: drain %s: %s; %d still queued, %d spared",
-            *(self._sid, end.value, counts or "nothing to do", now.remaining, now.spared),
+            *(account_sid, end.value, counts or "nothing to do", now.remaining, now.spared),
         )
 
-    def _may_go_on(self) -> bool:
-        return not self._lease.is_lost and time.monotonic() < self._deadline
 
-    def _has_work(self) -> bool:
-        return bool(self._drain.tracker.head(self._sid, 1))
+class _Run:
+    """One run of a drain."""
 
-    def _list_is_empty(self) -> bool:
-        """Read Twilio's list into the mirror, up to the first calls to cancel; True if there are none.
+    def __init__(self, drain: Drain, account: Account, incident: Incident, owner: str) -> None:
+        self._drain = drain
+        self._account = account
+        self._incident = incident
+        self._owner = owner
+        self._ledger = IncidentLedger(
+            account.sid, incident.generation, drain.tracker, drain.incidents, drain.clock
+        )
+        known = drain.incidents.concurrency(account.sid)
+        self._limit = ConcurrencyLimit() if known is None else ConcurrencyLimit(known, is_searching=False)
 
-        A script that goes on creating calls must not make us list in a hot loop, hence the pause.
-        """
-        time.sleep(max(0.0, self._listed_at + PAUSE_BETWEEN_LISTS_SECONDS - time.monotonic()))
-        self._listed_at = time.monotonic()
-        try:
-            reading = self._read_list()
-        except (TwilioUnavailable, TwilioThrottled, TwilioRefused) as error:
-            _log.info("account %s: the list will be read again: %s", self._sid, error)
-            return False
-        return reading.complete and not self._has_work()
+    def to_its_end(self) -> DrainEnd:
+        with KeptLease(self._keep, KEEP_EVERY_SECONDS) as lease:
+            self._turn = Turn(self._account.sid, lease, self._drain.drains)
+            return self._observe() if self._incident.mode is Mode.OBSERVE else asyncio.run(self._cancel())
 
-    def _read_list(self) -> QueueReading:
-        """Read the list as soon as the watcher does not. What it reads meanwhile is swept first."""
-        while self._may_read_on():
-            reading = self._drain.reconciler.read_queue(self._account, retire=True, go_on=self._may_read_on)
-            if reading.taken:
-                return reading
-            time.sleep(PAUSE_FOR_TURN_SECONDS)
-        return NOT_TAKEN
+    def _keep(self) -> bool:
+        """Keep the lease; and the concurrency that Twilio bears, for whoever drains next."""
+        sid = self._account.sid
+        is_kept = self._drain.incidents.keep_drain(sid, self._incident.generation, self._owner)
+        self._drain.incidents.note_concurrency(sid, self._limit.limit)
+        return is_kept
+
+    async def _cancel(self) -> DrainEnd:
+        async with self._drain.canceller() as canceller, asyncio.TaskGroup() as beside:
+            beside.create_task(self._sort())
+            sweep = Sweep(self._account.sid, canceller, self._ledger, self._cap(), self._limit)
+            return await self._until_empty(sweep)
+
+    async def _until_empty(self, sweep: Sweep) -> DrainEnd:
+        """Sweep what the mirror holds, then ask Twilio for what it lacks, until that has been nothing twice."""
+        listing = QueueListing(self._account, self._drain.reconciler, self._may_read_on)
+        empty_lists = 0
+        while self._turn.may_go_on():
+            try:
+                await sweep.run(self._turn.may_go_on)
+                if end := self._end_of(sweep):
+                    return end
+                empty_lists = empty_lists + 1 if await listing.is_empty() else 0
+                if empty_lists >= EMPTY_LISTS_WANTED:
+                    return self._finish(DrainEnd.FINISHED)
+            except StoreUnavailable as error:
+                _log.warning("account %s: %s; the drain waits", self._account.sid, error)
+                await asyncio.sleep(STORE_PAUSE_SECONDS)
+        return DrainEnd.STOPPED if self._turn.is_lost else DrainEnd.YIELDED
+
+    async def _sort(self) -> None:
+        """Tell apart what the incident is not about; the sweep does so itself, but only as far as it has come."""
+        if self._incident.scope.senders:
+            with suppress(StoreUnavailable):
+                await self._ledger.sort()
+
+    def _end_of(self, sweep: Sweep) -> DrainEnd | None:
+        """Return why the run ends after this sweep; None if it goes on with Twilio's list."""
+        if sweep.denied:
+            _log.error("account %s: Twilio refuses our credentials: check its auth token", self._account.sid)
+        if sweep.stopped:
+            return DrainEnd.STOPPED
+        if sweep.is_capped and self._has_work():
+            return self._finish(DrainEnd.CAPPED)
+        return DrainEnd.YIELDED if sweep.backlog.parked and self._has_work() else None
+
+    def _cap(self) -> int:
+        cancelled = self._incident.count(Outcome.CANCELLED)
+        return self._account.policy.max_cancellations + self._incident.cap_from - cancelled
+
+    def _observe(self) -> DrainEnd:
+        """Mark what would have been cancelled, and cancel nothing."""
+        seen: set[str] = set()
+        while self._turn.may_go_on():
+            calls = [sid for sid in self._ledger.head(len(seen) + OBSERVED_AT_ONCE) if sid not in seen]
+            if not calls:
+                return self._finish(DrainEnd.FINISHED)
+            self._ledger.settle([(sid, Outcome.OBSERVED) for sid in calls])
+            seen.update(calls)
+        return DrainEnd.STOPPED if self._turn.is_lost else DrainEnd.YIELDED
 
     def _may_read_on(self) -> bool:
-        return self._may_go_on() and not self._has_work()
+        return self._turn.may_go_on() and not self._has_work()
+
+    def _has_work(self) -> Sequence[str]:
+        return self._ledger.head(1)
 
     def _finish(self, end: DrainEnd) -> DrainEnd:
         now_ms = self._drain.clock.now_ms()
         finished = self._drain.incidents.finish_drain(
-            self._sid, self._generation, self._owner, now_ms, capped=end is DrainEnd.CAPPED
+            self._account.sid, self._incident.generation, self._owner, now_ms, capped=end is DrainEnd.CAPPED
         )
         # If not, calls came in between the last list and now, or a person took over: the watcher sees to it.
         return end if finished else DrainEnd.YIELDED

@@ -1,137 +1,180 @@
 """A sweep: many attempts at once, as many as Twilio will bear."""
 
+import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from dataclasses import dataclass
 
 from callguard.domain.concurrency import ConcurrencyLimit
 from callguard.domain.incidents import Outcome
-from callguard.drain.attempt import Canceller, Ending, Result
+from callguard.drain.attempt import Ending, Result, attempt
 from callguard.drain.backlog import Backlog
-from callguard.ports import StoreUnavailable
+from callguard.drain.pauses import Pauses
+from callguard.ports import CallCanceller, StoreUnavailable, SweepLedger
 
 _log = logging.getLogger(__name__)
 
-MOST_THREADS = 100
-PAUSE_SECONDS = 0.1
-MOST_PAUSE_SECONDS = 30.0
 IDLE_SECONDS = 0.05
-
-# So many failures in a row are no bad luck: Twilio is away, and asking it faster does not bring it back.
-OUTAGE = 20
-MOST_OUTAGE_PAUSE_SECONDS = 5.0
+LEDGER_PAUSE_SECONDS = 0.2
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """When a request was sent, and how many were under way with it."""
+
+    at: float
+    under_way: int
+
+
 class Sweep:
-    """Runs attempts until the backlog is empty, `may_go_on` says no, or `cap` calls are cancelled."""
+    """Cancels a ledger's calls, oldest first, until there are none, `may_go_on` says no, or `cap` are cancelled.
 
-    canceller: Canceller
-    backlog: Backlog
-    cap: int
-    limit: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(ceiling=MOST_THREADS))
-    cancelled: int = 0
-    stopped: bool = False
-    denied: bool = False
-    _results: SimpleQueue[tuple[Result, float]] = field(default_factory=SimpleQueue)
-    _paused_until: float = 0.0
-    _answered: bool = False
-    _failures: int = 0
+    Attributes:
+        backlog: the calls before it.
+        limit: how many requests are sent at once.
+        cancelled: calls cancelled so far.
+        stopped: the ledger said that cancelling may not go on, or Twilio does not accept our credentials.
+        denied: the latter.
+    """
 
-    def run(self, pool: ThreadPoolExecutor, may_go_on: Callable[[], bool]) -> None:
-        """Sweep; when it returns no attempt is under way."""
-        while not self.stopped and may_go_on():
-            self._submit(pool)
-            if not self.backlog.under_way and not self._has_more():
-                break
-            self._collect()
-        while self.backlog.under_way:
-            self._collect()
+    def __init__(
+        self,
+        account_sid: str,
+        canceller: CallCanceller,
+        ledger: SweepLedger,
+        cap: int,
+        limit: ConcurrencyLimit | None = None,
+    ) -> None:
+        """Nothing is sent yet."""
+        self.backlog = Backlog(ledger.head)
+        self.limit = limit or ConcurrencyLimit()
+        self.cancelled = 0
+        self.stopped = False
+        self.denied = False
+        self._account_sid = account_sid
+        self._canceller = canceller
+        self._ledger = ledger
+        self._cap = cap
+        self._pauses = Pauses()
+        self._answered = False
+        self._sent: dict[str, _Sent] = {}
+        self._results: list[Result] = []
+        self._unrecorded: list[tuple[str, Outcome]] = []
+        self._news = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, may_go_on: Callable[[], bool]) -> None:
+        """Sweep; when it returns no attempt is under way, and what came of all is recorded if Redis answers."""
+        while may_go_on():
+            try:
+                if not self._turn():
+                    break
+            except StoreUnavailable as error:
+                # Whether cancelling may go on is not known, so nothing is sent.
+                _log.warning("account %s: %s; the sweep waits", self._account_sid, error)
+                await asyncio.sleep(LEDGER_PAUSE_SECONDS)
+            await self._wait()
+        while self._sent:
+            await self._wait()
+            self._take_in()
+        self._record_last()
 
     @property
     def is_capped(self) -> bool:
         """True once as many calls are cancelled as may be."""
-        return self.cancelled >= self.cap
+        return self.cancelled >= self._cap
 
-    def _has_more(self) -> bool:
-        return self.backlog.has_waiting or time.monotonic() < self._paused_until
+    def _turn(self) -> bool:
+        """Record what came back, ask whether to go on, and send what may be sent; False when all is done."""
+        self._take_in()
+        if not self._record():
+            self.stopped = True
+        if self.stopped:
+            return False
+        self._send()
+        return bool(self._sent) or self.backlog.has_waiting or self._pauses.is_on(time.monotonic())
 
-    def _submit(self, pool: ThreadPoolExecutor) -> None:
+    def _record(self) -> bool:
+        may_go_on = self._ledger.settle(self._unrecorded)
+        self._unrecorded.clear()
+        return may_go_on
+
+    def _record_last(self) -> None:
+        try:
+            if self._unrecorded:
+                self._record()
+        except StoreUnavailable as error:
+            # They are still in the mirror: the next sweep is told by Twilio what has become of them.
+            _log.warning("account %s: the last answers could not be recorded: %s", self._account_sid, error)
+
+    def _send(self) -> None:
         now = time.monotonic()
         # The first request goes alone: if Twilio refuses our credentials, one is enough to know.
         allowed = self.limit.allowed if self._answered else 1
-        while now >= self._paused_until and len(self.backlog.under_way) < allowed:
+        while len(self._sent) < allowed and not self._pauses.is_on(now):
             # A call whose fate is unknown may have been cancelled, and counts for the cap until that is known.
-            room = self.cancelled + self.backlog.unsettled < self.cap
+            room = self.cancelled + self.backlog.unsettled < self._cap
             call_sid = self.backlog.next(now, fresh=room)
             if call_sid is None:
                 return
-            pool.submit(self._attempt, call_sid, self.backlog.is_unsure(call_sid))
+            self._sent[call_sid] = _Sent(now, len(self._sent) + 1)
+            task = asyncio.create_task(self._attempt(call_sid))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    def _attempt(self, call_sid: str, unsure: bool) -> None:
-        sent_at = time.monotonic()
-        result = Result(call_sid, Ending.UNKNOWN)
+    async def _attempt(self, call_sid: str) -> None:
+        unsure = self.backlog.is_unsure(call_sid)
+        result = await attempt(self._canceller, self._account_sid, call_sid, unsure=unsure)
+        self._results.append(result)
+        self._news.set()
+
+    async def _wait(self) -> None:
+        """Wait for results, or until a pause may be over."""
         try:
-            result = self.canceller.attempt(call_sid, unsure=unsure)
-        except Exception:
-            _log.exception("an attempt failed")
-        finally:
-            self._results.put((result, sent_at))
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._news.wait()
+        except TimeoutError:
+            pass
+        self._news.clear()
 
-    def _collect(self) -> None:
-        """Wait a little for results and take in all that are there."""
-        try:
-            self._take_in(*self._results.get(timeout=IDLE_SECONDS))
-            while True:
-                self._take_in(*self._results.get_nowait())
-        except Empty:
-            return
-
-    def _take_in(self, result: Result, sent_at: float) -> None:
+    def _take_in(self) -> None:
         now = time.monotonic()
+        results, self._results = self._results, []
+        for result in results:
+            self._take(result, len(self._sent), now)
+
+    def _take(self, result: Result, under_way: int, now: float) -> None:
+        sent = self._sent.pop(result.call_sid)
         self._answered = self._answered or result.ending is not Ending.UNKNOWN
         match result.ending:
             case Ending.SETTLED:
-                self.backlog.settled(result.call_sid)
-                self.limit.accepted()
-                self.cancelled += result.outcome is Outcome.CANCELLED
-                self._failures = 0
+                self._settled(result)
+                self.limit.accepted(under_way, now)
             case Ending.THROTTLED:
                 self.backlog.put_back(result.call_sid)
-                self.limit.refused(sent_at, now)
-                self._pause(now, result.retry_after)
-            case Ending.STOPPED | Ending.DENIED:
+                self.limit.refused(sent.at, sent.under_way, now)
+                self._pauses.throttled(sent.at, now, result.retry_after)
+            case Ending.DENIED:
                 self.backlog.put_back(result.call_sid)
-                self.stopped = True
-                self.denied = self.denied or result.ending is Ending.DENIED
+                self.stopped = self.denied = True
             case Ending.REFUSED:
                 if not self.backlog.retry_later(result.call_sid, now):
                     self._give_up(result.call_sid)
             case Ending.UNKNOWN:
                 self.backlog.retry_later(result.call_sid, now)
-                self._note_failure(sent_at, now)
+                if self._pauses.failed(now):
+                    self.limit.refused(sent.at, 1, now)
+
+    def _settled(self, result: Result) -> None:
+        assert result.outcome is not None  # noqa: S101 -- for the type checker
+        self._pauses.answered()
+        self.backlog.settled(result.call_sid)
+        self.cancelled += result.outcome is Outcome.CANCELLED
+        self._unrecorded.append((result.call_sid, result.outcome))
 
     def _give_up(self, call_sid: str) -> None:
-        try:
-            self.canceller.give_up(call_sid)
-        except StoreUnavailable:
-            return  # it stays parked
+        _log.error("call …%s cannot be cancelled: Twilio refuses each request for it", call_sid[-4:])
         self.backlog.parked.discard(call_sid)
         self.backlog.settled(call_sid)
-
-    def _note_failure(self, sent_at: float, now: float) -> None:
-        self._failures += 1
-        if self._failures < OUTAGE:
-            return
-        self.limit.refused(sent_at, now)
-        self._pause(now, min(MOST_OUTAGE_PAUSE_SECONDS, 0.25 * self._failures / OUTAGE))
-
-    def _pause(self, now: float, wanted: float | None) -> None:
-        pause = PAUSE_SECONDS * random.uniform(0.9, 1.1)  # noqa: S311  (jitter)
-        if wanted is not None:
-            pause = min(MOST_PAUSE_SECONDS, max(pause, wanted))
-        self._paused_until = max(self._paused_until, now + pause)
+        self._unrecorded.append((call_sid, Outcome.FAILED))

@@ -4,10 +4,11 @@ import logging
 from collections.abc import Sequence
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Finding, Snapshot
+from callguard.domain.accounts import Finding, Rule, Snapshot
 from callguard.domain.calls import CallEvent
-from callguard.domain.culprits import Culprit
+from callguard.domain.culprits import Culprit, Sender, carriers, culprits
 from callguard.domain.rules import Verdict, decide
+from callguard.domain.scope import Scope, scope_of, widened
 from callguard.ports import (
     CallTracker,
     Clock,
@@ -70,16 +71,46 @@ class Guard:
         State first, wake-up second: if we die in between, the watcher finds the drain without a lease.
         """
         policy = account.policy
-        culprits = self._tracker.culprits(account.sid, finding.rule, policy, snapshot.now_ms)
+        senders = self._tracker.senders(account.sid, finding.rule, policy, snapshot.now_ms)
+        scope = self._scope(account, finding, senders)
+        named_ones = culprits(senders)
         generation, now_ms = snapshot.generation, snapshot.now_ms
-        if not self._incidents.trip(account.sid, generation, finding, policy.mode, now_ms, culprits):
+        if not self._incidents.trip(account.sid, generation, finding, policy.mode, now_ms, named_ones, scope):
             return False
         text = f"TRIPPED: {describe(finding)}; {snapshot.depth:,} calls queued, mode {policy.mode.value}"
-        text += f"; from {named(culprits)}" if culprits else ""
+        text += f"; from {named(named_ones)}" if named_ones else ""
         _log.warning("account %s %s", account.sid, text)
         self._drains.wake(account.sid, generation + 1)
         self._tell(Notice(account.sid, NoticeKind.TRIPPED, text, now_ms))
         return True
+
+    def widen(self, account: Account, snapshot: Snapshot) -> bool:
+        """Let an open incident be about more numbers, if those that it leaves alone spike; return whether it is.
+
+        Raises:
+            StoreUnavailable: a later call takes it up.
+        """
+        policy = account.policy
+        incident = self._incidents.current(account.sid) if snapshot.outside >= policy.min_backlog else None
+        if incident is None:
+            return False
+        senders = self._tracker.senders(account.sid, Rule.SPIKE, policy, snapshot.now_ms)
+        spiking = [sender for sender in senders if sender.level >= policy.spike_burst]
+        wider = widened(incident.scope, spiking, is_flood=snapshot.outside > policy.max_backlog)
+        if wider == incident.scope or not self._incidents.widen(account.sid, incident.generation, wider):
+            return False
+        self._tracker.take_back(account.sid)
+        shown = ", ".join(s.shown for s in spiking if s.sender in wider.senders - incident.scope.senders)
+        text = f"the incident goes on with calls from {shown or 'every number'}: they spike as well"
+        _log.warning("account %s: %s", account.sid, text)
+        self._tell(Notice(account.sid, NoticeKind.WARNING, text, snapshot.now_ms))
+        return True
+
+    def _scope(self, account: Account, finding: Finding, senders: Sequence[Sender]) -> Scope:
+        policy = account.policy
+        burst = policy.initiated_burst if finding.rule is Rule.INITIATED else policy.spike_burst
+        few = carriers(senders, burst * policy.warn_share)
+        return scope_of(finding, few, self._tracker.listed_short_ms(account.sid))
 
     def _tell(self, notice: Notice) -> None:
         """Post a notice, best effort: whoever is told, the trip stands."""
@@ -95,6 +126,6 @@ def describe(finding: Finding) -> str:
     return f"rule {finding.rule.value}: {observed} reached {finding.setting} = {threshold}"
 
 
-def named(culprits: Sequence[Culprit]) -> str:
+def named(found: Sequence[Culprit]) -> str:
     """Return the From numbers that carry a spike in words, such as `+1555***01 (97 %)`."""
-    return ", ".join(f"{culprit.shown} ({culprit.share:.0%})".replace("%", " %") for culprit in culprits)
+    return ", ".join(f"{culprit.shown} ({culprit.share:.0%})".replace("%", " %") for culprit in found)

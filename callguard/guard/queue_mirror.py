@@ -80,12 +80,16 @@ class QueueMirror:
     def spare_as_wanted(self, calls: Sequence[tuple[int, ListedCall]]) -> None:
         """Put right what was mirrored under another `never_cancel`."""
         for wanted in (True, False):
-            wrong = [call.call_sid for _, call in calls if self._is_wrong(call, wanted)]
+            wrong = [
+                (call.call_sid, self.account.marks.sender(call.from_number))
+                for _, call in calls
+                if self._is_wrong(call, wanted)
+            ]
             if wrong:
                 self._tracker.spare(self.account.sid, wrong, spared=wanted)
 
     def _is_wrong(self, call: ListedCall, wanted: bool) -> bool:
         mirrored = self._known.get(call.call_sid)
-        if mirrored is None or mirrored.announced or mirrored.spared is wanted:
+        if mirrored is None or mirrored.announced or mirrored.outside or mirrored.spared is wanted:
             return False
         return self.account.marks.is_spared(call.from_number, call.to_number) is wanted

@@ -192,7 +192,13 @@ class Reconciler:
         throughput = snapshot.throughput.after(now_ms, snapshot.departed, is_busy=_is_busy(snapshot, oldest_ms))
         mirror.was_read_whole(walk, now_ms, believe=quote is not None)
         self._tracker.polled(
-            account.sid, account.policy, now_ms, quote, throughput, believe=mirror.believes_quotes
+            account.sid,
+            account.policy,
+            now_ms,
+            quote,
+            throughput,
+            began_ms=walk.started_ms,
+            believe=mirror.believes_quotes,
         )
         self._guard.judge(account, self._tracker.snapshot(account.sid, now_ms))
 

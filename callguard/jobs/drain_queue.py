@@ -1,6 +1,7 @@
 """Waking cancel workers, and counting what waits for them."""
 
 import logging
+import secrets
 from collections.abc import Mapping
 
 from redis import Redis
@@ -54,6 +55,7 @@ class RqDrainQueue:
                 return True  # nobody works; more of the same would only pile up
             self._queue.enqueue_call(
                 DRAIN_JOB,
+                job_id=f"{account_sid}-{generation}-{secrets.token_hex(4)}",
                 args=(account_sid, generation),
                 timeout=JOB_TIMEOUT_SECONDS,
                 ttl=WAITING_SECONDS,
@@ -65,6 +67,13 @@ class RqDrainQueue:
             _log.warning("no worker could be woken (%s); the watcher will", type(error).__name__)
             return False
         return True
+
+    def others_wait(self, account_sid: str) -> bool:
+        """Look at the wake-ups that wait; their ids begin with their accounts."""
+        try:
+            return any(not job_id.startswith(account_sid) for job_id in self._queue.get_job_ids(0, MOST_WAITING))
+        except RedisError:
+            return False
 
     def counts(self) -> Mapping[str, int]:
         """Return jobs by state, without RQ's clean-up that a plain `count` would set off.

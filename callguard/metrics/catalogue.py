@@ -82,6 +82,18 @@ CATALOGUE = {
             "How many calls per second leave the queue for the dialler, over 10 s.",
             _ACCOUNT,
         ),
+        Metric(
+            "callguard_cancelled_rate",
+            Kind.GAUGE,
+            "How many calls per second the sweep of an open incident cancels, over 4 s.",
+            _ACCOUNT,
+        ),
+        Metric(
+            "callguard_forecast_dialled_calls",
+            Kind.GAUGE,
+            "How many calls of an open incident will still be dialled, at the present rate of its sweep.",
+            _ACCOUNT,
+        ),
         Metric("callguard_state", Kind.GAUGE, "How many accounts are in a state: 1 or 0.", ("account", "state")),
         Metric("callguard_trips_total", Kind.COUNTER, "How many times a rule has tripped.", ("account", "rule")),
         Metric(

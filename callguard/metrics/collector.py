@@ -12,6 +12,7 @@ from callguard.config.accounts import Account
 from callguard.domain.accounts import Rule, State
 from callguard.domain.calls import CallStatus
 from callguard.domain.drain_time import seconds_until_full
+from callguard.domain.forecast import forecast
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY, Histogram
 from callguard.domain.incidents import Outcome
 from callguard.domain.results import CallbackResult, ReportResult, ReportSource
@@ -86,6 +87,10 @@ class GuardCollector(Collector):
             "callguard_announced_calls": {sid: shot.announced for sid, shot in shots.items()},
             "callguard_queued_rate": {sid: reading.queued_rate for sid, reading in read.items()},
             "callguard_initiated_rate": {sid: reading.initiated_rate for sid, reading in read.items()},
+            "callguard_cancelled_rate": {sid: reading.cancelled_rate for sid, reading in read.items()},
+            "callguard_forecast_dialled_calls": {
+                sid: forecast(shots[sid], cps[sid], reading.cancelled_rate) for sid, reading in read.items()
+            },
             "callguard_poll_age_seconds": {sid: _age(s.now_ms, s.polled_ms) for sid, s in shots.items()},
             "callguard_last_callback_age_seconds": {
                 sid: _age(shot.now_ms, shot.called_back_ms) for sid, shot in shots.items()

@@ -16,12 +16,12 @@ from callguard.domain.throughput import Throughput
 from callguard.ports import Door, MirroredCall, Observation
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
-from callguard.store.retention import ACCOUNT_MS, INCIDENT_MS, LEFT_CALL_MS, QUEUED_CALL_MS, RING_SECONDS
+from callguard.store.retention import ACCOUNT_MS, BATCH, INCIDENT_MS, LEFT_CALL_MS, QUEUED_CALL_MS, RING_SECONDS
 from callguard.store.scripts import Argument, Scripts
 from callguard.store.snapshots import FIELDS, snapshot_from, suspicion_text
 
-# A script blocks the server while it runs: 250 events take some 10 ms, twice that on a busy machine.
-BATCH = 250
+# What the parts of the mirror say of a call, in the order of `_mirror`: spared, announced, out of scope.
+_KINDS = ((False, False, False), (True, False, False), (False, True, False), (False, False, True))
 
 
 class RedisCallTracker:
@@ -65,7 +65,8 @@ class RedisCallTracker:
     ) -> int:
         """Take calls out of the mirror, `BATCH` at a time."""
         keys = AccountKeys(account_sid)
-        fixed = [keys.state, keys.queue, keys.spared, keys.incident, keys.ledger, keys.totals, keys.announced]
+        fixed = [keys.state, keys.queue, keys.spared, keys.incident, keys.ledger, keys.totals]
+        fixed += [keys.announced, keys.outside]
         return sum(
             self._scripts.run(
                 "retire",
@@ -79,7 +80,7 @@ class RedisCallTracker:
         """Read the heads of the mirror's parts."""
         keys = AccountKeys(account_sid)
         with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
-            for key in (keys.queue, keys.spared, keys.announced):
+            for key in _mirror(keys):
                 pipe.zrange(key, 0, 0, withscores=True)
             heads = pipe.execute()
         return min((int(created_ms) for head in heads for _, created_ms in head), default=None)
@@ -92,11 +93,12 @@ class RedisCallTracker:
         quote: Quote | None,
         throughput: Throughput,
         *,
+        began_ms: int,
         believe: bool = True,
     ) -> None:
         """Note a complete reading of Twilio's list."""
         learned = (throughput.since_ms, throughput.departed, throughput.candidate, throughput.learned)
-        self._note_list(account_sid, policy, now_ms, quote, believe, *learned)
+        self._note_list(account_sid, policy, now_ms, quote, believe, *learned, began_ms)
 
     def quoted(self, account_sid: str, policy: Policy, now_ms: int, quote: Quote) -> None:
         """Note the quote of a list that was not read whole."""
@@ -109,7 +111,7 @@ class RedisCallTracker:
         quoted = (quote.call_sid, quote.dialled_ms) if quote else ("", 0)
         self._scripts.run(
             "polled",
-            [keys.state, keys.queue, keys.spared, keys.announced],
+            [keys.state, *_mirror(keys)],
             [now_ms, policy.cps, policy.min_backlog, int(bool(learned)), *quoted, int(believe), *learned],
         )
 
@@ -123,24 +125,19 @@ class RedisCallTracker:
         keys = AccountKeys(account_sid)
         with translated_errors(), self._redis.pipeline() as pipe:
             pipe.hmget(keys.state, FIELDS)
-            pipe.zcard(keys.queue)
-            pipe.zcard(keys.spared)
-            pipe.zcard(keys.announced)
+            for key in _mirror(keys):
+                pipe.zcard(key)
             return snapshot_from(now_ms, *pipe.execute())
 
     def mirrored(self, account_sid: str) -> Mapping[str, MirroredCall]:
         """Read the whole mirror."""
         keys = AccountKeys(account_sid)
         with translated_errors(), self._redis.pipeline() as pipe:
-            pipe.zrange(keys.queue, 0, -1, withscores=True)
-            pipe.zrange(keys.spared, 0, -1, withscores=True)
-            pipe.zrange(keys.announced, 0, -1, withscores=True)
-            queue, spared, announced = pipe.execute()
-        parts = ((queue, False, False), (spared, True, False), (announced, False, True))
+            for key in _mirror(keys):
+                pipe.zrange(key, 0, -1, withscores=True)
+            parts = pipe.execute()
         return {
-            sid: MirroredCall(int(at), is_spared, is_announced)
-            for part, is_spared, is_announced in parts
-            for sid, at in part
+            sid: MirroredCall(int(at), *kind) for kind, part in zip(_KINDS, parts, strict=True) for sid, at in part
         }
 
     def mirrored_among(self, account_sid: str, call_sids: Sequence[str]) -> Mapping[str, MirroredCall]:
@@ -149,29 +146,67 @@ class RedisCallTracker:
             return {}
         keys = AccountKeys(account_sid)
         with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
-            for key in (keys.queue, keys.spared, keys.announced):
+            for key in _mirror(keys):
                 pipe.zmscore(key, list(call_sids))
-            queue, spared, announced = pipe.execute()
-        parts = ((queue, False, False), (spared, True, False), (announced, False, True))
+            parts = pipe.execute()
         return {
-            sid: MirroredCall(int(at), is_spared, is_announced)
-            for part, is_spared, is_announced in parts
+            sid: MirroredCall(int(at), *kind)
+            for kind, part in zip(_KINDS, parts, strict=True)
             for sid, at in zip(call_sids, part, strict=True)
             if at is not None
         }
 
-    def spare(self, account_sid: str, call_sids: Sequence[str], *, spared: bool) -> None:
+    def spare(self, account_sid: str, calls: Sequence[tuple[str, str]], *, spared: bool) -> None:
         """Move calls between the halves of the mirror, `BATCH` at a time."""
         keys = AccountKeys(account_sid)
         halves = [keys.queue, keys.spared] if spared else [keys.spared, keys.queue]
-        for start in range(0, len(call_sids), BATCH):
-            self._scripts.run("spare", halves, [ACCOUNT_MS, *call_sids[start : start + BATCH]])
+        for start in range(0, len(calls), BATCH):
+            batch = calls[start : start + BATCH]
+            call_keys = [keys.call(call_sid) for call_sid, _ in batch]
+            self._scripts.run(
+                "spare", [*halves, *call_keys], [ACCOUNT_MS, *(text for call in batch for text in call)]
+            )
 
     def head(self, account_sid: str, count: int) -> list[str]:
         """Read the oldest part of the mirror."""
         with translated_errors():
             head: Any = self._redis.zrange(AccountKeys(account_sid).queue, 0, count - 1)
         return list(head)
+
+    def in_scope(self, account_sid: str, call_sids: Sequence[str]) -> list[str]:
+        """Sort the calls, `BATCH` at a time."""
+        keys = AccountKeys(account_sid)
+        return self._sort(keys, (keys.queue, keys.outside), call_sids, is_wanted=0)
+
+    def newest(self, account_sid: str, start: int, count: int) -> list[str]:
+        """Read the newest part of the mirror."""
+        with translated_errors():
+            tail: Any = self._redis.zrevrange(AccountKeys(account_sid).queue, start, start + count - 1)
+        return list(tail)
+
+    def take_back(self, account_sid: str) -> None:
+        """Sort all calls that were left alone."""
+        keys = AccountKeys(account_sid)
+        with translated_errors():
+            outside: Any = self._redis.zrange(keys.outside, 0, -1)
+        self._sort(keys, (keys.outside, keys.queue), outside, is_wanted=1)
+
+    def _sort(
+        self, keys: AccountKeys, ways: tuple[str, str], call_sids: Sequence[str], *, is_wanted: int
+    ) -> list[str]:
+        stay: list[str] = []
+        for start in range(0, len(call_sids), BATCH):
+            batch = call_sids[start : start + BATCH]
+            stay += self._scripts.run(
+                "sort_scope", [keys.state, *ways, *map(keys.call, batch)], [is_wanted, ACCOUNT_MS, *batch]
+            )
+        return stay
+
+    def listed_short_ms(self, account_sid: str) -> int:
+        """Read when the list was last short."""
+        with translated_errors():
+            held: Any = self._redis.hget(AccountKeys(account_sid).state, "listed_short")
+        return int(held or 0)
 
     def queued_since(self, account_sid: str, seconds: int, now_ms: int) -> int:
         """Add up the ring's last `seconds`."""
@@ -189,12 +224,14 @@ class RedisCallTracker:
 
     def culprits(self, account_sid: str, rule: Rule, policy: Policy, now_ms: int) -> list[Culprit]:
         """Read the From numbers' buckets."""
+        return culprits(self.senders(account_sid, rule, policy, now_ms))
+
+    def senders(self, account_sid: str, rule: Rule, policy: Policy, now_ms: int) -> list[Sender]:
+        """Read the From numbers' buckets."""
         kind, rate = ("i", policy.initiated_rate) if rule is Rule.INITIATED else ("q", policy.spike_rate)
         with translated_errors():
             held: Any = self._redis.hgetall(AccountKeys(account_sid).senders)
-        return culprits(
-            _sender(field[1:], bucket, rate, now_ms) for field, bucket in held.items() if field[0] == kind
-        )
+        return [_sender(field[1:], bucket, rate, now_ms) for field, bucket in held.items() if field[0] == kind]
 
     def prune_senders(self, account_sid: str, policy: Policy, now_ms: int) -> None:
         """Forget the buckets that are empty."""
@@ -214,8 +251,12 @@ class RedisCallTracker:
 def _account_keys(keys: AccountKeys) -> list[str]:
     return [
         *(keys.state, keys.totals, keys.series, keys.queue, keys.spared, keys.announced),
-        *(keys.incident, keys.ledger, keys.senders),
+        *(keys.incident, keys.ledger, keys.senders, keys.outside),
     ]
+
+
+def _mirror(keys: AccountKeys) -> tuple[str, ...]:
+    return (keys.queue, keys.spared, keys.announced, keys.outside)
 
 
 def _event_keys(keys: AccountKeys, events: Iterable[CallEvent]) -> Iterator[str]:

@@ -12,9 +12,18 @@ from callguard.domain.culprits import Culprit
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY
 from callguard.domain.incidents import Incident, Outcome, incident_id
 from callguard.domain.policy import Mode
+from callguard.domain.scope import EVERY_CALL, Scope
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
-from callguard.store.retention import INCIDENT_MS, LEASE_MS, LEFT_CALL_MS
+from callguard.store.retention import (
+    ACCOUNT_MS,
+    BATCH,
+    CONCURRENCY_MS,
+    INCIDENT_MS,
+    LEASE_MS,
+    LEFT_CALL_MS,
+    RING_SECONDS,
+)
 from callguard.store.scripts import Scripts
 from callguard.store.snapshots import finding_from
 
@@ -35,6 +44,7 @@ class RedisIncidentBook:
         mode: Mode,
         now_ms: int,
         culprits: Sequence[Culprit] = (),
+        scope: Scope = EVERY_CALL,
     ) -> bool:
         """Open incident `<account>-<generation + 1>`."""
         keys = AccountKeys(account_sid)
@@ -48,9 +58,14 @@ class RedisIncidentBook:
             [keys.state, keys.incident, keys.ledger, keys.incidents, keys.totals],
             [
                 *(generation, now_ms, mode.value, name, INCIDENT_MS, finding.rule.value),
-                *(DETECTION_DELAY.field(delay), delay, *fields, *more),
+                *(DETECTION_DELAY.field(delay), delay, _scope_text(scope), *fields, *more),
             ],
         )
+
+    def widen(self, account_sid: str, generation: int, scope: Scope) -> bool:
+        """Store the scope."""
+        keys = AccountKeys(account_sid)
+        return self._won("widen", [keys.state, keys.incident], [generation, _scope_text(scope)])
 
     def start_drain(self, account_sid: str, generation: int, owner: str, mode: Mode) -> bool:
         """Take the lease for `LEASE_MS`."""
@@ -71,18 +86,45 @@ class RedisIncidentBook:
         state, paused, stored = held
         return bool(state == "draining" and paused != "1" and stored == str(generation))
 
-    def settle(self, account_sid: str, generation: int, call_sid: str, outcome: Outcome, now_ms: int) -> bool:  # noqa: ARG002
+    def settle(self, account_sid: str, generation: int, call_sid: str, outcome: Outcome, now_ms: int) -> bool:
         """Record an outcome in the ledger."""
+        return bool(self._settle(account_sid, generation, [(call_sid, outcome)], now_ms)[0])
+
+    def settle_all(
+        self, account_sid: str, generation: int, outcomes: Sequence[tuple[str, Outcome]], now_ms: int
+    ) -> bool:
+        """Record outcomes in the ledger, `BATCH` at a time; what has been recorded may be given again."""
+        batches = [outcomes[i : i + BATCH] for i in range(0, len(outcomes), BATCH)] or [()]
+        may_cancel = [self._settle(account_sid, generation, batch, now_ms)[1] for batch in batches]
+        return bool(may_cancel[-1])
+
+    def _settle(
+        self, account_sid: str, generation: int, outcomes: Sequence[tuple[str, Outcome]], now_ms: int
+    ) -> tuple[int, int]:
         keys = AccountKeys(account_sid)
         name = incident_id(account_sid, generation)
-        return self._won(
+        calls = [text for call_sid, outcome in outcomes for text in (call_sid, outcome.value)]
+        counted, may_cancel = self._scripts.run(
             "settle",
             [
-                *(keys.state, keys.queue, keys.incident, keys.ledger, keys.totals, keys.call(call_sid)),
+                *(keys.state, keys.queue, keys.incident, keys.ledger, keys.totals, keys.series),
                 *(keys.closed_incident(name), keys.closed_ledger(name)),
+                *(keys.call(call_sid) for call_sid, _ in outcomes),
             ],
-            [generation, call_sid, outcome.value, LEFT_CALL_MS, INCIDENT_MS],
+            [generation, now_ms, LEFT_CALL_MS, INCIDENT_MS, RING_SECONDS, ACCOUNT_MS, *calls],
         )
+        return counted, may_cancel
+
+    def concurrency(self, account_sid: str) -> float | None:
+        """Read what was last noted, in the last ten minutes."""
+        with translated_errors():
+            held: Any = self._redis.get(AccountKeys(account_sid).concurrency)
+        return float(held) if held else None
+
+    def note_concurrency(self, account_sid: str, limit: float) -> None:
+        """Keep it for ten minutes."""
+        with translated_errors():
+            self._redis.set(AccountKeys(account_sid).concurrency, f"{limit:.1f}", px=CONCURRENCY_MS)
 
     def yield_drain(self, account_sid: str, owner: str) -> None:
         """Give the lease back."""
@@ -100,6 +142,11 @@ class RedisIncidentBook:
             [generation, owner, now_ms, int(capped), CANCEL_DURATION.field(seconds), seconds],
         )
 
+    def continue_drain(self, account_sid: str, generation: int) -> bool:
+        """Lift the cap's stop."""
+        keys = AccountKeys(account_sid)
+        return self._won("continue_drain", [keys.state, keys.incident], [generation])
+
     def reopen(self, account_sid: str, generation: int) -> bool:
         """Go back to draining."""
         keys = AccountKeys(account_sid)
@@ -114,8 +161,9 @@ class RedisIncidentBook:
             [
                 *(keys.state, keys.incident, keys.ledger),
                 *(keys.closed_incident(name), keys.closed_ledger(name), keys.queue, keys.spared),
+                keys.outside,
             ],
-            [generation, int(force), now_ms, reason, INCIDENT_MS],
+            [generation, int(force), now_ms, reason, INCIDENT_MS, ACCOUNT_MS],
         )
 
     def pause(self, account_sid: str, reason: str, now_ms: int) -> None:
@@ -179,7 +227,18 @@ def _incident(account_sid: str, fields: dict[str, Any]) -> Incident:
         closed_ms=int(fields.get("closed", 0)),
         reason=fields.get("reason", ""),
         culprits=tuple(Culprit(**culprit) for culprit in json.loads(fields.get("culprits", "[]"))),
+        scope=_scope(fields.get("scope", "")),
+        cap_from=int(fields.get("cap_from", 0)),
         outcomes=outcomes,
         remaining=int(fields["remaining"]) if "remaining" in fields else 0,
         spared=int(fields.get("still_spared", 0)),
     )
+
+
+def _scope_text(scope: Scope) -> str:
+    return f"{scope.since_ms}:{','.join(sorted(scope.senders))}"
+
+
+def _scope(text: str) -> Scope:
+    since, _, senders = text.partition(":")
+    return Scope(int(since or 0), frozenset(filter(None, senders.split(","))))

@@ -45,7 +45,7 @@ class AccountKeys:
 
     @property
     def series(self) -> str:
-        """HASH, 25 h: a ring of per-second counts. Written by `observe_calls`."""
+        """HASH, 25 h: a ring of per-second counts. Written by `observe_calls` and `settle`."""
         return self._key("series")
 
     @property
@@ -62,6 +62,11 @@ class AccountKeys:
     def announced(self) -> str:
         """ZSET, 25 h: the part of the mirror that belongs to announced campaigns. As `queue`."""
         return self._key("announced")
+
+    @property
+    def outside(self) -> str:
+        """ZSET, 25 h: the part of the mirror that the open incident leaves alone. As `queue`."""
+        return self._key("outside")
 
     @property
     def senders(self) -> str:
@@ -101,8 +106,16 @@ class AccountKeys:
         """STRING, seconds: the drain that is alive. Written by drains."""
         return self._key("lease")
 
+    @property
+    def concurrency(self) -> str:
+        """STRING, 10 min: how many requests at once Twilio bore. Written by drains."""
+        return self._key("concurrency")
+
     def call(self, call_sid: str) -> str:
-        """STRING, 25 h queued, 6 h after: the phases seen of a call, as bits. Written by `observe_calls`."""
+        """STRING, 25 h queued, 6 h after: the phases seen of a call, as bits, and above them a mark of its From.
+
+        Written by `observe_calls` and whatever settles calls.
+        """
         return self._key(f"call:{call_sid}")
 
     def telephone(self, destination: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from redis import Redis
 
+from callguard.domain.accounts import Snapshot
 from callguard.domain.policy import Policy
 from callguard.ports import AccountReading
 from callguard.store.call_tracker import RedisCallTracker
@@ -13,6 +14,11 @@ from callguard.store.keys import AccountKeys
 
 RATE_SECONDS = 10
 """Rates are means over so many whole seconds, the present one left out."""
+
+SWEEP_SECONDS = 4
+"""The rate of a sweep is a mean over so many seconds, the present one among them."""
+
+LEAST_SECONDS = 0.5
 
 
 class RedisReadings:
@@ -36,7 +42,17 @@ class RedisReadings:
             self._totals(account_sid),
             queued_rate=self._rate(account_sid, "q", now_ms),
             initiated_rate=self._rate(account_sid, "i", now_ms),
+            cancelled_rate=self._cancelled_rate(snapshot, account_sid),
         )
+
+    def _cancelled_rate(self, snapshot: Snapshot, account_sid: str) -> float:
+        """A sweep may last seconds only, so this looks back a few, and no further than the trip."""
+        if not snapshot.state.has_open_incident:
+            return 0.0
+        window = SWEEP_SECONDS - 1 + snapshot.now_ms % 1000 / 1000
+        seconds = min(window, (snapshot.now_ms - snapshot.tripped_ms) / 1000)
+        counts = self._tracker.counts(account_sid, "c", SWEEP_SECONDS, snapshot.now_ms)
+        return sum(counts) / max(LEAST_SECONDS, seconds)
 
     def _totals(self, account_sid: str) -> Mapping[str, float]:
         with translated_errors():

@@ -1,4 +1,4 @@
-"""How long things are kept, in milliseconds."""
+"""How long things are kept, in milliseconds, and how much is done at once."""
 
 HOUR_MS = 3_600_000
 ACCOUNT_MS = 25 * HOUR_MS
@@ -24,3 +24,9 @@ POLL_MS = 5_000
 """The same for whoever reads Twilio's list; it is kept while a page is waited for."""
 
 CAMPAIGN_MS = 30 * 24 * HOUR_MS
+
+CONCURRENCY_MS = 600_000
+"""How many requests Twilio bore is soon no longer true: others share its ceiling."""
+
+BATCH = 250
+"""A script blocks the server while it runs: 250 events take some 10 ms, twice that on a busy machine."""

@@ -23,7 +23,9 @@ _EMPTY_BUCKET, _NO_PLATEAU, _NO_REPEATS, _NOTHING_LEARNED = LeakyBucket(), Plate
 _NO_HORIZON = (0.0, 0.0, 0.0)
 
 
-def snapshot_from(now_ms: int, fields: Sequence[Field], cancellable: int, spared: int, announced: int) -> Snapshot:
+def snapshot_from(
+    now_ms: int, fields: Sequence[Field], cancellable: int, spared: int, announced: int, outside: int
+) -> Snapshot:
     """Return the snapshot of the fields above, in their order; a missing field is a fresh account's."""
     stands, paused, generation, tripped, cooled, capped, queued, initiated, plateau, repeats, horizon = fields[:11]
     learned, departed, dead_until, campaign_at, polled, called_back, shallow, suspect = fields[11:19]
@@ -39,6 +41,7 @@ def snapshot_from(now_ms: int, fields: Sequence[Field], cancellable: int, spared
         cancellable=cancellable,
         spared=spared,
         announced=announced,
+        outside=outside,
         queued=_bucket(queued),
         initiated=_bucket(initiated),
         plateau=_plateau(plateau),

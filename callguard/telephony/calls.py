@@ -1,30 +1,24 @@
 """Twilio's Calls resource. https://www.twilio.com/docs/voice/api/call-resource"""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from twilio.base.exceptions import TwilioException, TwilioRestException
-from twilio.rest import Client
-from twilio.rest.api.v2010.account.call import CallContext, CallInstance, CallList
+from twilio.rest.api.v2010.account.call import CallContext, CallInstance
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallStatus, ListedCall
 from callguard.domain.history import HistoricCall
 from callguard.ports import CancelReply, ListedPage, TwilioRefused, TwilioThrottled, TwilioUnavailable
+from callguard.telephony.clients import calls_of
 from callguard.telephony.http_client import PooledHttpClient
+from callguard.telephony.replies import CANCEL_STATUS, NOT_FOUND, OVER, reply_of, status_of, translated
 
 PAGE_SIZE = 1000
 
 HISTORY_TRIES = 8
 FIRST_HISTORY_PAUSE = 1.0
 
-# Never `completed`: that would hang up on people who are talking.
-CANCEL_STATUS = "canceled"
-
-_GONE_CODES = frozenset({20404, 21220})
-_NOT_FOUND = 20404
 _OUTBOUND = "outbound-api"
 
 
@@ -33,18 +27,18 @@ class TwilioCalls:
 
     def __init__(self, accounts: Mapping[str, Account], api_url: str, http_client: PooledHttpClient) -> None:
         """Build one client an account; nothing is sent yet."""
-        self._calls = {sid: _calls_of(account, api_url, http_client) for sid, account in accounts.items()}
+        self._calls = {sid: calls_of(account, api_url, http_client) for sid, account in accounts.items()}
 
     def queued_calls(self, account_sid: str) -> Iterator[ListedPage]:
         """Follow `next_page_uri` to the end of `Calls?Status=queued`."""
         calls = self._calls[account_sid]
-        with _translated():
+        with translated():
             page = calls.page(status=CallStatus.QUEUED.value, page_size=PAGE_SIZE)
         while page is not None:
-            with _translated():
+            with translated():
                 listed = [_listed(call) for call in page if call.status == CallStatus.QUEUED.value]
             yield ListedPage(listed, is_last=page.next_page_url is None)
-            with _translated():
+            with translated():
                 page = page.next_page()
 
     def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
@@ -54,12 +48,12 @@ class TwilioCalls:
         """
         context = self._calls[account_sid](call_sid)
         try:
-            with _translated():
-                return _reply(context.update(status=CANCEL_STATUS))
+            with translated():
+                return reply_of(context.update(status=CANCEL_STATUS))
         except TwilioRefused as error:
-            if error.code == _NOT_FOUND:
+            if error.code == NOT_FOUND:
                 return CancelReply.GONE
-            if error.code in _GONE_CODES:
+            if error.code == OVER:
                 return _fetched(context)
             raise
 
@@ -68,7 +62,7 @@ class TwilioCalls:
         try:
             return _fetched(self._calls[account_sid](call_sid))
         except TwilioRefused as error:
-            if error.code == _NOT_FOUND:
+            if error.code == NOT_FOUND:
                 return CancelReply.GONE
             raise
 
@@ -87,7 +81,7 @@ class TwilioCalls:
         span = {"start_time_after": since.astimezone(UTC), "start_time_before": before.astimezone(UTC)}
         page = _patiently(lambda: calls.page(**span, page_size=PAGE_SIZE), rest)
         while page is not None:
-            with _translated():
+            with translated():
                 past = [_historic(call) for call in page]
             yield past
             page = _patiently(page.next_page, rest)
@@ -98,7 +92,7 @@ def _patiently(ask: Callable[[], Any], rest: Callable[[float, str], None]) -> An
     pause = FIRST_HISTORY_PAUSE
     for left in reversed(range(HISTORY_TRIES)):
         try:
-            with _translated():
+            with translated():
                 return ask()
         except (TwilioThrottled, TwilioUnavailable) as error:
             if not left:
@@ -117,7 +111,7 @@ def _historic(call: CallInstance) -> HistoricCall:
         started_ms=_unix_ms(call.start_time),
         ended_ms=_unix_ms(call.end_time),
         queue_ms=int(queue_time) if queue_time.isdecimal() else None,
-        status=_status(call.status) if call.status else None,
+        status=status_of(call.status) if call.status else None,
         is_child=(call.direction or _OUTBOUND) != _OUTBOUND,
         from_number=getattr(call, "_from", None) or "",
         to_number=call.to or "",
@@ -128,29 +122,9 @@ def _unix_ms(moment: object) -> int | None:
     return int(moment.timestamp() * 1000) if isinstance(moment, datetime) else None
 
 
-def _calls_of(account: Account, api_url: str, http_client: PooledHttpClient) -> CallList:
-    client = Client(account.sid, account.auth_tokens[0], http_client=http_client)
-    client.api.base_url = api_url.rstrip("/")
-    return client.api.v2010.accounts(account.sid).calls
-
-
 def _fetched(context: CallContext) -> CancelReply:
-    with _translated():
-        return _reply(context.fetch())
-
-
-def _reply(call: CallInstance) -> CancelReply:
-    status = _status(call.status)
-    if status is CallStatus.CANCELED:
-        return CancelReply.CANCELLED
-    return CancelReply.STILL_QUEUED if status is CallStatus.QUEUED else CancelReply.DIALLED
-
-
-def _status(status: object) -> CallStatus | None:
-    """Return Twilio's status; None for one that is new to us, which is not `queued` in any case."""
-    if not isinstance(status, str):
-        raise ValueError("an answer without a status")
-    return next((known for known in CallStatus if known.value == status), None)
+    with translated():
+        return reply_of(context.fetch())
 
 
 def _listed(call: CallInstance) -> ListedCall:
@@ -168,21 +142,3 @@ def _listed(call: CallInstance) -> ListedCall:
 def _milliseconds(queue_time: object) -> int | None:
     text = str(queue_time)
     return int(text) if text.isdecimal() else None
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the library's errors into `TwilioRefused`; their texts may hold numbers, so only codes pass."""
-    try:
-        yield
-    except TwilioRestException as error:
-        raise TwilioRefused(
-            f"Twilio answered {error.status}, code {error.code}", int(error.code or 0), error.status
-        ) from None
-    except TwilioException as error:
-        # A list that failed: the library gives the response as the second argument, and no code.
-        status = getattr(error.args[1], "status_code", 0) if len(error.args) > 1 else 0
-        advice = "; check TWILIO_AUTH_TOKEN" if status in (401, 403) else ""
-        raise TwilioRefused(f"Twilio answered {status} to a list{advice}", 0, status) from None
-    except ValueError:
-        raise TwilioUnavailable("Twilio's answer could not be read") from None

@@ -14,10 +14,10 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from urllib3.exceptions import HTTPError
 
-from callguard.ports import TwilioThrottled, TwilioUnavailable
+from callguard.ports import TwilioUnavailable
+from callguard.telephony.requests import checked, headers_of
 
 _log = logging.getLogger(__name__)
-_THROTTLED = 429
 
 
 class PooledHttpClient(HttpClient):
@@ -52,11 +52,8 @@ class PooledHttpClient(HttpClient):
                 (https://www.twilio.com/docs/api/errors/20429).
             TwilioUnavailable: no answer in time, or 5xx.
         """
-        answer = self._send(method, uri, params, data, _headers(headers, auth), timeout, allow_redirects)
-        if answer.status == _THROTTLED:
-            raise TwilioThrottled("Twilio answered 429", _seconds(answer.headers.get("Retry-After")))
-        if answer.status >= 500:
-            raise TwilioUnavailable(f"Twilio answered {answer.status}")
+        answer = self._send(method, uri, params, data, headers_of(headers, auth), timeout, allow_redirects)
+        checked(answer.status, answer.headers)
         return Response(answer.status, answer.data.decode("utf-8", "replace"), answer.headers)
 
     def _timeout_of(self, uri: str) -> urllib3.Timeout:
@@ -90,15 +87,3 @@ class PooledHttpClient(HttpClient):
         except HTTPError as error:
             # The error's text holds the URL, and with it a filter's phone number: its kind is enough.
             raise TwilioUnavailable(f"Twilio did not answer: {type(error).__name__}") from None
-
-
-def _headers(headers: dict[str, str] | None, auth: tuple[str, str] | None) -> dict[str, str]:
-    basic = urllib3.make_headers(basic_auth=":".join(auth)) if auth else {}
-    return {**(headers or {}), **basic}
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    try:
-        return float(retry_after) if retry_after else None
-    except ValueError:
-        return None  # an HTTP date: no such answer of Twilio's is known

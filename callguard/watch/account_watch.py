@@ -122,6 +122,8 @@ class AccountWatch:
             )
 
     def _nurse(self, snapshot: Snapshot) -> None:
+        if snapshot.state.has_open_incident and self._guard.widen(self.account, snapshot):
+            snapshot = self._look()
         if snapshot.state in (State.TRIPPED, State.DRAINING):
             self._wake_orphan(snapshot)
         elif snapshot.state is State.COOLING:

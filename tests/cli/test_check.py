@@ -33,7 +33,7 @@ def now_ms() -> int:
 
 def all_is_well(store: Store, learned: float = 1.0) -> None:
     now = now_ms()
-    store.tracker.polled(ACCOUNT_SID, Policy(), now, None, Throughput(learned=learned))
+    store.tracker.polled(ACCOUNT_SID, Policy(), now, None, Throughput(learned=learned), began_ms=now)
     store.tracker.observe(
         ACCOUNT_SID, [CallEvent(call_sid(1), CallStatus.COMPLETED, now)], Policy(), now, Door.CALLBACK
     )

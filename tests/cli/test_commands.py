@@ -32,7 +32,7 @@ def test_status_says_so_when_nobody_guards(store: Store) -> None:
 
 
 def test_status_is_content_when_all_is_well(store: Store) -> None:
-    store.tracker.polled(ACCOUNT_SID, Policy(), now_ms(), None, Throughput())
+    store.tracker.polled(ACCOUNT_SID, Policy(), now_ms(), None, Throughput(), began_ms=now_ms())
     for process in ("watcher", "cancel-worker"):
         store.heartbeats.beat(process, now_ms())
 

@@ -4,22 +4,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from threading import Thread
 
 import pytest
 
 from callguard.clock import SystemClock
+from callguard.config.accounts import Account
 from callguard.domain.accounts import State
 from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.concurrency import ConcurrencyLimit
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
 from callguard.drain import backlog
 from callguard.drain.drain import Drain, DrainEnd
-from callguard.drain.sweep import MOST_THREADS
 from callguard.guard.reconcile import Reconciler
 from callguard.ports import Door
 from callguard.simulator import Behaviour, RunawayPlan
 from callguard.telephony.calls import TwilioCalls
+from callguard.telephony.cancelling import TwilioCanceller
 from callguard.telephony.http_client import PooledHttpClient
 from tests.guarded import SID, Guarded, guarded, trip_at
 from tests.waiting import wait_until
@@ -53,7 +56,7 @@ def test_every_queued_call_is_cancelled_oldest_first(redis_url: str) -> None:
         order = list(g.twilio.statuses(SID))
         places = [order.index(record.sid) for record in g.twilio.updates(SID)]
         # No call is attempted before one that is older by more than the requests under way at once.
-        assert all(place <= turn + MOST_THREADS for turn, place in enumerate(places))
+        assert all(place <= turn + ConcurrencyLimit().ceiling for turn, place in enumerate(places))
         assert sum(places[:50]) < sum(places[50:100]) < sum(places[100:])
         assert g.store.tracker.snapshot(SID, 0).state is State.COOLING
 
@@ -168,17 +171,19 @@ def test_a_refused_token_ends_it_without_a_storm(redis_url: str) -> None:
     """A token that was rotated at Twilio makes every request fail alike; more of them do not help."""
     with tripped(redis_url, trip_at(cps=1)) as g:
         stranger = replace(g.account, auth_tokens=("0" * 32,))
-        telephony = TwilioCalls({SID: stranger}, g.twilio.url, PooledHttpClient(timeout=2.0))
-        drain = replace_telephony(g, telephony)
+        drain = drain_as(stranger, g)
 
         assert drain.run(g.account, 1, "me") is DrainEnd.STOPPED
         assert g.truth().queued > 100
         assert g.drain.run(g.account, 1, "me") is DrainEnd.FINISHED
 
 
-def replace_telephony(g: Guarded, telephony: TwilioCalls) -> Drain:
+def drain_as(account: Account, g: Guarded) -> Drain:
+    """Return a drain with other credentials."""
+    telephony = TwilioCalls({SID: account}, g.twilio.url, PooledHttpClient(timeout=2.0))
     reconciler = Reconciler(telephony, g.store.tracker, g.guard, SystemClock(), g.store.poll_lease, "other")
-    return Drain(telephony, g.store.tracker, g.store.incidents, reconciler, SystemClock())
+    canceller = partial(TwilioCanceller, {SID: account}, g.twilio.url)
+    return Drain(canceller, g.store.tracker, g.store.incidents, reconciler, g.wakes, SystemClock())
 
 
 def test_a_second_run_keeps_away_while_the_lease_lives(redis_url: str) -> None:
@@ -238,7 +243,12 @@ def test_it_goes_on_cancelling_while_another_process_reads_the_list(redis_url: s
         g.queue_calls(20)
         for page in g.telephony.queued_calls(SID):
             now_ms = SystemClock().now_ms()
-            news = [CallEvent(call.call_sid, CallStatus.QUEUED, now_ms) for call in page.calls]
+            news = [
+                CallEvent(
+                    call.call_sid, CallStatus.QUEUED, now_ms, sender=g.account.marks.sender(call.from_number)
+                )
+                for call in page.calls
+            ]
             g.guard.take(g.account, news, Door.POLL)
             g.store.poll_lease.take(SID, "the watcher")
         wait_until(lambda: g.truth().queued == 0, "and what is found", timeout=4)

@@ -1,7 +1,8 @@
 """What a colleague who tried to break the drain has found; each was true once."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,11 +12,10 @@ from callguard.clock import SystemClock
 from callguard.domain.accounts import State
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode
-from callguard.drain import backlog
-from callguard.drain import drain as drain_module
-from callguard.drain.drain import Drain, DrainEnd
+from callguard.drain import backlog, turn
+from callguard.drain.drain import Drain, DrainEnd, OpenCanceller
 from callguard.guard.reconcile import Reconciler
-from callguard.ports import CancelReply, ListedPage, TwilioRefused
+from callguard.ports import CallCanceller, CancelReply, ListedPage, TwilioRefused
 from callguard.store import retention
 from callguard.telephony.calls import TwilioCalls
 from tests.guarded import SID, Guarded, guarded, trip_at
@@ -24,9 +24,10 @@ from tests.waiting import wait_until
 
 @dataclass
 class Meddling:
-    """The real adapter, with somebody in between."""
+    """The real adapters, with somebody in between."""
 
     real: TwilioCalls
+    open_canceller: OpenCanceller
     on_cancel: Callable[[str, int], CancelReply | None] = lambda _sid, _turn: None
     on_page: Callable[[ListedPage, int], ListedPage] = lambda page, _turn: page
     turns: dict[str, int] = field(default_factory=dict)
@@ -38,17 +39,39 @@ class Meddling:
             yield self.on_page(page, self.lists)
 
     def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
-        turn = self.turns[call_sid] = self.turns.get(call_sid, 0) + 1
-        return self.on_cancel(call_sid, turn) or self.real.cancel(account_sid, call_sid)
+        return self.real.cancel(account_sid, call_sid)
 
     def look_up(self, account_sid: str, call_sid: str) -> CancelReply:
         return self.real.look_up(account_sid, call_sid)
 
+    @asynccontextmanager
+    async def canceller(self) -> AsyncIterator[CallCanceller]:
+        async with self.open_canceller() as canceller:
+            yield MeddlingCanceller(self, canceller)
+
+
+@dataclass
+class MeddlingCanceller:
+    """The canceller, with the same in between."""
+
+    meddling: Meddling
+    real: CallCanceller
+
+    async def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
+        turns = self.meddling.turns
+        turns[call_sid] = turns.get(call_sid, 0) + 1
+        reply = self.meddling.on_cancel(call_sid, turns[call_sid])
+        return reply or await self.real.cancel(account_sid, call_sid)
+
+    async def look_up(self, account_sid: str, call_sid: str) -> CancelReply:
+        return await self.real.look_up(account_sid, call_sid)
+
 
 def meddled(g: Guarded, **meddling: Any) -> tuple[Drain, Meddling]:
-    telephony = Meddling(g.telephony, **meddling)
+    telephony = Meddling(g.telephony, g.drain.canceller, **meddling)
     reconciler = Reconciler(telephony, g.store.tracker, g.guard, SystemClock(), g.store.poll_lease, "other")
-    return Drain(telephony, g.store.tracker, g.store.incidents, reconciler, SystemClock()), telephony
+    drain = Drain(telephony.canceller, g.store.tracker, g.store.incidents, reconciler, g.wakes, SystemClock())
+    return drain, telephony
 
 
 def run_to_the_end(drain: Drain, g: Guarded, runs: int = 6) -> DrainEnd:
@@ -95,7 +118,7 @@ def test_calls_that_one_list_has_left_out_are_cancelled_all_the_same(redis_url: 
 
 
 def test_an_outage_does_not_pass_for_the_cap(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drain_module, "SLICE_SECONDS", 2.0)
+    monkeypatch.setattr(turn, "MOST_SECONDS", 2.0)
     with guarded(redis_url, trip_at(cps=1, max_cancellations=40)) as g:
         g.queue_calls(150)
         g.trip()
@@ -108,7 +131,7 @@ def test_an_outage_does_not_pass_for_the_cap(redis_url: str, monkeypatch: pytest
 
 
 def test_an_outage_is_no_storm_of_requests(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drain_module, "SLICE_SECONDS", 2.0)
+    monkeypatch.setattr(turn, "MOST_SECONDS", 2.0)
     with guarded(redis_url, trip_at(cps=1)) as g:
         g.queue_calls(150)
         g.trip()

@@ -80,7 +80,7 @@ def test_the_horizon_moves_by_a_slot_a_call(store: Store, clock: FrozenClock) ->
 def test_a_poll_of_an_old_queue_lifts_the_horizon(store: Store, clock: FrozenClock) -> None:
     """Fifty calls created long ago and still queued need ten seconds at 5 CPS, whatever went before."""
     observe(store, clock, *(queued(n, clock.ms - 60_000) for n in range(50)), door=Door.POLL)
-    store.tracker.polled(ACCOUNT_SID, POLICY, clock.ms, None, Throughput())
+    store.tracker.polled(ACCOUNT_SID, POLICY, clock.ms, None, Throughput(), began_ms=clock.ms)
 
     assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).drain_seconds == pytest.approx(10)
 

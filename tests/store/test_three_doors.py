@@ -42,7 +42,7 @@ def test_the_snapshot_after_news_is_the_one_that_is_read(store: Store, clock: Fr
     store.campaigns.announce(ACCOUNT_SID, campaign(clock))
     left = event(1, CallStatus.INITIATED, clock.ms), event(2, CallStatus.CANCELED, clock.ms)
     observe(store, clock, *calls, *left)
-    store.tracker.polled(ACCOUNT_SID, POLICY, clock.ms, None, Throughput(1, 2, 3.0, 4.0))
+    store.tracker.polled(ACCOUNT_SID, POLICY, clock.ms, None, Throughput(1, 2, 3.0, 4.0), began_ms=clock.ms)
 
     read = store.tracker.snapshot(ACCOUNT_SID, clock.ms)
 
@@ -232,7 +232,7 @@ def test_a_list_holds_the_horizon_to_its_newest_quote(store: Store, clock: Froze
     seen = store.tracker.snapshot(ACCOUNT_SID, clock.ms)
     assert seen.drain_seconds == pytest.approx(60 + 4 / 5), "its own slot, and three calls came after it"
 
-    store.tracker.polled(ACCOUNT_SID, POLICY, clock.ms, None, Throughput(), believe=False)
+    store.tracker.polled(ACCOUNT_SID, POLICY, clock.ms, None, Throughput(), began_ms=clock.ms, believe=False)
     seen = store.tracker.snapshot(ACCOUNT_SID, clock.ms)
     assert seen.quoted_ms == 0
     assert seen.drain_seconds == pytest.approx(10 / 5)
@@ -251,7 +251,7 @@ def test_a_learned_cps_moves_the_slots_that_were_counted(store: Store, clock: Fr
     observe(store, clock, *(queued(n, clock.ms) for n in range(100)))
     assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).drain_seconds == pytest.approx(20)
 
-    store.tracker.polled(ACCOUNT_SID, POLICY, clock.ms, None, Throughput(learned=10.0))
+    store.tracker.polled(ACCOUNT_SID, POLICY, clock.ms, None, Throughput(learned=10.0), began_ms=clock.ms)
     assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).drain_seconds == pytest.approx(10)
     assert observe(store, clock, queued(100, clock.ms)).drain_seconds == pytest.approx(10.1)
 

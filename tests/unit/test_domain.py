@@ -2,7 +2,6 @@
 
 import pytest
 
-from callguard.domain.concurrency import ConcurrencyLimit
 from callguard.domain.drain_time import drain_seconds, horizon_after, horizon_at_least, phantom_slots
 from callguard.domain.histograms import Histogram
 from callguard.domain.numbers import NumberList, masked
@@ -61,30 +60,3 @@ def test_a_histogram_puts_each_value_into_one_counter() -> None:
 
     assert histogram.cumulated(totals) == [("0.5", 1), ("1.0", 3), ("+Inf", 4)]
     assert histogram.sum_of(totals) == 3.7
-
-
-def test_the_limit_grows_by_acceptance_up_to_its_ceiling() -> None:
-    limit = ConcurrencyLimit(limit=4, ceiling=10)
-    for _ in range(1000):
-        limit.accepted()
-
-    assert limit.allowed == 10
-
-
-def test_a_refusal_cuts_the_limit_once_for_all_requests_before_it() -> None:
-    limit = ConcurrencyLimit(limit=100)
-    limit.refused(sent_at=1.0, now=2.0)
-    limit.refused(sent_at=1.5, now=2.1)
-    after_one_cut = limit.allowed
-    limit.refused(sent_at=2.05, now=3.0)
-
-    assert after_one_cut == 70
-    assert limit.allowed == 49
-
-
-def test_the_limit_never_falls_to_nothing() -> None:
-    limit = ConcurrencyLimit(limit=2)
-    for second in range(20):
-        limit.refused(sent_at=second + 0.5, now=second + 1.0)
-
-    assert limit.allowed == 1

@@ -9,7 +9,8 @@
 -- KEYS[7] {account}:incident   HASH  the open incident's counts
 -- KEYS[8] {account}:ledger     HASH  call -> outcome in the open incident
 -- KEYS[9] {account}:senders    HASH  a bucket for each From number
--- then two for each event: {account}:call:SID  STRING  phases seen
+-- KEYS[10] {account}:outside   ZSET  queued calls that the open incident is not about
+-- then two for each event: {account}:call:SID  STRING  phases seen, and above them a mark of From
 --                          {account}:to:HASH   LIST    latest calls to the telephone
 -- ARGV[1] now ms              ARGV[2] door: callback, poll or report
 -- ARGV[3] cps                 ARGV[4] ring size in seconds
@@ -24,14 +25,14 @@
 -- then eleven for each event: sid, status, phase bit, dialled (0/1), at ms, spared (0/1), queue_time ms or
 --                             empty, hash of From, From masked, hash of To or empty, doubtful (0/1)
 --
--- Returns {events counted, state fields, calls in queue, calls in spared, calls in announced}, or {events counted}
+-- Returns {events counted, state fields, calls in queue, in spared, in announced, in outside}, or {events counted}
 local QUEUED, DIALLED_PHASES, ABSENT, ANNOUNCED = 1, 30, 32, 128
 local LEFT = 126 -- a later phase, absent, or settled: not, or not known to be, in the queue
-local FIXED_KEYS, FIRST, WIDTH = 9, 21, 11
+local FIXED_KEYS, FIRST, WIDTH = 10, 21, 11
 
 local state_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3]
 local queue_key, spared_key, announced_key = KEYS[4], KEYS[5], KEYS[6]
-local incident_key, ledger_key, senders_key = KEYS[7], KEYS[8], KEYS[9]
+local incident_key, ledger_key, senders_key, outside_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local now, door, ring = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[4])
 local min_backlog, account_ttl = tonumber(ARGV[9]), ARGV[10]
 local queued_ttl, left_ttl, incident_ttl = ARGV[11], ARGV[12], ARGV[13]
@@ -51,6 +52,7 @@ end
 -- include parts/senders.lua
 -- include parts/repeats.lua
 -- include parts/campaigns.lua
+-- include parts/scope.lua
 
 -- The order of store/snapshots.py, then what only this script needs.
 -- include parts/state_fields.lua
@@ -65,11 +67,17 @@ local horizon = horizon_of(state[HORIZON])
 horizon.slot = 1000 / cps
 local departed, dead_until = number(state[DEPARTED]), number(state[DEAD_UNTIL])
 local campaigns = open_campaigns(state[CAMPAIGNS], now)
+local scope = incident_open and scope_of(redis.call('HGET', state_key, 'scope'))
 
 -- include parts/ledger.lua
 
+local function is_outside(call)
+    return scope and not is_in_scope(scope, call.at, mark_of(call.sender))
+end
+
 local function mirror(call)
-    local mirror_key = call.announced and announced_key or call.spared and spared_key or queue_key
+    local mirror_key = call.announced and announced_key or call.spared and spared_key
+        or is_outside(call) and outside_key or queue_key
     redis.call('ZADD', mirror_key, call.at, call.sid)
     redis.call('PEXPIRE', mirror_key, account_ttl)
 end
@@ -86,24 +94,27 @@ end
 
 local function enter(call)
     mirror(call)
-    if incident_open and observing and not call.spared and not call.announced then settle(call.sid, 'observed') end
+    if incident_open and observing and not (call.spared or call.announced or is_outside(call)) then
+        settle(call.sid, 'observed')
+    end
 end
 
 local function leave(call, mirrored)
-    local queued, was_spared, was_announced_call = 0, 0, 0
+    local queued, was_spared, was_other = 0, 0, 0
     if mirrored then
         queued = redis.call('ZREM', queue_key, call.sid)
         if queued == 0 then was_spared = redis.call('ZREM', spared_key, call.sid) end
-        if queued + was_spared == 0 then was_announced_call = redis.call('ZREM', announced_key, call.sid) end
+        if queued + was_spared == 0 then was_other = redis.call('ZREM', announced_key, call.sid) end
+        if queued + was_spared + was_other == 0 then was_other = redis.call('ZREM', outside_key, call.sid) end
     end
-    if call.status == 'canceled' and queued + was_spared + was_announced_call > 0 then
+    if call.status == 'canceled' and queued + was_spared + was_other > 0 then
         dead_until = math.max(dead_until, horizon_now(horizon))
     end
     -- An announced call in the queue was released.
-    if not incident_open or observing or (call.announced and queued == 0) then return end
+    if not incident_open or observing or (call.announced and queued == 0) or was_other == 1 then return end
     if was_spared == 1 then
         settle(call.sid, 'spared')
-    elseif call.dialled and not call.spared and (queued == 1 or call.status == 'initiated') then
+    elseif call.dialled and not call.spared and (queued == 1 or call.status == 'initiated' and not is_outside(call)) then
         -- Without `initiated`, a call that we did not know of may have been dialled before the incident.
         settle(call.sid, 'dialled')
     elseif call.status == 'canceled' and queued == 1 then
@@ -115,7 +126,8 @@ end
 local function believable(queue_ms)
     if queue_ms ~= 0 then return queue_ms end
     local depth = redis.call('ZCARD', queue_key) + redis.call('ZCARD', spared_key)
-    return depth + redis.call('ZCARD', announced_key) <= 3 + cps and queue_ms or nil
+    depth = depth + redis.call('ZCARD', announced_key) + redis.call('ZCARD', outside_key)
+    return depth <= 3 + cps and queue_ms or nil
 end
 
 local function count_entrance(call)
@@ -173,6 +185,7 @@ for i = 1, events do
         end
         local absent = phase == QUEUED and in_queue and doubtful
         local now_seen = bit.bor(seen, phase, call.announced and ANNOUNCED or 0, absent and ABSENT or 0)
+        if now_seen < PHASES then now_seen = now_seen + mark_of(call.sender) * PHASES end
         redis.call('SET', call_key, now_seen, 'PX', bit.band(now_seen, LEFT) == 0 and queued_ttl or left_ttl)
     elseif door == 'poll' and phase == QUEUED and bit.band(seen, LEFT + QUEUED) == QUEUED + ABSENT then
         call.announced = bit.band(seen, ANNOUNCED) ~= 0
@@ -220,4 +233,4 @@ local function may_be_crossed()
 end
 
 if ARGV[20] == '1' and not may_be_crossed() then return { counted } end
-return { counted, state, cancellable, spared_count, announced_count }
+return { counted, state, cancellable, spared_count, announced_count, redis.call('ZCARD', outside_key) }

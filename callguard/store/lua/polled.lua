@@ -1,14 +1,16 @@
 -- Note what a reading of Twilio's list showed: hold the horizons to it, and keep what was learned of the CPS.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:queue  KEYS[3] {account}:spared  KEYS[4] {account}:announced
+-- KEYS[5] {account}:outside
 -- ARGV[1] now ms  ARGV[2] cps  ARGV[3] min_backlog
 -- ARGV[4] whole (0/1): the list was read to its end
 -- ARGV[5] SID of the newest call with a quote, empty for none  ARGV[6] when it was to be dialled, ms
 -- ARGV[7] believe (0/1): whether quotes are believed at all
 -- ARGV[8...11] with a whole list: window's begin, departed then, candidate, learned cps
+-- ARGV[12] with a whole list: when its first page was asked for, ms
 --
 -- Returns 1
-local state_key, mirror_keys = KEYS[1], { KEYS[2], KEYS[3], KEYS[4] }
+local state_key, mirror_keys = KEYS[1], { KEYS[2], KEYS[3], KEYS[4], KEYS[5] }
 local now, configured, whole = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4] == '1'
 
 -- include parts/numbers.lua
@@ -60,6 +62,8 @@ end
 if whole then
     redis.call('HSET', state_key, 'polled', ARGV[1], 't',
         table.concat({ ARGV[8], ARGV[9], ARGV[10], ARGV[11] }, ':'))
-    if cancellable < tonumber(ARGV[3]) then redis.call('HSET', state_key, 'shallow', ARGV[1]) end
+    if cancellable < tonumber(ARGV[3]) then
+        redis.call('HSET', state_key, 'shallow', ARGV[1], 'listed_short', ARGV[12])
+    end
 end
 return 1

@@ -2,9 +2,9 @@
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:incident  KEYS[3] {account}:ledger
 -- KEYS[4] {account}:incident:ID  KEYS[5] {account}:ledger:ID
--- KEYS[6] {account}:queue  KEYS[7] {account}:spared
+-- KEYS[6] {account}:queue  KEYS[7] {account}:spared  KEYS[8] {account}:outside: calls like any other from now on
 -- ARGV[1] generation  ARGV[2] force (0/1): from any open state  ARGV[3] now ms  ARGV[4] reason
--- ARGV[5] expiry of the incident ms
+-- ARGV[5] expiry of the incident ms  ARGV[6] expiry of account keys ms
 --
 -- Returns 1 if the guard is armed again by this call, else 0
 local held = redis.call('HMGET', KEYS[1], 'state', 'generation')
@@ -13,7 +13,7 @@ if state == 'armed' or held[2] ~= ARGV[1] or (state ~= 'cooling' and ARGV[2] ~= 
     return 0
 end
 redis.call('HSET', KEYS[1], 'state', 'armed')
-redis.call('HDEL', KEYS[1], 'tripped', 'cooled', 'capped', 'mode', 'suspect', 'q', 'i', 'p', 'r')
+redis.call('HDEL', KEYS[1], 'tripped', 'cooled', 'capped', 'mode', 'suspect', 'scope', 'q', 'i', 'p', 'r')
 if redis.call('EXISTS', KEYS[2]) == 1 then
     redis.call('HSET', KEYS[2], 'closed', ARGV[3], 'reason', ARGV[4],
         'remaining', redis.call('ZCARD', KEYS[6]), 'still_spared', redis.call('ZCARD', KEYS[7]))
@@ -23,5 +23,10 @@ end
 if redis.call('EXISTS', KEYS[3]) == 1 then
     redis.call('RENAME', KEYS[3], KEYS[5])
     redis.call('PEXPIRE', KEYS[5], ARGV[5])
+end
+if redis.call('EXISTS', KEYS[8]) == 1 then
+    redis.call('ZUNIONSTORE', KEYS[6], 2, KEYS[6], KEYS[8], 'AGGREGATE', 'MAX')
+    redis.call('PEXPIRE', KEYS[6], ARGV[6])
+    redis.call('DEL', KEYS[8])
 end
 return 1

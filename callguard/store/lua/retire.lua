@@ -2,7 +2,7 @@
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:queue  KEYS[3] {account}:spared
 -- KEYS[4] {account}:incident  KEYS[5] {account}:ledger  KEYS[6] {account}:totals
--- KEYS[7] {account}:announced  KEYS[7+i] {account}:call:SID of call i
+-- KEYS[7] {account}:announced  KEYS[8] {account}:outside  KEYS[8+i] {account}:call:SID of call i
 -- ARGV[1] expiry of a call that has left ms  ARGV[2] expiry of the incident ms
 -- ARGV[3] were dialled (0/1), as far as anybody knows; else somebody has cancelled them
 -- ARGV[3+i] SID of call i
@@ -16,15 +16,16 @@ local ABSENT = 32
 local state = redis.call('HMGET', KEYS[1], 'state', 'mode')
 local incident_open = state[1] == 'tripped' or state[1] == 'draining' or state[1] == 'cooling'
 local left_ttl, incident_ttl = ARGV[1], ARGV[2]
-if #KEYS - 7 ~= #ARGV - 3 then
+if #KEYS - 8 ~= #ARGV - 3 then
     return redis.error_reply('ERR retire: one key per call is needed')
 end
 
 local retired = 0
 for i = 1, #ARGV - 3 do
-    local sid, call_key = ARGV[3 + i], KEYS[7 + i]
+    local sid, call_key = ARGV[3 + i], KEYS[8 + i]
     local queued, was_spared = redis.call('ZREM', KEYS[2], sid), redis.call('ZREM', KEYS[3], sid)
-    if queued + was_spared + redis.call('ZREM', KEYS[7], sid) > 0 then
+    local was_other = redis.call('ZREM', KEYS[7], sid) + redis.call('ZREM', KEYS[8], sid)
+    if queued + was_spared + was_other > 0 then
         retired = retired + 1
         local seen = tonumber(redis.call('GET', call_key) or '0') or 0
         redis.call('SET', call_key, bit.bor(seen, ABSENT), 'PX', left_ttl)

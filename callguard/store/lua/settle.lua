@@ -1,45 +1,61 @@
--- Record what became of a call, once, in the incident of its generation, be it open or closed.
+-- Record what became of calls, each once, in the incident of their generation, be it open or closed.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:queue  KEYS[3] {account}:incident
--- KEYS[4] {account}:ledger  KEYS[5] {account}:totals  KEYS[6] {account}:call:SID
+-- KEYS[4] {account}:ledger  KEYS[5] {account}:totals  KEYS[6] {account}:series
 -- KEYS[7] {account}:incident:ID  KEYS[8] {account}:ledger:ID  of the generation, once it is closed
--- ARGV[1] generation  ARGV[2] SID  ARGV[3] outcome  ARGV[4] expiry of a call that has left ms
--- ARGV[5] expiry of the incident ms
+-- KEYS[8+i] {account}:call:SID of call i
+-- ARGV[1] generation  ARGV[2] now ms  ARGV[3] expiry of a call that has left ms  ARGV[4] expiry of the incident ms
+-- ARGV[5] ring size in seconds  ARGV[6] expiry of account keys ms
+-- then two for each call: SID, outcome
 --
--- Returns 1 if it was counted, 0 if another writer had counted it or the incident is not known
+-- Returns {how many were counted: those that no other writer had counted, of an incident that is known,
+--          1 if cancelling may go on, else 0}
 -- include parts/numbers.lua
 -- include parts/horizon.lua
 -- include parts/dead_slots.lua
+-- include parts/series.lua
 
-local ABSENT, SETTLED = 32, 64
-local sid, outcome = ARGV[2], ARGV[3]
-local queued = 0
-if outcome ~= 'observed' then
-    queued = redis.call('ZREM', KEYS[2], sid)
-    -- "gone" says only that Twilio did not know the call; a list that shows it again is believed.
-    local seen = tonumber(redis.call('GET', KEYS[6]) or '0') or 0
-    seen = bit.bor(seen, outcome == 'gone' and ABSENT or SETTLED)
-    redis.call('SET', KEYS[6], seen, 'PX', ARGV[4])
+local ABSENT, SETTLED, FIXED_KEYS, FIRST = 32, 64, 8, 7
+local generation, now, left_ttl, incident_ttl = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local calls = (#ARGV - FIRST + 1) / 2
+if calls ~= #KEYS - FIXED_KEYS then
+    return redis.error_reply('ERR settle: one key per call is needed')
 end
 
-if queued == 1 and outcome == 'cancelled' then mark_dead_slots(KEYS[1]) end
-local held = redis.call('HMGET', KEYS[1], 'state', 'generation')
+local held = redis.call('HMGET', KEYS[1], 'state', 'generation', 'paused')
 local incident_open = held[1] == 'tripped' or held[1] == 'draining' or held[1] == 'cooling'
-local incident_key, ledger_key = KEYS[3], KEYS[4]
-if not incident_open or held[2] ~= ARGV[1] then
-    incident_key, ledger_key = KEYS[7], KEYS[8]
-    if redis.call('EXISTS', incident_key) == 0 then
-        return 0
+local is_present = incident_open and held[2] == generation
+local incident_key = is_present and KEYS[3] or KEYS[7]
+local ledger_key = is_present and KEYS[4] or KEYS[8]
+local is_known = is_present or (calls > 0 and redis.call('EXISTS', incident_key) == 1)
+
+local counted, left, by_outcome, slots_died = 0, 0, {}, false
+for i = 1, calls do
+    local sid, outcome = ARGV[FIRST + 2 * i - 2], ARGV[FIRST + 2 * i - 1]
+    if outcome ~= 'observed' then
+        local queued = redis.call('ZREM', KEYS[2], sid)
+        left = left + queued
+        slots_died = slots_died or (queued == 1 and outcome == 'cancelled')
+        -- "gone" says only that Twilio did not know the call; a list that shows it again is believed.
+        local seen = bit.bor(number(redis.call('GET', KEYS[FIXED_KEYS + i])), outcome == 'gone' and ABSENT or SETTLED)
+        redis.call('SET', KEYS[FIXED_KEYS + i], seen, 'PX', left_ttl)
+    end
+    if is_known and redis.call('HSETNX', ledger_key, sid, outcome) == 1 then
+        counted = counted + 1
+        by_outcome[outcome] = (by_outcome[outcome] or 0) + 1
+        if outcome == 'cancelled' then tally('c', now) end
     end
 end
-if redis.call('HSETNX', ledger_key, sid, outcome) == 0 then
-    return 0
+
+if slots_died then mark_dead_slots(KEYS[1]) end
+if counted > 0 then
+    for outcome, more in pairs(by_outcome) do
+        redis.call('HINCRBY', incident_key, outcome, more)
+        redis.call('HINCRBY', KEYS[5], 'cancellations:' .. outcome, more)
+    end
+    if not is_present then redis.call('HINCRBY', incident_key, 'remaining', -left) end
+    redis.call('PEXPIRE', ledger_key, incident_ttl)
+    redis.call('PEXPIRE', incident_key, incident_ttl)
+    write_series(KEYS[6], tonumber(ARGV[5]), ARGV[6])
 end
-redis.call('HINCRBY', incident_key, outcome, 1)
-if incident_key == KEYS[7] and queued == 1 then
-    redis.call('HINCRBY', incident_key, 'remaining', -1)
-end
-redis.call('HINCRBY', KEYS[5], 'cancellations:' .. outcome, 1)
-redis.call('PEXPIRE', ledger_key, ARGV[5])
-redis.call('PEXPIRE', incident_key, ARGV[5])
-return 1
+return { counted, held[1] == 'draining' and held[2] == generation and held[3] ~= '1' and 1 or 0 }

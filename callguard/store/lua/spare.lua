@@ -1,16 +1,22 @@
--- Move queued calls to the other half of the mirror, since `never_cancel` has changed.
+-- Move queued calls to the other half of the mirror, since `never_cancel` has changed, or their numbers are known now.
 --
--- KEYS[1] from: {account}:queue or {account}:spared  KEYS[2] to: the other
--- ARGV[1] expiry ms  ARGV[1+i] SID of call i
+-- KEYS[1] from: {account}:queue or {account}:spared  KEYS[2] to: the other  KEYS[2+i] {account}:call:SID of call i
+-- ARGV[1] expiry ms  then two for each call: SID, hash of From
 --
 -- Returns how many were moved
+-- include parts/scope.lua
 local moved = 0
-for i = 2, #ARGV do
-    local created = redis.call('ZSCORE', KEYS[1], ARGV[i])
+for i = 2, #ARGV, 2 do
+    local sid, call_key = ARGV[i], KEYS[2 + i / 2]
+    local created = redis.call('ZSCORE', KEYS[1], sid)
     if created then
-        redis.call('ZREM', KEYS[1], ARGV[i])
-        redis.call('ZADD', KEYS[2], created, ARGV[i])
+        redis.call('ZREM', KEYS[1], sid)
+        redis.call('ZADD', KEYS[2], created, sid)
         moved = moved + 1
+        local seen = tonumber(redis.call('GET', call_key) or '0')
+        if seen > 0 and seen < PHASES then
+            redis.call('SET', call_key, seen + mark_of(ARGV[i + 1]) * PHASES, 'KEEPTTL')
+        end
     end
 end
 if moved > 0 then redis.call('PEXPIRE', KEYS[2], ARGV[1]) end

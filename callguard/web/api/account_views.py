@@ -9,8 +9,11 @@ from pydantic import BaseModel, Field
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot, State
 from callguard.domain.drain_time import seconds_until_full
+from callguard.domain.forecast import forecast
+from callguard.domain.incidents import Incident
 from callguard.domain.policy import Mode, Policy
 from callguard.ports import AccountReading
+from callguard.web.api.incident_views import IncidentView, incident_view_of
 from callguard.web.api.moments import utc
 
 
@@ -43,6 +46,12 @@ class AccountView(BaseModel):
         float | None, Field(description="seconds since the last callback; null for never")
     ]
     paused: Annotated[bool, Field(description="whether a person has paused the guard")]
+    out_of_scope: Annotated[int, Field(description="queued calls that the open incident leaves alone")]
+    cancelled_rate: Annotated[float, Field(description="calls per second that the sweep cancels, over 4 s")]
+    forecast_dialled: Annotated[
+        float, Field(description="calls of the open incident that will still be dialled at that rate")
+    ]
+    incident: Annotated[IncidentView | None, Field(description="the open incident; null without one")]
 
 
 class AccountList(BaseModel):
@@ -59,7 +68,7 @@ class Gate(BaseModel):
     drain_seconds: Annotated[float, Field(description="seconds until a call created now would be dialled")]
 
 
-def view_of(account: Account, reading: AccountReading) -> AccountView:
+def view_of(account: Account, reading: AccountReading, incident: Incident | None) -> AccountView:
     """Return an account as it was read."""
     snapshot, policy = reading.snapshot, account.policy
     cps, learned = snapshot.cps(policy), snapshot.throughput.learned
@@ -84,6 +93,10 @@ def view_of(account: Account, reading: AccountReading) -> AccountView:
         polled_seconds_ago=_seconds_ago(snapshot.polled_ms, snapshot.now_ms),
         last_callback_seconds_ago=_seconds_ago(snapshot.called_back_ms, snapshot.now_ms),
         paused=snapshot.paused,
+        out_of_scope=snapshot.outside,
+        cancelled_rate=reading.cancelled_rate,
+        forecast_dialled=forecast(snapshot, cps, reading.cancelled_rate),
+        incident=incident_view_of(incident) if incident else None,
     )
 
 

@@ -27,7 +27,7 @@ def accounts(services: ApiServices) -> list[Route]:
 
     def read(account: Account) -> AccountView:
         reading = services.readings.read(account.sid, account.policy, services.clock.now_ms())
-        return view_of(account, reading)
+        return view_of(account, reading, services.incidents.current(account.sid))
 
     return [
         Route(

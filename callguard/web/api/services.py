@@ -8,7 +8,7 @@ from callguard.config.keys import ApiKey
 from callguard.domain.accounts import Snapshot
 from callguard.domain.calls import CallEvent
 from callguard.guard.named_cancel import NamedCancel
-from callguard.ports import Campaigns, Clock, Notices, Readings
+from callguard.ports import Campaigns, Clock, IncidentBook, Notices, Readings
 
 
 class Snapshots(Protocol):
@@ -44,6 +44,10 @@ class ApiServices(Protocol):
     @property
     def tracker(self) -> Snapshots:
         """What is known of accounts."""
+
+    @property
+    def incidents(self) -> IncidentBook:
+        """Trips, drains and their outcomes."""
 
     @property
     def campaigns(self) -> Campaigns:

@@ -14,6 +14,7 @@ from callguard.guard.named_cancel import NamedCancel
 from callguard.ports import Door, Notice, StoreUnavailable, Telephony
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
+from callguard.store.incident_book import RedisIncidentBook
 from callguard.store.readings import RedisReadings
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.http_client import PooledHttpClient
@@ -56,6 +57,7 @@ class Services:
 
     clock: FrozenClock
     tracker: RedisCallTracker
+    incidents: RedisIncidentBook
     readings: RedisReadings
     campaigns: RedisCampaigns
     api_keys: Sequence[ApiKey] = tuple(KEYS.values())
@@ -112,7 +114,7 @@ class Services:
 
 def serve(store: Store, clock: FrozenClock, **changes: Any) -> Services:
     """Return the services on a store."""
-    return Services(clock, store.tracker, store.readings, store.campaigns, **changes)
+    return Services(clock, store.tracker, store.incidents, store.readings, store.campaigns, **changes)
 
 
 def call_sid(number: int) -> str:

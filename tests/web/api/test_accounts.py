@@ -4,7 +4,11 @@ import pytest
 
 from callguard.domain.accounts import Finding, Rule, Snapshot, State
 from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.culprits import Culprit
+from callguard.domain.forecast import will_be_dialled
+from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.scope import Scope
 from callguard.domain.throughput import Throughput
 from callguard.ports import AccountReading, Door, StoreUnavailable
 from callguard.web.api.account_views import gate_of, view_of
@@ -24,7 +28,8 @@ def test_a_fresh_account_has_nothing_to_tell(services: Services) -> None:
         "sid": SID, "state": "armed", "mode": "enforce", "generation": 0, "queue_depth": 0, "phantom_slots": 0,
         "drain_seconds": 0.0, "seconds_until_full": None, "queued_rate": 0.0, "initiated_rate": 0.0, "cps": 2.0,
         "cps_configured": 2.0, "cps_learned": None, "spared": 0, "announced": 0, "polled_seconds_ago": None,
-        "last_callback_seconds_ago": None, "paused": False,
+        "last_callback_seconds_ago": None, "paused": False, "out_of_scope": 0, "cancelled_rate": 0.0,
+        "forecast_dialled": 0.0, "incident": None,
     }  # fmt: skip
 
 
@@ -52,16 +57,40 @@ def test_an_account_tells_all_that_is_known(services: Services) -> None:
         NOW_MS, State.COOLING, True, 3, 20, 2, 3, counted_ms=NOW_MS + 30_000, throughput=throughput,
         polled_ms=NOW_MS - 1_500, called_back_ms=NOW_MS - 60_000,
     )  # fmt: skip
-    reading = AccountReading(snapshot, State.PAUSED, {}, queued_rate=10.0, initiated_rate=5.0)
+    reading = AccountReading(snapshot, State.PAUSED, {}, queued_rate=10.0, initiated_rate=5.0, cancelled_rate=5.0)
 
-    view = view_of(services.accounts[SID], reading)
+    view = view_of(services.accounts[SID], reading, None)
 
     assert view.model_dump(mode="json") == {
         "sid": SID, "state": "paused", "mode": "enforce", "generation": 3, "queue_depth": 25, "phantom_slots": 125,
         "drain_seconds": 30.0, "dialled_at": "2026-09-21T14:13:50.500000Z", "seconds_until_full": 86_370.0,
         "queued_rate": 10.0, "initiated_rate": 5.0, "cps": 5.0, "cps_configured": 2.0, "cps_learned": 5.0,
         "spared": 2, "announced": 3, "polled_seconds_ago": 1.5, "last_callback_seconds_ago": 60.0, "paused": True,
+        "out_of_scope": 0, "cancelled_rate": 5.0, "forecast_dialled": 0.0, "incident": None,
     }  # fmt: skip
+
+
+def test_an_open_incident_is_shown_with_counts_that_add_up(services: Services, store: Store) -> None:
+    clock, sid = services.clock, SID
+    services.client().post("/api/reports", json={"calls": [reported(n, queue_time=None) for n in range(10)]})
+    scope = Scope(clock.ms - 60_000, frozenset({"abc"}))
+    culprits = [Culprit("abc", "+1555***01", 0.9), Culprit("def", "+1555***02", 0.1)]
+    store.incidents.trip(sid, 0, FINDING, Mode.ENFORCE, clock.ms, culprits, scope)
+    store.incidents.start_drain(sid, 1, "me", Mode.ENFORCE)
+    clock.pass_seconds(2)
+    calls = store.tracker.head(sid, 5)
+    store.incidents.settle_all(sid, 1, [(call, Outcome.CANCELLED) for call in calls[:4]], clock.ms)
+    store.incidents.settle(sid, 1, calls[4], Outcome.DIALLED, clock.ms)
+
+    account = services.client().get(f"/api/accounts/{sid}").json
+
+    counts = account["incident"]["calls"]
+    assert (counts["cancelled"], counts["dialled"], counts["remaining"]) == (4, 1, 5)
+    assert counts["found"] == sum(count for name, count in counts.items() if name != "found") == 10
+    assert account["incident"]["scope"]["senders"] == ["+1555***01"]
+    assert account["incident"]["rule"] == "manual"
+    assert account["cancelled_rate"] == pytest.approx(4 / 2)
+    assert account["forecast_dialled"] == pytest.approx(will_be_dialled(5, 2.0, 2.0, account["phantom_slots"]))
 
 
 @pytest.mark.parametrize("mode", Mode)

@@ -1,0 +1,53 @@
+"""When a sweep should send nothing for a while."""
+
+import random
+from dataclasses import dataclass
+
+FIRST_SECONDS = 0.1
+MOST_SECONDS = 5.0
+MOST_ASKED_SECONDS = 30.0
+
+# So many failures in a row are no bad luck: Twilio is away, and asking it faster does not bring it back.
+OUTAGE = 20
+
+
+@dataclass(slots=True)
+class Pauses:
+    """Pauses that Twilio asks for, and those that its silence calls for. All times are seconds of one clock."""
+
+    _until: float = float("-inf")
+    _failures: int = 0
+    _refusals: int = 0
+    _refused_at: float = float("-inf")
+
+    def is_on(self, now: float) -> bool:
+        """Return whether nothing should be sent now."""
+        return now < self._until
+
+    def answered(self) -> None:
+        """Twilio has served a request."""
+        self._failures = self._refusals = 0
+
+    def throttled(self, sent_at: float, now: float, retry_after: float | None) -> None:
+        """Twilio has answered 429 to a request that was sent at `sent_at`.
+
+        Fewer requests are the answer to that, and no pause: unless Twilio asks for one (`retry_after`, seconds),
+        or serves nothing in between, so that others must be using up what it bears.
+        """
+        if sent_at > self._refused_at:
+            self._refusals, self._refused_at = self._refusals + 1, now
+        if retry_after is not None:
+            self._pause(now, min(MOST_ASKED_SECONDS, max(0.0, retry_after)))
+        elif self._refusals > 1:
+            self._pause(now, min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._refusals - 2, 10)))
+
+    def failed(self, now: float) -> bool:
+        """A request was lost; return whether Twilio seems to be away."""
+        self._failures += 1
+        if self._failures < OUTAGE:
+            return False
+        self._pause(now, min(MOST_SECONDS, 0.25 * self._failures / OUTAGE))
+        return True
+
+    def _pause(self, now: float, seconds: float) -> None:
+        self._until = max(self._until, now + seconds * random.uniform(1.0, 1.2))  # noqa: S311  (jitter)

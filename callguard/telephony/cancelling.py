@@ -1,0 +1,62 @@
+"""Cancelling Twilio's calls, many at once. https://www.twilio.com/docs/voice/api/call-resource"""
+
+from collections.abc import Mapping
+
+from twilio.rest.api.v2010.account.call import CallContext
+
+from callguard.config.accounts import Account
+from callguard.ports import CancelReply, TwilioRefused
+from callguard.telephony.async_http_client import PooledAsyncHttpClient
+from callguard.telephony.clients import calls_of
+from callguard.telephony.replies import CANCEL_STATUS, NOT_FOUND, OVER, reply_of, translated
+
+
+class TwilioCanceller:
+    """Fulfils `CallCanceller`, each account with its own credentials.
+
+    An async context manager; it belongs to the event loop on which it was entered.
+    """
+
+    def __init__(self, accounts: Mapping[str, Account], api_url: str, *, timeout: float = 5.0) -> None:
+        """Build one client an account; nothing is sent yet. `timeout` is in seconds."""
+        self._http_client = PooledAsyncHttpClient(timeout=timeout)
+        self._calls = {sid: calls_of(account, api_url, self._http_client) for sid, account in accounts.items()}
+
+    async def __aenter__(self) -> "TwilioCanceller":
+        """Open the pool of connections."""
+        await self._http_client.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Close it."""
+        await self._http_client.__aexit__(*error)
+
+    async def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
+        """Send `Status=canceled`; where Twilio says that the call is over, look at what it has become.
+
+        A 2xx is not yet a cancel: only the status in the reply is.
+        """
+        context = self._calls[account_sid](call_sid)
+        try:
+            with translated():
+                return reply_of(await context.update_async(status=CANCEL_STATUS))
+        except TwilioRefused as error:
+            if error.code == NOT_FOUND:
+                return CancelReply.GONE
+            if error.code == OVER:
+                return await _fetched(context)
+            raise
+
+    async def look_up(self, account_sid: str, call_sid: str) -> CancelReply:
+        """Fetch the call; a call that Twilio does not know is gone."""
+        try:
+            return await _fetched(self._calls[account_sid](call_sid))
+        except TwilioRefused as error:
+            if error.code == NOT_FOUND:
+                return CancelReply.GONE
+            raise
+
+
+async def _fetched(context: CallContext) -> CancelReply:
+    with translated():
+        return reply_of(await context.fetch_async())
