@@ -21,6 +21,7 @@ from callguard.domain.results import ReportResult
 from callguard.drain.drain import Drain
 from callguard.guard.gathering import Gathering
 from callguard.guard.guard import Guard
+from callguard.guard.named_cancel import NamedCancel
 from callguard.guard.reconcile import Reconciler
 from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_jobs, drain_queue
 from callguard.metrics.collector import GuardCollector
@@ -53,6 +54,9 @@ It must be answered within a second: slow answers lose later callbacks (Twilio's
 
 JOB_PATIENCE_SECONDS = 2.0
 
+NAMED_CANCEL_TIMEOUT_SECONDS = 1.5
+"""How long Twilio may take for each answer about a single call, while somebody waits for ours."""
+
 SCRIPT_CONNECTIONS = 128
 """They are opened when they are needed."""
 
@@ -83,6 +87,7 @@ class Services:
     callbacks: Gathering
     reconciler: Reconciler
     drain: Drain
+    named_cancel: NamedCancel
     collector: GuardCollector
     notify_urls: tuple[str, ...]
     connection: Redis
@@ -217,6 +222,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         reconciler=reconciler,
         drain=Drain(canceller, tracker, incidents, reconciler, drains, clock),
         canceller=canceller,
+        named_cancel=_named_cancel(settings, tracker, clock),
         collector=GuardCollector(settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME),
         notify_urls=settings.notify_urls,
         connection=connection,
@@ -224,6 +230,12 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         metrics_token=settings.metrics_token,
         api_keys=settings.api_keys,
     )
+
+
+def _named_cancel(settings: Settings, tracker: RedisCallTracker, clock: SystemClock) -> NamedCancel:
+    impatient = PooledHttpClient(connections=10, timeout=NAMED_CANCEL_TIMEOUT_SECONDS)
+    telephony = TwilioCalls(settings.accounts, settings.twilio_api_url, impatient)
+    return NamedCancel(settings.accounts, telephony, tracker, clock)
 
 
 def process_name() -> str:
