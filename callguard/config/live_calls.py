@@ -19,7 +19,7 @@ def queue_name(text: str) -> str:
     """
     if text and not _QUEUE.fullmatch(text):
         raise ValueError(
-            "should be at most 64 letters, digits, spaces, dots, dashes and underscores, with a letter or digit first"
+            "should be at most 64 letters, digits, spaces, dots, dashes and underscores, a letter or digit first"
         )
     return text
 

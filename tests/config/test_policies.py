@@ -98,7 +98,7 @@ WRONG = [
     ("live_calls_message", "so sorry " * 112, "should be at most 1000 characters"),
     ("live_calls_queue", "a" * 65, "should be at most 64 letters"),
     ("live_calls_queue", "<Enqueue>", "should be at most 64 letters"),
-    ("live_calls_queue", "-callers", "with a letter or digit first"),
+    ("live_calls_queue", "-callers", "a letter or digit first"),
     ("hold_queues", "maybe", "should be a valid boolean"),
     ("never_cancel", "*", "would spare every call; to cancel nothing, set mode to \"observe\""),
     ("never_cancel", "5551234", "should be a number with +"),
