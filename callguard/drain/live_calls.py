@@ -3,6 +3,7 @@
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
@@ -137,12 +138,15 @@ class LiveCallsChore:
         good_until = time.monotonic() + HOLD_FRESH_SECONDS
         self._leave_alone(self._on_hold(pool))
         attempt = partial(self._attempt, actor, campaigns, good_until)
-        endings = set(pool.map(attempt, [call for call in calls if call.call_sid not in self._left]))
+        endings = Counter(pool.map(attempt, [call for call in calls if call.call_sid not in self._left]))
+        if settled := endings[LiveEnding.SETTLED]:
+            what = "redirected" if actor.url else "hung up on"
+            _log.warning("account %s: %d live calls of the runaway were %s", self._account.sid, settled, what)
         if LiveEnding.DENIED in endings:
             _log.error("account %s: Twilio refuses our credentials: check its auth token", self._account.sid)
         if LiveEnding.LATER in endings:
             self._pause(THROTTLED_SECONDS, actor.retry_after)
-        return not endings & {LiveEnding.STOPPED, LiveEnding.LATER, LiveEnding.DENIED}
+        return not endings.keys() & {LiveEnding.STOPPED, LiveEnding.LATER, LiveEnding.DENIED}
 
     def _attempt(
         self, actor: Actor, campaigns: Sequence[Campaign], good_until: float, call: LiveCall

@@ -8,8 +8,8 @@ from hashlib import sha256
 
 from callguard.simulator.calls import Call
 
-MOST_MEMBERS = 100
-"""How many callers a queue holds that TwiML has made."""
+MOST_MEMBERS = 1000
+"""How many callers a queue holds unless it was told otherwise."""
 
 
 @dataclass(slots=True)
