@@ -10,9 +10,7 @@ from callguard.domain.calls import CallStatus
 from callguard.domain.campaigns import Campaign
 from callguard.domain.incidents import Incident
 from callguard.domain.parties import PartyMarks
-
-_SECOND_MS = 999
-"""Twilio gives whole seconds: a call may have been created so much later than it says."""
+from callguard.domain.scope import SLACK_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +37,23 @@ class LiveCall:
 def is_part_of(incident: Incident, call: LiveCall, marks: PartyMarks) -> bool:
     """Return whether a live call is part of the runaway, as far as From, To and creation tell.
 
-    Where the incident has no cut-off the onset of what tripped is it, and without either no call is: a call that
-    somebody has been on for an hour is no part of a runaway.
+    Where the incident has no cut-off, as when a person has tripped the guard, the onset of what tripped is it, and
+    without either no call is: one that somebody has been on for an hour is no part of a runaway.
     """
-    since_ms = incident.scope.since_ms or incident.finding.onset_ms
-    if not (since_ms and call.created_ms and call.is_outbound_api):
+    since_ms = incident.scope.since_ms or max(0, incident.finding.onset_ms - SLACK_MS)
+    if not (since_ms and call.is_outbound_api and call.created_ms >= since_ms):
         return False
-    latest_ms = call.created_ms + _SECOND_MS
-    if latest_ms < since_ms or marks.is_spared(call.from_number, call.to_number):
+    if marks.is_spared(call.from_number, call.to_number):
         return False
-    return incident.scope.takes(latest_ms, marks.sender(call.from_number))
+    return incident.scope.takes(call.created_ms, marks.sender(call.from_number))
 
 
 def may_be_announced(call: LiveCall, campaigns: Iterable[Campaign], marks: PartyMarks) -> bool:
     """Return whether a call that was never heard of before may belong to an announced campaign."""
-    sender, latest_ms = marks.sender(call.from_number), call.created_ms + _SECOND_MS
+    sender, latest_ms = marks.sender(call.from_number), call.created_ms + SLACK_MS
     return any(
         campaign.sender in ("", sender)
         and campaign.starts_ms <= latest_ms
-        and call.created_ms < (campaign.ended_ms or campaign.until_ms)
+        and call.created_ms - SLACK_MS < (campaign.ended_ms or campaign.until_ms)
         for campaign in campaigns
     )

@@ -12,15 +12,14 @@ from callguard.domain.incidents import Incident, LiveOutcome, Outcome, summary
 from callguard.domain.live_calls import LiveCall, is_part_of, may_be_announced
 from callguard.domain.parties import PartyMarks
 from callguard.domain.policy import Mode
-from callguard.domain.scope import Scope
+from callguard.domain.scope import SLACK_MS, Scope
 
 MARKS = PartyMarks(["+15550009*"], "a secret")
 ONSET = 1_790_000_000_700
 FROM, TO = "+15550001111", "+15550002222"
 FINDING = Finding(Rule.SPIKE, 70, 65, "spike_burst", ONSET)
-INCIDENT = Incident(
-    "AC-1", "AC", 1, FINDING, Mode.ENFORCE, ONSET, scope=Scope(ONSET, frozenset({MARKS.sender(FROM)}))
-)
+SCOPE = Scope(ONSET - SLACK_MS, frozenset({MARKS.sender(FROM)}))
+INCIDENT = Incident("AC-1", "AC", 1, FINDING, Mode.ENFORCE, ONSET, scope=SCOPE)
 CALL = LiveCall("CA1", CallStatus.IN_PROGRESS, ONSET // 1000 * 1000 + 1000, True, FROM, TO)
 
 
@@ -37,7 +36,7 @@ def test_a_call_of_the_runaway_is_part_of_it() -> None:
         {"to_number": "+15550009123"},
         {"is_outbound_api": False},
         {"created_ms": 0},
-        {"created_ms": ONSET // 1000 * 1000 - 1000},
+        {"created_ms": ONSET // 1000 * 1000 - 2000},
     ],
 )
 def test_what_is_not(change: dict[str, object]) -> None:
@@ -64,9 +63,11 @@ def test_without_a_cut_off_the_onset_is_one_and_without_either_nobody_is_touched
         ({}, True),
         ({"sender": MARKS.sender(FROM)}, True),
         ({"sender": "another"}, False),
-        ({"until_ms": CALL.created_ms}, False),
-        ({"ended_ms": CALL.created_ms - 1}, False),
-        ({"starts_ms": CALL.created_ms + 1000}, False),
+        ({"until_ms": CALL.created_ms}, True),
+        ({"until_ms": CALL.created_ms - SLACK_MS}, False),
+        ({"ended_ms": CALL.created_ms - SLACK_MS}, False),
+        ({"starts_ms": CALL.created_ms + SLACK_MS}, True),
+        ({"starts_ms": CALL.created_ms + SLACK_MS + 1}, False),
     ],
 )
 def test_what_may_be_announced(campaign: dict[str, object], announced: bool) -> None:
