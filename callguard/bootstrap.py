@@ -28,6 +28,7 @@ from callguard.notify.apprise import AppriseNotifier
 from callguard.ports import CallGuardError, Door
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
+from callguard.store.clearings import RedisClearings
 from callguard.store.connection import connect
 from callguard.store.incident_book import RedisIncidentBook
 from callguard.store.notices import RedisNotices
@@ -74,6 +75,7 @@ class Services:
     heartbeats: RedisHeartbeats
     leadership: RedisLeadership
     campaigns: RedisCampaigns
+    clearings: RedisClearings
     notices: RedisNotices
     poll_lease: RedisPollLease
     drains: RqDrainQueue
@@ -187,7 +189,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS) -> Serv
     heartbeats = RedisHeartbeats(connection)
     queue_url = settings.queue_redis_url or settings.redis_url
     drains = RqDrainQueue(drain_queue(connect_for_jobs(queue_url, timeout=patience)))
-    telephony = TwilioCalls(settings.accounts, settings.twilio_api_url, PooledHttpClient())
+    telephony = telephony_of(settings)
     canceller = partial(TwilioCanceller, settings.accounts, settings.twilio_api_url)
     notices = RedisNotices(connection, scripts)
     poll_lease = RedisPollLease(scripts)
@@ -203,6 +205,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS) -> Serv
         heartbeats=heartbeats,
         leadership=RedisLeadership(scripts),
         campaigns=RedisCampaigns(connection, scripts),
+        clearings=RedisClearings(connection, scripts),
         notices=notices,
         poll_lease=poll_lease,
         drains=drains,
@@ -219,6 +222,11 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS) -> Serv
         metrics_token=settings.metrics_token,
         api_keys=settings.api_keys,
     )
+
+
+def telephony_of(settings: Settings) -> TwilioCalls:
+    """Return the way to Twilio, for whoever needs no Redis; nothing is sent yet."""
+    return TwilioCalls(settings.accounts, settings.twilio_api_url, PooledHttpClient())
 
 
 def process_name() -> str:
