@@ -59,6 +59,15 @@ def test_nothing_is_cancelled_without_consent(here: Emergency) -> None:
     assert here.truth().requests.updates == 0
 
 
+def test_ctrl_c_at_the_question_cancels_nothing(here: Emergency) -> None:
+    code, written = on_a_terminal(here.environ(), [], [(rb"\[y/N\]", b"\x03")])
+
+    assert code == 130
+    assert "Nothing was cancelled" in written
+    assert "Traceback" not in written
+    assert here.truth().requests.updates == 0
+
+
 @pytest.mark.parametrize("order", [ListOrder.NEWEST, ListOrder.SHUFFLED])
 def test_it_cancels_all_that_is_queued_the_oldest_first(order: ListOrder, tmp_path: Path) -> None:
     with emergency(tmp_path, list_order=order, latency=0.02, ceiling=20) as here:
