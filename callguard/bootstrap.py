@@ -31,6 +31,7 @@ from callguard.notify.apprise import AppriseNotifier
 from callguard.ports import CallGuardError, Door
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
+from callguard.store.clearings import RedisClearings
 from callguard.store.connection import connect
 from callguard.store.incident_book import RedisIncidentBook
 from callguard.store.live_calls import RedisHoldBoard, RedisLiveCallBook
@@ -84,6 +85,7 @@ class Services:
     heartbeats: RedisHeartbeats
     leadership: RedisLeadership
     campaigns: RedisCampaigns
+    clearings: RedisClearings
     notices: RedisNotices
     poll_lease: RedisPollLease
     drains: RqDrainQueue
@@ -246,6 +248,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         heartbeats=heartbeats,
         leadership=RedisLeadership(scripts),
         campaigns=RedisCampaigns(connection, scripts),
+        clearings=RedisClearings(connection, scripts),
         notices=notices,
         poll_lease=poll_lease,
         drains=drains,
@@ -272,6 +275,11 @@ def _named_cancel(settings: Settings, tracker: RedisCallTracker, clock: SystemCl
     impatient = PooledHttpClient(connections=10, timeout=NAMED_CANCEL_TIMEOUT_SECONDS)
     telephony = TwilioCalls(settings.accounts, settings.twilio_api_url, impatient)
     return NamedCancel(settings.accounts, telephony, tracker, clock)
+
+
+def telephony_of(settings: Settings) -> TwilioCalls:
+    """Return the way to Twilio, for whoever needs no Redis; nothing is sent yet."""
+    return TwilioCalls(settings.accounts, settings.twilio_api_url, PooledHttpClient())
 
 
 def process_name() -> str:

@@ -3,14 +3,20 @@
 Adapters (`store`, `telephony`, `jobs`) fulfil these; `bootstrap` brings them together.
 """
 
+<<<<<<< HEAD
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+=======
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+>>>>>>> x-cli
 from enum import Enum
 from typing import Protocol
 
 from callguard.domain.accounts import Finding, Rule, Snapshot, State
 from callguard.domain.calls import CallEvent, ListedCall
 from callguard.domain.campaigns import Campaign
+from callguard.domain.clearing import Added, ClearingAccount, FoundCall
 from callguard.domain.culprits import Culprit, Sender
 from callguard.domain.drain_time import Quote
 from callguard.domain.hold_queues import HoldQueue
@@ -18,6 +24,7 @@ from callguard.domain.incidents import Incident, LiveOutcome, Outcome
 from callguard.domain.live_calls import LiveCall
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.scope import EVERY_CALL, Scope
+from callguard.domain.selection import Selection
 from callguard.domain.throughput import Throughput
 
 
@@ -371,6 +378,19 @@ class CancelReply(Enum):
     STILL_QUEUED = "still queued"
 
 
+class QueuedCalls(Protocol):
+    """Twilio's list of queued calls, for somebody who waits for it."""
+
+    def queued_patiently(
+        self, account_sid: str, selection: Selection, rest: Callable[[float, str], None]
+    ) -> Iterator[ListedPage]:
+        """Yield pages that may be narrowed to the selection; it is to be checked in any case.
+
+        A page that was not served is asked for again, a few times; `rest` is told how many seconds to wait, and
+        why. May raise `TwilioUnavailable`, `TwilioThrottled` or `TwilioRefused`.
+        """
+
+
 class Telephony(Protocol):
     """Twilio's Calls resource.
 
@@ -413,6 +433,7 @@ class SweepLedger(Protocol):
         """
 
 
+<<<<<<< HEAD
 class LiveReply(Enum):
     """What Twilio's reply to a request about a live call means."""
 
@@ -487,6 +508,19 @@ class HoldBoard(Protocol):
 
     def shown(self, account_sid: str) -> Mapping[str, int]:
         """Return the sizes; none where they were not read lately."""
+=======
+class Clearing(SweepLedger, Protocol):
+    """The calls that a person has cancelled by hand, kept so that it can be broken off and go on."""
+
+    def add(self, calls: Sequence[FoundCall], *, again: Collection[Outcome] = ()) -> Added:
+        """Add calls that a list shows; those whose outcome is among `again` are to be tried again."""
+
+    def known(self) -> set[str]:
+        """Return the SIDs of all calls that were found."""
+
+    def account(self) -> ClearingAccount:
+        """Return how many calls were found and what has become of them."""
+>>>>>>> x-cli
 
 
 class DrainQueue(Protocol):

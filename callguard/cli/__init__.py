@@ -5,6 +5,7 @@ import click
 from callguard import __version__
 from callguard.cli.backtest import backtest
 from callguard.cli.campaign import campaign
+from callguard.cli.cancel import cancel
 from callguard.cli.check import check
 from callguard.cli.control import pause, reset, resume
 from callguard.cli.simulate import simulate
@@ -22,5 +23,5 @@ def main() -> None:
     """
 
 
-for command in (up, check, status, pause, resume, reset, campaign, backtest, simulate):
+for command in (up, check, status, cancel, pause, resume, reset, campaign, backtest, simulate):
     main.add_command(command)

@@ -1,6 +1,7 @@
 """Moments as people write them on a command line."""
 
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import click
 
@@ -14,6 +15,7 @@ class Moment(click.ParamType[datetime]):
     """
 
     name = "time"
+    _examples = "18:00, 2h, 2026-11-21T18:00 or 2026-11-21T18:00+01:00"
 
     def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Read a moment; `click.BadParameter` says what may be written."""
@@ -21,16 +23,30 @@ class Moment(click.ParamType[datetime]):
             return value
         now = datetime.now().astimezone()
         try:
-            moment = _span(value, now) or _clock_time(value, now) or _iso(value)
+            moment = self._read(value, now)
         except OverflowError:
             moment = None
         if moment is None:
-            self.fail(
-                f"{value!r} is no time. Write for example 18:00, 2h, 2026-11-21T18:00 or 2026-11-21T18:00+01:00.",
-                param,
-                ctx,
-            )
+            self.fail(f"{value!r} is no time. Write for example {self._examples}.", param, ctx)
         return moment.astimezone(UTC)
+
+    def _read(self, text: str, now: datetime) -> datetime | None:
+        return _span(text, now) or _clock_time(text, now) or _iso(text)
+
+
+class PastMoment(Moment):
+    """A moment that lies behind us: `18:00` is the latest one, `2h` is two hours ago.
+
+    Also as Twilio's API writes its times: `Sat, 21 Nov 2026 18:00:00 +0000`.
+    """
+
+    _examples = "14:05, 10m, 2026-11-21T14:05, 2026-11-21T14:05+01:00 or 2026-11-21T13:05Z"
+
+    def _read(self, text: str, now: datetime) -> datetime | None:
+        ahead = _span(text, now)
+        if ahead is not None:
+            return (now - (ahead - now)).replace(microsecond=0)
+        return _clock_time(text, now, past=True) or _iso(text) or _rfc_2822(text)
 
 
 def _span(text: str, now: datetime) -> datetime | None:
@@ -40,12 +56,15 @@ def _span(text: str, now: datetime) -> datetime | None:
     return now + timedelta(seconds=int(number) * _UNITS[unit])
 
 
-def _clock_time(text: str, now: datetime) -> datetime | None:
+def _clock_time(text: str, now: datetime, *, past: bool = False) -> datetime | None:
     try:
         moment = datetime.combine(now.date(), datetime.strptime(text, "%H:%M").time())  # noqa: DTZ007 (local)
     except ValueError:
         return None
     # In autumn an hour comes twice: `fold` is the second one.
+    if past:
+        earlier = (moment.replace(fold=1), moment, moment - timedelta(days=1))
+        return next(local for candidate in earlier if (local := candidate.astimezone()) <= now)
     candidates = (moment, moment.replace(fold=1), moment + timedelta(days=1))
     return next(local for candidate in candidates if (local := candidate.astimezone()) > now)
 
@@ -55,3 +74,11 @@ def _iso(text: str) -> datetime | None:
         return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
         return None
+
+
+def _rfc_2822(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None

@@ -48,10 +48,22 @@ def reported_store_errors() -> Iterator[None]:
         raise click.ClickException(f"{error}. Is that CallGuard still running? Then try again.") from error
 
 
+def own_settings() -> Settings:
+    """Return the environment's settings, for a command that needs no running guard.
+
+    Raises:
+        ConfigurationError: names everything that is wrong; that there is no account is wrong too.
+    """
+    return load_settings(_without_public_url())
+
+
+def _without_public_url() -> dict[str, str]:
+    given = os.environ.get("CALLGUARD_PUBLIC_URL", "").strip()
+    return {**os.environ, "CALLGUARD_PUBLIC_URL": given or NO_PUBLIC_URL}
+
+
 def _settings() -> Settings:
-    environ = dict(os.environ)
-    if not environ.get("CALLGUARD_PUBLIC_URL", "").strip():
-        environ["CALLGUARD_PUBLIC_URL"] = NO_PUBLIC_URL
+    environ = _without_public_url()
     if has_account(environ):
         settings = load_settings(environ)
         return settings if settings.redis_url is not None else _with_embedded(settings, settings.data_dir)
@@ -63,15 +75,21 @@ def _settings() -> Settings:
 
 
 def _with_embedded(settings: Settings, folder: Path) -> Settings:
-    # Where the folder's path is too long for a socket, a link leads to a shorter one: only that is connected to.
-    path = (folder / "valkey.sock").resolve()
-    if not _answers(path):
+    url = embedded_url(folder)
+    if url is None:
         raise click.ClickException(
             f"no running CallGuard found at {folder / 'valkey.sock'}.\n"
             "Start one with `callguard up`; if one runs, set the same CALLGUARD_DATA_DIR, CALLGUARD_REDIS_URL and "
             "TWILIO_* settings as it has."
         )
-    return settings.with_redis_url(f"unix://{quote(str(path))}")
+    return settings.with_redis_url(url)
+
+
+def embedded_url(folder: Path) -> str | None:
+    """Return where the Valkey of a `callguard up` in `folder` is; None if none runs there."""
+    # Where the folder's path is too long for a socket, a link leads to a shorter one: only that is connected to.
+    path = (folder / "valkey.sock").resolve()
+    return f"unix://{quote(str(path))}" if _answers(path) else None
 
 
 def _answers(path: Path) -> bool:
@@ -86,10 +104,14 @@ def _answers(path: Path) -> bool:
 
 def chosen_account(services: Services, account_sid: str | None) -> Account:
     """Return the account that is meant; it need not be named when there is only one."""
-    if account_sid is None and len(services.accounts) == 1:
-        return next(iter(services.accounts.values()))
-    account = services.accounts.get(account_sid or "")
+    return account_among(services.accounts, account_sid)
+
+
+def account_among(accounts: Mapping[str, Account], account_sid: str | None) -> Account:
+    """Return the account of that SID; it need not be named when there is only one."""
+    if account_sid is None and len(accounts) == 1:
+        return next(iter(accounts.values()))
+    account = accounts.get(account_sid or "")
     if account is None:
-        configured = ", ".join(services.accounts)
-        raise click.UsageError(f"the account must be one of the configured ones: {configured}")
+        raise click.UsageError(f"the account must be one of the configured ones: {', '.join(accounts)}")
     return account

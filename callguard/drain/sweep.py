@@ -78,6 +78,7 @@ class Sweep:
         while self._sent:
             await self._wait()
             self._take_in()
+            self._record_last()  # not only once all are back: one may hang, and we be ended meanwhile
         self._record_last()
 
     @property

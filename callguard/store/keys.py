@@ -116,6 +116,26 @@ class AccountKeys:
         """STRING, a minute: callers on hold by hold queue, as JSON. Written by the watcher."""
         return self._key("hold")
 
+    @property
+    def clearing(self) -> str:
+        """HASH, 25 h: a `callguard cancel`: id, beginning, sealed selection, counts. Written by `*_clearing`."""
+        return self._key("clearing")
+
+    @property
+    def clearing_left(self) -> str:
+        """ZSET, 25 h: the calls that it has not settled: SID by creation. As `clearing`."""
+        return self._key("clearing:left")
+
+    @property
+    def clearing_outcomes(self) -> str:
+        """HASH, 25 h: SID -> what became of it in the clearing. As `clearing`."""
+        return self._key("clearing:outcomes")
+
+    @property
+    def of_clearing(self) -> tuple[str, str, str]:
+        """The three keys of a clearing, as its scripts take them."""
+        return self.clearing, self.clearing_left, self.clearing_outcomes
+
     def call(self, call_sid: str) -> str:
         """STRING, 25 h queued, 6 h after: the phases seen of a call, as bits, and above them a mark of its From.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from twilio.rest.api.v2010.account.call import CallContext, CallInstance
@@ -9,6 +10,7 @@ from twilio.rest.api.v2010.account.call import CallContext, CallInstance
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallStatus, ListedCall
 from callguard.domain.history import HistoricCall
+from callguard.domain.selection import Selection
 from callguard.ports import CancelReply, ListedPage, TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.telephony.clients import calls_of
 from callguard.telephony.http_client import PooledHttpClient
@@ -18,6 +20,9 @@ PAGE_SIZE = 1000
 
 HISTORY_TRIES = 8
 FIRST_HISTORY_PAUSE = 1.0
+
+LIST_TRIES = 6
+FIRST_LIST_PAUSE = 0.5
 
 _OUTBOUND = "outbound-api"
 
@@ -40,6 +45,25 @@ class TwilioCalls:
             yield ListedPage(listed, is_last=page.next_page_url is None)
             with translated():
                 page = page.next_page()
+
+    def queued_patiently(
+        self, account_sid: str, selection: Selection, rest: Callable[[float, str], None]
+    ) -> Iterator[ListedPage]:
+        """Follow `next_page_uri` as `queued_calls` does; a page is asked for up to `LIST_TRIES` times.
+
+        Twilio is given the selection's numbers where there is one of each; never its times: what it compares
+        them with is the time of dialling.
+        """
+        ask = partial(_patiently, rest=rest, tries=LIST_TRIES, pause=FIRST_LIST_PAUSE)
+        numbers = {"from_": selection.from_number, "to": selection.to_number}
+        filters = {name: number for name, number in numbers.items() if number is not None}
+        first = partial(self._calls[account_sid].page, status=CallStatus.QUEUED.value, page_size=PAGE_SIZE)
+        page = ask(partial(first, **filters))
+        while page is not None:
+            with translated():
+                listed = [_listed(call) for call in page if call.status == CallStatus.QUEUED.value]
+            yield ListedPage(listed, is_last=page.next_page_url is None)
+            page = ask(page.next_page)
 
     def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
         """Send `Status=canceled`; where Twilio says that the call is over, look at what it has become.
@@ -87,10 +111,14 @@ class TwilioCalls:
             page = _patiently(page.next_page, rest)
 
 
-def _patiently(ask: Callable[[], Any], rest: Callable[[float, str], None]) -> Any:
-    """Ask for a page of the past until it is there: nobody waits for it at 3 a.m."""
-    pause = FIRST_HISTORY_PAUSE
-    for left in reversed(range(HISTORY_TRIES)):
+def _patiently(
+    ask: Callable[[], Any],
+    rest: Callable[[float, str], None],
+    tries: int = HISTORY_TRIES,
+    pause: float = FIRST_HISTORY_PAUSE,
+) -> Any:
+    """Ask for a page up to `tries` times, with pauses that double, from `pause` seconds on."""
+    for left in reversed(range(tries)):
         try:
             with translated():
                 return ask()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from callguard.cli.moments import Moment
+from callguard.cli.moments import Moment, PastMoment
 
 
 def read(text: str) -> datetime:
@@ -40,3 +40,41 @@ def test_without_a_zone_the_machines_own_counts() -> None:
 def test_anything_else_is_refused_with_examples(text: str) -> None:
     with pytest.raises(click.BadParameter, match="18:00, 2h"):
         read(text)
+
+
+def past(text: str) -> datetime:
+    moment = PastMoment().convert(text, None, None)
+    assert moment.tzinfo is UTC
+    return moment
+
+
+@pytest.mark.parametrize(("text", "ago"), [("90m", 90), ("2h", 120), ("1d", 1440)])
+def test_a_span_behind_us_ends_now(text: str, ago: int) -> None:
+    assert abs(datetime.now(UTC) - past(text) - timedelta(minutes=ago)) < timedelta(seconds=5)
+
+
+def test_a_clock_time_behind_us_is_the_latest_one() -> None:
+    for hour in range(24):
+        moment = past(f"{hour}:30")
+
+        assert timedelta() <= datetime.now(UTC) - moment <= timedelta(hours=25)
+        assert (moment.astimezone().hour, moment.astimezone().minute) == (hour, 30)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-21T18:00+05:00",
+        "2026-11-21 13:00:00Z",
+        "Sat, 21 Nov 2026 13:00:00 +0000",
+        "2026-11-21T08:00-05:00",
+    ],
+)
+def test_twilios_and_everybodys_ways_of_writing_a_zone(text: str) -> None:
+    assert past(text) == datetime(2026, 11, 21, 13, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "25:00", "-2h", "21 Nov 2026 13:00", "yesterday"])
+def test_anything_else_behind_us_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="14:05, 10m"):
+        past(text)

@@ -1,0 +1,75 @@
+"""What `callguard cancel` says in the end: an account that adds up, and what to do about what is left."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from callguard.cli.wording import span
+from callguard.domain.clearing import ClearingAccount
+from callguard.domain.incidents import Outcome
+from callguard.drain.clearance import ClearanceEnd
+
+_WHY = {
+    ClearanceEnd.STOPPED: "STOPPED, as you wanted. Nothing more is sent; Twilio goes on dialling what remains.",
+    ClearanceEnd.DENIED: "STOPPED: Twilio refuses our credentials. Check TWILIO_AUTH_TOKEN, then go on.",
+    ClearanceEnd.STUCK: "STOPPED: Twilio gives no usable answer about the calls that remain.",
+    ClearanceEnd.UNLISTED: "STOPPED: whether more calls have come is not known.",
+    ClearanceEnd.LOST: "STOPPED: the progress file is gone; begin afresh.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a run ended.
+
+    Attributes:
+        account: what has become of every call.
+        seconds: how long it took.
+        dead_slots: slots of cancelled calls that the dialler has still to pass.
+        cps: calls that Twilio dials per second.
+        lagging: calls that are over and that Twilio's list still shows.
+        looked_for_newer: whether calls that came meanwhile were looked for.
+        resume: the command line that goes on.
+    """
+
+    end: ClearanceEnd
+    account: ClearingAccount
+    seconds: float
+    dead_slots: float
+    cps: float
+    lagging: int
+    looked_for_newer: bool
+    resume: str
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.end is ClearanceEnd.CLEARED and self.account.is_clean
+
+    def lines(self) -> Iterator[str]:
+        """Yield lines for a terminal of 80 columns."""
+        if self.is_done:
+            yield f"DONE after {span(self.seconds)}: nothing that matches is queued any more."
+        elif self.end is ClearanceEnd.CLEARED:
+            yield f"ENDED after {span(self.seconds)}: Twilio refuses to cancel what is counted as failed."
+        else:
+            yield _WHY[self.end]
+        yield from self._sum()
+        if self.lagging:
+            yield f"Twilio's list still shows {self.lagging:,} calls that are over: it lags."
+        if not self.looked_for_newer:
+            yield "Calls that came later were not looked for: the options of the first run were not given."
+        if (wait := self.dead_slots / self.cps) >= 1:
+            yield f"Cancelled calls keep their slots at Twilio: a call created now may wait {span(wait)}."
+        if not self.is_done:
+            yield "To go on:"
+            yield f"  {self.resume}"
+
+    def _sum(self) -> Iterator[str]:
+        """The account as a sum; broken before the parts where they would not fit one line."""
+        account = self.account
+        parts = [f"{account.count(outcome):,} {outcome.value}" for outcome in SHOWN]
+        yield f"  {account.found:,} found"
+        yield f"  = {' + '.join([*parts, f'{account.remaining:,} remaining'])}"
+
+
+SHOWN = (Outcome.CANCELLED, Outcome.DIALLED, Outcome.GONE, Outcome.SPARED, Outcome.FAILED)

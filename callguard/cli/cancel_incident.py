@@ -1,0 +1,67 @@
+"""`callguard cancel --continue` where a guard's own incident has stopped at its cap."""
+
+from dataclasses import dataclass
+
+import click
+
+from callguard.bootstrap import Services, build
+from callguard.cli.services import embedded_url
+from callguard.cli.wording import span
+from callguard.config.accounts import Account
+from callguard.config.settings import Settings
+from callguard.domain.accounts import Snapshot
+from callguard.domain.incidents import Incident, summary
+from callguard.guard.guard import describe
+from callguard.ports import StoreUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class CappedIncident:
+    """An open incident that has stopped at `max_cancellations`, and asks a person."""
+
+    services: Services
+    account: Account
+    snapshot: Snapshot
+    incident: Incident
+
+    @property
+    def allowance(self) -> int:
+        """How many more calls the guard cancels before it asks again."""
+        return self.account.policy.max_cancellations
+
+    def text(self) -> str:
+        """Return what is the case, in words."""
+        ago = span((self.snapshot.now_ms - self.incident.tripped_ms) / 1000)
+        return (
+            f"The guard's incident ({describe(self.incident.finding)}, {ago} ago) has stopped at "
+            f"max_cancellations = {self.allowance:,}.\n"
+            f"  {summary(self.incident)}\n"
+            f"  {self.snapshot.cancellable:,} calls that it is after are still queued."
+        )
+
+    def go_on(self) -> None:
+        """Let the guard cancel on.
+
+        Raises:
+            click.ClickException: the incident has changed meanwhile.
+        """
+        sid, generation = self.account.sid, self.incident.generation
+        if not self.services.incidents.continue_drain(sid, generation):
+            raise click.ClickException(f"The incident of {sid} has just changed; look at `callguard status`.")
+        self.services.drains.wake(sid, generation)
+        click.echo("The guard goes on cancelling. Watch it with `callguard status`; `callguard pause` stops it.")
+
+
+def capped_incident(settings: Settings, account: Account) -> CappedIncident | None:
+    """Return the account's incident that waits for a person; None where no guard runs, or none does wait."""
+    url = settings.redis_url or embedded_url(settings.data_dir)
+    if url is None:
+        return None
+    services = build(settings.with_redis_url(url))
+    try:
+        snapshot = services.tracker.snapshot(account.sid, services.clock.now_ms())
+        incident = services.incidents.current(account.sid) if snapshot.capped else None
+    except StoreUnavailable as error:
+        click.echo(f"{error}. So the guard's own incident, if there is one, was not looked at.", err=True)
+        return None
+    return CappedIncident(services, account, snapshot, incident) if incident is not None else None

@@ -1,0 +1,92 @@
+"""An unfinished `callguard cancel`: go on with it, or forget it."""
+
+from dataclasses import dataclass
+
+import click
+
+from callguard.cli.cancel_options import Wanted, shown
+from callguard.cli.wording import span
+from callguard.config.accounts import Account
+from callguard.domain.calls import ListedCall
+from callguard.domain.clearing import UnfinishedClearing
+from callguard.domain.selection import Selection
+from callguard.drain.clearance import MOST_CALLS
+from callguard.store.clearings import RedisClearing, RedisClearings
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which calls to look for: those of a selection, and of these only the known ones, if they are given."""
+
+    selection: Selection
+    known: frozenset[str] | None = None
+
+    def is_meant(self, call: ListedCall) -> bool:
+        """Return whether a call of the selection is meant."""
+        return self.known is None or call.call_sid in self.known
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A clearing that goes on.
+
+    Attributes:
+        clearing: its record.
+        sought: which calls to look for.
+        began_ms: when it began, in milliseconds of Unix time.
+        left: its calls that are not settled.
+    """
+
+    clearing: RedisClearing
+    sought: Sought
+    began_ms: int
+    left: frozenset[str]
+
+
+def resumed(clearings: RedisClearings, account: Account, wanted: Wanted, now_ms: int) -> Resumed | None:
+    """Return the account's unfinished clearing, if a person wants to go on with it.
+
+    Raises:
+        click.ClickException: there is none to go on with, or it is about other calls.
+    """
+    unfinished = clearings.unfinished(account.sid)
+    if unfinished is None:
+        if wanted.goes_on:
+            raise click.ClickException(
+                f"there is nothing to continue for {account.sid}: no `callguard cancel` was broken off in the "
+                "last 25 hours, and no incident of a running guard has stopped at max_cancellations. "
+                "Leave --continue out to begin."
+            )
+        return None
+    is_same = unfinished.sealed_selection == account.marks.seal(wanted.selection.text())
+    click.echo(_told(unfinished, now_ms))
+    if not (_is_demanded(wanted, is_same=is_same) or _is_accepted(wanted, is_same=is_same)):
+        return None
+    clearing = clearings.resume(account.sid, unfinished)
+    # Its options are not known any more, only whether these are the same: else only its own calls are meant.
+    sought = Sought(wanted.selection if is_same else Selection(), None if is_same else frozenset(clearing.known()))
+    return Resumed(clearing, sought, unfinished.began_ms, frozenset(clearing.head(MOST_CALLS)))
+
+
+def _told(unfinished: UnfinishedClearing, now_ms: int) -> str:
+    ago = span((now_ms - unfinished.began_ms) / 1000)
+    return (
+        f"A `callguard cancel` of {shown(unfinished.began_ms // 1000 * 1000)}, {ago} ago, was broken off:\n"
+        f"  {unfinished.account.summary()}"
+    )
+
+
+def _is_demanded(wanted: Wanted, *, is_same: bool) -> bool:
+    if wanted.goes_on and not is_same and not wanted.selection.takes_every_call:
+        raise click.UsageError(
+            "it had other options. Give the same --from, --to, --since and --before as then, or none of them to "
+            "go on with its own calls only; or leave --continue out to begin afresh"
+        )
+    return wanted.goes_on
+
+
+def _is_accepted(wanted: Wanted, *, is_same: bool) -> bool:
+    if wanted.yes or not is_same:
+        click.echo("This run begins afresh, and the old one is forgotten; `--continue` would go on with it.")
+        return False
+    return click.confirm("Go on with it? (No: begin afresh)", default=True)

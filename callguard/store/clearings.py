@@ -1,0 +1,120 @@
+"""Clearings in Redis: what a person has cancelled by hand, so that it can go on where it was broken off."""
+
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, TypeVar
+
+from redis import Redis
+
+from callguard.domain.clearing import Added, ClearingAccount, FoundCall, UnfinishedClearing
+from callguard.domain.incidents import Outcome
+from callguard.ports import StoreUnavailable
+from callguard.store.connection import translated_errors
+from callguard.store.keys import AccountKeys
+from callguard.store.retention import BATCH, CLEARING_MS
+from callguard.store.scripts import Scripts
+
+_Item = TypeVar("_Item")
+
+
+class RedisClearings:
+    """The clearings of every account, at most one each. Every method may raise `StoreUnavailable`."""
+
+    def __init__(self, connection: Redis, scripts: Scripts) -> None:
+        """Use `connection` for reads and `scripts` for everything that compares and sets."""
+        self._redis = connection
+        self._scripts = scripts
+
+    def unfinished(self, account_sid: str) -> UnfinishedClearing | None:
+        """Return the account's clearing that was begun and not finished."""
+        with translated_errors():
+            held: Any = self._redis.hgetall(AccountKeys(account_sid).clearing)
+        if "id" not in held:
+            return None
+        clearing = self._clearing(account_sid, held["id"])
+        return UnfinishedClearing(held["id"], int(held["began"]), held["selection"], clearing.account())
+
+    def begin(self, account_sid: str, sealed_selection: str, now_ms: int) -> "RedisClearing":
+        """Begin one; an unfinished one of the account is forgotten."""
+        clearing_id = secrets.token_hex(8)
+        self._scripts.run(
+            "begin_clearing",
+            AccountKeys(account_sid).of_clearing,
+            [clearing_id, now_ms, sealed_selection, CLEARING_MS],
+        )
+        return self._clearing(account_sid, clearing_id)
+
+    def resume(self, account_sid: str, unfinished: UnfinishedClearing) -> "RedisClearing":
+        """Return the clearing that was not finished."""
+        return self._clearing(account_sid, unfinished.id)
+
+    def forget(self, account_sid: str) -> None:
+        """Forget the account's clearing: it is finished."""
+        with translated_errors():
+            self._redis.delete(*AccountKeys(account_sid).of_clearing)
+
+    def _clearing(self, account_sid: str, clearing_id: str) -> "RedisClearing":
+        return RedisClearing(self._redis, self._scripts, AccountKeys(account_sid), clearing_id)
+
+
+class RedisClearing:
+    """Fulfils `Clearing`. Every method may raise `StoreUnavailable`, and may then be repeated."""
+
+    def __init__(self, connection: Redis, scripts: Scripts, keys: AccountKeys, clearing_id: str) -> None:
+        """Read and write the clearing of that id, as long as it is the account's."""
+        self._redis = connection
+        self._scripts = scripts
+        self._keys = keys
+        self._id = clearing_id
+
+    def add(self, calls: Sequence[FoundCall], *, again: Collection[Outcome] = ()) -> Added:
+        """Add what a list has shown, `BATCH` calls at a time."""
+        retried = "".join(f",{outcome.value}" for outcome in again) + ","
+        added = Added()
+        for batch in _batches(calls):
+            rows = ((call.call_sid, call.created_ms, int(call.spared)) for call in batch)
+            fields = [field for row in rows for field in row]
+            reply = self._run("add_to_clearing", [retried, *fields])
+            if not reply:
+                raise StoreUnavailable("the clearing is not there any more: another one has begun")
+            added += Added(*reply)
+        return added
+
+    def known(self) -> set[str]:
+        """Return every call that was ever found."""
+        with translated_errors(), self._redis.pipeline() as pipe:
+            pipe.zrange(self._keys.clearing_left, 0, -1)
+            pipe.hkeys(self._keys.clearing_outcomes)
+            left, settled = pipe.execute()
+        return {*left, *settled}
+
+    def head(self, count: int) -> Sequence[str]:
+        """Return the oldest `count` calls that are not settled."""
+        with translated_errors():
+            head: Any = self._redis.zrange(self._keys.clearing_left, 0, count - 1) if count > 0 else []
+        return list(head)
+
+    def settle(self, outcomes: Sequence[tuple[str, Outcome]]) -> bool:
+        """Record what became of calls, each once; False if another clearing has begun."""
+        if not outcomes:
+            return bool(self._run("settle_clearing", []))
+        settled = True
+        for batch in _batches(outcomes):
+            settled = bool(self._run("settle_clearing", [f for sid, what in batch for f in (sid, what.value)]))
+        return settled
+
+    def account(self) -> ClearingAccount:
+        """Count everything, at one moment."""
+        with translated_errors(), self._redis.pipeline() as pipe:
+            pipe.hgetall(self._keys.clearing)
+            pipe.zcard(self._keys.clearing_left)
+            held, remaining = pipe.execute()
+        outcomes = {outcome: int(held[outcome.value]) for outcome in Outcome if outcome.value in held}
+        return ClearingAccount(int(held.get("found", 0)), outcomes, remaining)
+
+    def _run(self, script: str, arguments: Sequence[Any]) -> Any:
+        return self._scripts.run(script, self._keys.of_clearing, [self._id, CLEARING_MS, *arguments])
+
+
+def _batches(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))

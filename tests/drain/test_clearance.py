@@ -1,0 +1,129 @@
+"""How a clearance ends when it cannot come to its good end."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from callguard.config.accounts import Account
+from callguard.domain.calls import ListedCall
+from callguard.domain.clearing import FoundCall, found_calls
+from callguard.domain.incidents import Outcome
+from callguard.domain.selection import Selection
+from callguard.drain import backlog, clearance
+from callguard.drain.clearance import Clearance, ClearanceEnd
+from callguard.drain.found import find
+from callguard.simulator import SANDBOX_AUTH_TOKEN
+from callguard.store.clearings import RedisClearing, RedisClearings
+from callguard.store.connection import connect
+from callguard.store.script_connections import ScriptConnections
+from callguard.store.scripts import Scripts
+from callguard.telephony.calls import TwilioCalls
+from callguard.telephony.cancelling import TwilioCanceller
+from callguard.telephony.http_client import PooledHttpClient
+from tests.cli.cancelling import SID, Emergency, emergency
+
+ACCOUNT = Account(SID, (SANDBOX_AUTH_TOKEN,))
+
+
+class Told:
+    """Hears how a list is read, and does not wait."""
+
+    def page(self, pages: int, listed: int, meant: int) -> None:
+        """Nothing is shown."""
+
+    def rest(self, seconds: float, reason: str) -> None:
+        """The next try comes at once."""
+
+    def restart(self, reason: str) -> None:
+        """Nothing is shown."""
+
+
+def _found(here: Emergency) -> list[ListedCall]:
+    http_client = PooledHttpClient()
+    try:
+        return find(TwilioCalls({SID: ACCOUNT}, here.twilio.url, http_client), SID, Selection(), Told())
+    finally:
+        http_client.close()
+
+
+def _clearing(here: Emergency, redis_url: str) -> RedisClearing:
+    """Everything that is queued, in a record of its own."""
+    clearings = RedisClearings(connect(redis_url), Scripts(ScriptConnections(connect(redis_url))))
+    clearing = clearings.begin(SID, "seal", 0)
+    clearing.add(list(found_calls(_found(here), ACCOUNT.marks, 0)))
+    return clearing
+
+
+def _cleared(
+    here: Emergency, clearing: RedisClearing, *, listed: bool, token: str = SANDBOX_AUTH_TOKEN
+) -> ClearanceEnd:
+    async def find_again() -> Sequence[FoundCall] | None:
+        calls = await asyncio.to_thread(_found, here) if listed else None
+        return None if calls is None else list(found_calls(calls, ACCOUNT.marks, 0))
+
+    async def clear() -> ClearanceEnd:
+        async with TwilioCanceller({SID: Account(SID, (token,))}, here.twilio.url) as canceller:
+            return await Clearance(SID, clearing, canceller, find_again, lambda: True).run()
+
+    return asyncio.run(clear())
+
+
+def test_credentials_that_are_refused_end_it_with_one_request(tmp_path: Path, redis_url: str) -> None:
+    with emergency(tmp_path, 50) as here:
+        clearing = _clearing(here, redis_url)
+
+        assert _cleared(here, clearing, listed=True, token="f" * 32) is ClearanceEnd.DENIED
+        assert clearing.account().remaining == clearing.account().found
+        assert here.truth().cancelled == 0
+
+
+def test_calls_of_which_no_answer_is_had_are_not_tried_for_ever(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "MOST_ATTEMPTS", 2)
+    with emergency(tmp_path, 10) as here:
+        clearing = _clearing(here, redis_url)
+        here.twilio.change_faults(SID, error_rate=1.0)
+
+        assert _cleared(here, clearing, listed=True) is ClearanceEnd.STUCK
+        assert clearing.account().remaining == clearing.account().found
+        here.twilio.change_faults(SID, error_rate=0.0)
+        assert _cleared(here, clearing, listed=True) is ClearanceEnd.CLEARED
+        assert clearing.account().is_clean
+
+
+def test_a_list_that_cannot_be_read_again_is_no_good_end(tmp_path: Path, redis_url: str) -> None:
+    with emergency(tmp_path, 20) as here:
+        clearing = _clearing(here, redis_url)
+
+        assert _cleared(here, clearing, listed=False) is ClearanceEnd.UNLISTED
+        assert clearing.account().remaining == 0
+        assert clearing.account().count(Outcome.CANCELLED) == here.truth().cancelled
+
+
+def test_a_list_that_lags_for_ever_is_believed_in_the_end(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clearance, "LAG_SECONDS", 1.0)
+    monkeypatch.setattr(clearance, "PAUSE_BETWEEN_LISTS_SECONDS", 0.2)
+    with emergency(tmp_path, 20, latency=0.02) as here:
+        clearings = RedisClearings(connect(redis_url), Scripts(ScriptConnections(connect(redis_url))))
+        clearing = clearings.begin(SID, "seal", 0)
+        queued = [sid for sid, status in here.twilio.statuses(SID).items() if status == "queued"]
+        stale = [FoundCall(sid, 0, spared=False) for sid in queued]
+        clearing.add(stale)
+
+        async def find_again() -> Sequence[FoundCall]:
+            return stale
+
+        async def clear() -> tuple[ClearanceEnd, int]:
+            async with TwilioCanceller({SID: ACCOUNT}, here.twilio.url) as canceller:
+                cleared = Clearance(SID, clearing, canceller, find_again, lambda: True)
+                return await cleared.run(), cleared.lagging
+
+        end, lagging = asyncio.run(clear())
+        assert end is ClearanceEnd.CLEARED
+        assert lagging == len(queued) == clearing.account().found
+        assert here.truth().requests.updates == len(queued)
