@@ -40,7 +40,7 @@ def main() -> None:
     _say(f"Python {platform.python_version()}, {os.cpu_count()} cores")
     for name in names:
         title, measure = BENCHMARKS[name]
-        _say(f"\n{title}")
+        _say(f"\n{title} (load of the machine before: {os.getloadavg()[0]:.1f})")
         for line in measure():
             _say(f"  {line}")
 
