@@ -14,13 +14,16 @@ from callguard.clock import SystemClock
 from callguard.config.accounts import Account
 from callguard.config.keys import ApiKey
 from callguard.config.settings import Settings
+from callguard.config.urls import under
 from callguard.domain.accounts import Rule, Snapshot
 from callguard.domain.calls import CallEvent
 from callguard.domain.culprits import Culprit
 from callguard.domain.results import ReportResult
 from callguard.drain.drain import Drain
+from callguard.drain.live_calls import LiveCallsChore
 from callguard.guard.gathering import Gathering
 from callguard.guard.guard import Guard
+from callguard.guard.named_cancel import NamedCancel
 from callguard.guard.reconcile import Reconciler
 from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_jobs, drain_queue
 from callguard.metrics.collector import GuardCollector
@@ -30,6 +33,7 @@ from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
 from callguard.store.connection import connect
 from callguard.store.incident_book import RedisIncidentBook
+from callguard.store.live_calls import RedisHoldBoard, RedisLiveCallBook
 from callguard.store.notices import RedisNotices
 from callguard.store.presence import RedisHeartbeats, RedisLeadership, RedisPollLease
 from callguard.store.readings import RedisReadings
@@ -39,8 +43,11 @@ from callguard.store.server_facts import server_facts
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.cancelling import TwilioCanceller
 from callguard.telephony.http_client import PooledHttpClient
-from callguard.telephony.signature import CallbackAuthenticator
+from callguard.telephony.live_calls import TwilioLiveCalls
+from callguard.telephony.signature import APOLOGY_PATH, CallbackAuthenticator
 from callguard.watch.account_watch import AccountWatch
+from callguard.watch.aside import Aside
+from callguard.watch.hold_queues import HoldQueuesChore
 from callguard.watch.housekeeping import Housekeeping
 from callguard.watch.postman import Postman
 from callguard.watch.warnings import Warnings
@@ -52,6 +59,9 @@ WEB_PATIENCE_SECONDS = 0.4
 It must be answered within a second: slow answers lose later callbacks (Twilio's error 15002)."""
 
 JOB_PATIENCE_SECONDS = 2.0
+
+NAMED_CANCEL_TIMEOUT_SECONDS = 1.5
+"""How long Twilio may take for each answer about a single call, while somebody waits for ours."""
 
 SCRIPT_CONNECTIONS = 128
 """They are opened when they are needed."""
@@ -79,10 +89,14 @@ class Services:
     drains: RqDrainQueue
     telephony: TwilioCalls
     canceller: Callable[[], TwilioCanceller]
+    live_telephony: TwilioLiveCalls
+    live_calls: RedisLiveCallBook
+    hold_board: RedisHoldBoard
     guard: Guard
     callbacks: Gathering
     reconciler: Reconciler
     drain: Drain
+    named_cancel: NamedCancel
     collector: GuardCollector
     notify_urls: tuple[str, ...]
     connection: Redis
@@ -109,6 +123,10 @@ class Services:
     def refuse_report(self, account_sid: str, source: str, result: str) -> None:
         """Count a report that was not taken; source and result are of closed sets."""
         self.tracker.count(account_sid, f"reports:{source}:{result}")
+
+    def leave_alone(self, account_sid: str, call_sid: str) -> None:
+        """Never touch a live call that our own TwiML has taken over."""
+        self.live_calls.leave_alone(account_sid, [call_sid])
 
     def server_facts(self) -> Mapping[str, str]:
         """Return what the Redis server says of itself."""
@@ -163,6 +181,25 @@ class Services:
         return (
             partial(warnings.look, culprits=culprits),
             Housekeeping(account, self.tracker, self.campaigns, self.notices, time.monotonic),
+            Aside(f"live calls of {account.sid}", self.live_calls_chore(account), time.monotonic),
+            Aside(
+                f"hold queues of {account.sid}",
+                HoldQueuesChore(account, self.live_telephony, self.hold_board),
+                time.monotonic,
+            ),
+        )
+
+    def live_calls_chore(self, account: Account) -> LiveCallsChore:
+        """Return what acts on live calls of the account where its policy says so."""
+        return LiveCallsChore(
+            account,
+            self.live_telephony,
+            self.live_calls,
+            self.incidents,
+            self.campaigns,
+            self.notices,
+            self.clock,
+            under(self.public_url, APOLOGY_PATH),
         )
 
 
@@ -192,8 +229,9 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
     heartbeats = RedisHeartbeats(connection)
     queue_url = settings.queue_redis_url or settings.redis_url
     drains = RqDrainQueue(drain_queue(connect_for_jobs(queue_url, timeout=patience)))
-    telephony = TwilioCalls(settings.accounts, settings.twilio_api_url, PooledHttpClient())
-    canceller = partial(TwilioCanceller, settings.accounts, settings.twilio_api_url)
+    api_url, http_client = settings.twilio_api_url, PooledHttpClient()
+    telephony = TwilioCalls(settings.accounts, api_url, http_client)
+    canceller = partial(TwilioCanceller, settings.accounts, api_url)
     notices = RedisNotices(connection, scripts)
     poll_lease = RedisPollLease(scripts)
     guard = Guard(tracker, incidents, drains, notices, clock)
@@ -212,11 +250,15 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         poll_lease=poll_lease,
         drains=drains,
         telephony=telephony,
+        live_telephony=TwilioLiveCalls(settings.accounts, api_url, http_client, telephony),
+        live_calls=RedisLiveCallBook(connection, scripts),
+        hold_board=RedisHoldBoard(connection),
         guard=guard,
         callbacks=Gathering(partial(guard.take, door=Door.CALLBACK)),
         reconciler=reconciler,
         drain=Drain(canceller, tracker, incidents, reconciler, drains, clock),
         canceller=canceller,
+        named_cancel=_named_cancel(settings, tracker, clock),
         collector=GuardCollector(settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME),
         notify_urls=settings.notify_urls,
         connection=connection,
@@ -224,6 +266,12 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         metrics_token=settings.metrics_token,
         api_keys=settings.api_keys,
     )
+
+
+def _named_cancel(settings: Settings, tracker: RedisCallTracker, clock: SystemClock) -> NamedCancel:
+    impatient = PooledHttpClient(connections=10, timeout=NAMED_CANCEL_TIMEOUT_SECONDS)
+    telephony = TwilioCalls(settings.accounts, settings.twilio_api_url, impatient)
+    return NamedCancel(settings.accounts, telephony, tracker, clock)
 
 
 def process_name() -> str:

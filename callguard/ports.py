@@ -4,7 +4,7 @@ Adapters (`store`, `telephony`, `jobs`) fulfil these; `bootstrap` brings them to
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -13,7 +13,9 @@ from callguard.domain.calls import CallEvent, ListedCall
 from callguard.domain.campaigns import Campaign
 from callguard.domain.culprits import Culprit, Sender
 from callguard.domain.drain_time import Quote
-from callguard.domain.incidents import Incident, Outcome
+from callguard.domain.hold_queues import HoldQueue
+from callguard.domain.incidents import Incident, LiveOutcome, Outcome
+from callguard.domain.live_calls import LiveCall
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.scope import EVERY_CALL, Scope
 from callguard.domain.throughput import Throughput
@@ -411,6 +413,82 @@ class SweepLedger(Protocol):
         """
 
 
+class LiveReply(Enum):
+    """What Twilio's reply to a request about a live call means."""
+
+    DONE = "done"
+    OVER = "over"
+    UNKNOWN = "unknown"
+
+
+class LiveTelephony(Protocol):
+    """Twilio's live calls and hold queues. Every method may raise what `Telephony` does."""
+
+    def live_calls(self, account_sid: str) -> Iterator[list[LiveCall]]:
+        """Yield the account's calls that ring or are in progress, a page at a time."""
+
+    def hang_up(self, account_sid: str, call_sid: str) -> LiveReply:
+        """Send `Status=completed` and read the status in the reply."""
+
+    def redirect(self, account_sid: str, call_sid: str, url: str) -> LiveReply:
+        """Send a call in progress to other TwiML and read the status in the reply."""
+
+    def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
+        """As in `Telephony`: it ends a call that rings, and leaves one alone that was answered meanwhile."""
+
+    def has_ended(self, account_sid: str, call_sid: str) -> bool:
+        """Fetch the call and say whether it is over, or not known to Twilio any more."""
+
+    def hold_queues(self, account_sid: str) -> list[HoldQueue]:
+        """Return all hold queues of the account."""
+
+    def on_hold(self, account_sid: str, queue_sid: str) -> list[str]:
+        """Return the SIDs of the calls in a hold queue; none for a queue that is gone."""
+
+
+class Claim(Enum):
+    """Whether a live call may be acted on now."""
+
+    YOURS = "yours"
+    LAST = "last"
+    STOPPED = "stopped"
+    WAITING = "waiting"
+    KNOWN = "known"
+    ANNOUNCED = "announced"
+    UNHEARD = "unheard"
+
+
+class LiveCallBook(Protocol):
+    """What was done with live calls, so that nothing is done twice. Each method is atomic."""
+
+    def claim(self, account_sid: str, generation: int, call_sid: str, now_ms: int, *, unheard: bool) -> Claim:
+        """Read the kill switch and take a call for one attempt (`YOURS`, or `LAST`: there will be no other).
+
+        `STOPPED`: paused, observing, capped, or not the open incident; `WAITING`: an attempt may be under way;
+        `KNOWN`: it was acted on, tried too often, or left alone; `ANNOUNCED`: an announced campaign's;
+        `UNHEARD`: nothing was ever heard of it, and without `unheard` it is not taken.
+        """
+
+    def put_back(self, account_sid: str, call_sid: str, *, spent: bool) -> None:
+        """Let the call be claimed again at once; unless the attempt was `spent`, it does not count."""
+
+    def settle(self, account_sid: str, generation: int, call_sid: str, outcome: LiveOutcome | None) -> None:
+        """Never touch the call again, and count `outcome`, if there is one, in the incident, once."""
+
+    def leave_alone(self, account_sid: str, call_sids: Sequence[str]) -> None:
+        """Never touch these calls: their callers are, or were, on hold or with an agent."""
+
+
+class HoldBoard(Protocol):
+    """How many callers are on hold, as last read."""
+
+    def show(self, account_sid: str, sizes: Mapping[str, int]) -> None:
+        """Put up the size of each hold queue by name, in the place of all others."""
+
+    def shown(self, account_sid: str) -> Mapping[str, int]:
+        """Return the sizes; none where they were not read lately."""
+
+
 class DrainQueue(Protocol):
     """The wake-up for cancel workers."""
 
@@ -423,7 +501,10 @@ class DrainQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AccountReading:
-    """What the metrics show of an account: its snapshot, counters since ever, and rates per second."""
+    """What the metrics show of an account: its snapshot, counters since ever, and rates per second.
+
+    `hold_queues` has how many callers are on hold, by the queue's name.
+    """
 
     snapshot: Snapshot
     state: State
@@ -431,6 +512,7 @@ class AccountReading:
     queued_rate: float
     initiated_rate: float
     cancelled_rate: float = 0.0
+    hold_queues: Mapping[str, int] = field(default_factory=dict)
 
 
 class Readings(Protocol):

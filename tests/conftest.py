@@ -9,6 +9,7 @@ from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
 from callguard.store.connection import connect
 from callguard.store.incident_book import RedisIncidentBook
+from callguard.store.live_calls import RedisHoldBoard, RedisLiveCallBook
 from callguard.store.presence import RedisHeartbeats, RedisLeadership, RedisPollLease
 from callguard.store.readings import RedisReadings
 from callguard.store.script_connections import ScriptConnections
@@ -44,6 +45,8 @@ class Store:
     leadership: RedisLeadership
     poll_lease: RedisPollLease
     campaigns: RedisCampaigns
+    live_calls: RedisLiveCallBook
+    hold_board: RedisHoldBoard
 
 
 @pytest.fixture
@@ -71,4 +74,6 @@ def build_store(url: str, *, patience: float = 5.0) -> Store:
         RedisLeadership(scripts),
         RedisPollLease(scripts),
         RedisCampaigns(connection, scripts),
+        RedisLiveCallBook(connection, scripts),
+        RedisHoldBoard(connection),
     )

@@ -50,7 +50,7 @@ def policy_table() -> str:
     for field in fields(Policy):
         (doc,) = (note.documentation for note in hints[field.name].__metadata__ if isinstance(note, Doc))
         default = field.default.value if isinstance(field.default, Enum) else field.default
-        rows.append((f"`{field.name}`", doc, "none" if default == () else f"`{_plain(default)}`"))
+        rows.append((f"`{field.name}`", doc, "none" if default in ((), "") else f"`{_plain(default)}`"))
     return _table(("key", "meaning", "default"), rows)
 
 
@@ -79,6 +79,8 @@ def written(text: str) -> str:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -60,6 +60,16 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """What runs of the guard, and services on the same data."""
+
+    services: Services
+    valkey: EmbeddedValkey
+    web: Part
+    workers: Part | None
+
+
+@dataclass(frozen=True)
 class Stack:
     """What runs, and how to look at it."""
 
@@ -126,6 +136,22 @@ def guard_of(
     more: Mapping[str, str] | None = None,
 ) -> Iterator[Stack]:
     """Run everything but Twilio, with the data that is in `folder`: so a guard can be ended and started again."""
+    with guard_at(twilio.url, folder, port, policy, workers=workers, watchers=watchers, more=more) as parts:
+        yield Stack(port, parts.services, twilio, folder, parts.valkey, parts.web, parts.workers)
+
+
+@contextmanager
+def guard_at(
+    twilio_url: str,
+    folder: Path,
+    port: int,
+    policy: Mapping[str, object] | None = None,
+    *,
+    workers: bool = True,
+    watchers: int = 1,
+    more: Mapping[str, str] | None = None,
+) -> Iterator[Parts]:
+    """Run everything but Twilio, which is at an address."""
     with ExitStack() as things:
         valkey = things.enter_context(EmbeddedValkey(folder))
         environ = {
@@ -133,7 +159,7 @@ def guard_of(
             "TWILIO_AUTH_TOKEN": TOKEN,
             "CALLGUARD_PUBLIC_URL": f"http://127.0.0.1:{port}",
             "CALLGUARD_REDIS_URL": valkey.url,
-            "CALLGUARD_TWILIO_API_URL": twilio.url,
+            "CALLGUARD_TWILIO_API_URL": twilio_url,
             **{f"CALLGUARD_POLICY__{key.upper()}": str(value) for key, value in (policy or {}).items()},
             **(more or {}),
         }
@@ -148,4 +174,4 @@ def guard_of(
                 log = folder / f"watcher-{number + 2}.log"
                 things.enter_context(Part([*argv, "watcher"], environ, log))
             wait_until(lambda: len(services.heartbeats.ages(0)) == 2, "the workers are up", timeout=30)
-        yield Stack(port, services, twilio, folder, valkey, web, supervisor)
+        yield Parts(services, valkey, web, supervisor)

@@ -11,7 +11,7 @@ from callguard.bootstrap import Services, build
 from callguard.config.settings import load_settings
 from callguard.domain.accounts import Finding, Rule
 from callguard.domain.calls import CallStatus
-from callguard.domain.incidents import Outcome
+from callguard.domain.incidents import LiveOutcome, Outcome
 from callguard.domain.policy import Mode
 from callguard.domain.throughput import Throughput
 from callguard.metrics.catalogue import CATALOGUE
@@ -29,13 +29,13 @@ NAMES = {
     *("callguard_heartbeat_age_seconds", "callguard_jobs", "callguard_redis_up"),
     *("callguard_seconds_until_queue_full", "callguard_announced_calls"),
     "callguard_new_call_dialled_timestamp_seconds",
-    *("callguard_warnings_total", "callguard_reports_total"),
+    *("callguard_warnings_total", "callguard_reports_total", "callguard_live_calls_total"),
     *("callguard_cancelled_rate", "callguard_forecast_dialled_calls"),
 }
 Shown = dict[tuple[str, tuple[str, ...]], float]
 
 
-def services(redis_url: str) -> Services:
+def services(redis_url: str, **more: str) -> Services:
     return build(
         load_settings(
             {
@@ -44,6 +44,7 @@ def services(redis_url: str) -> Services:
                 "CALLGUARD_PUBLIC_URL": "https://guard.example.com",
                 "CALLGUARD_REDIS_URL": redis_url,
                 "CALLGUARD_POLICY__CPS": "5",
+                **more,
             }
         )
     )
@@ -76,7 +77,7 @@ def names_of(shown: Shown) -> set[str]:
 def test_a_fresh_guard_shows_every_metric(guard: Services) -> None:
     shown = scraped(guard)
 
-    assert names_of(shown) == NAMES == CATALOGUE.keys()
+    assert names_of(shown) == NAMES == CATALOGUE.keys() - {"callguard_hold_queue_size"}  # nobody is on hold
     assert shown["callguard_redis_up", ()] == 1
     assert shown["callguard_queue_depth", (ACCOUNT_SID,)] == 0
     assert shown["callguard_state", (ACCOUNT_SID, "armed")] == 1
@@ -141,6 +142,28 @@ def test_they_tell_what_was_learned_and_warned_of(guard: Services) -> None:
     assert shown["callguard_seconds_until_queue_full", (ACCOUNT_SID,)] == pytest.approx(86_370 / 2, rel=0.01)
     assert shown["callguard_warnings_total", (ACCOUNT_SID, "spike")] == 1
     assert shown["callguard_reports_total", ("malformed", "client")] == 1
+
+
+def test_they_tell_who_is_on_hold_and_what_was_done_with_live_calls(redis_url: str) -> None:
+    guard = services(redis_url, CALLGUARD_POLICY__HOLD_QUEUES="true")
+    now = guard.clock.now_ms()
+    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
+    guard.live_calls.settle(ACCOUNT_SID, 1, call_sid(1), LiveOutcome.HUNG_UP)
+    guard.hold_board.show(ACCOUNT_SID, {"callers": 3, "sales": 0})
+
+    shown = scraped(guard)
+
+    assert shown["callguard_live_calls_total", (ACCOUNT_SID, "hung_up")] == 1
+    assert shown["callguard_live_calls_total", (ACCOUNT_SID, "redirected")] == 0
+    assert shown["callguard_live_calls_total", (ACCOUNT_SID, "failed")] == 0
+    assert shown["callguard_hold_queue_size", (ACCOUNT_SID, "callers")] == 3
+    assert shown["callguard_hold_queue_size", (ACCOUNT_SID, "sales")] == 0
+
+    guard.hold_board.show(ACCOUNT_SID, {"sales": 1})
+
+    assert {labels: size for (name, labels), size in scraped(guard).items() if "hold_queue" in name} == {
+        (ACCOUNT_SID, "sales"): 1
+    }
 
 
 def test_without_redis_they_say_so(tmp_path: Path) -> None:

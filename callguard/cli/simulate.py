@@ -31,7 +31,13 @@ _FAULTS = {fault.name for fault in fields(Faults)}
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8089, show_default=True, help="Port; 0: a free one."
 )
-@click.option("--account", "sid", default=SANDBOX_ACCOUNT_SID, help="Account SID; by default the sandbox's.")
+@click.option(
+    "--account",
+    "sids",
+    multiple=True,
+    default=[SANDBOX_ACCOUNT_SID],
+    help="Account SID; by default the sandbox's. May be given again: all accounts are alike.",
+)
 @click.option("--auth-token", default=SANDBOX_AUTH_TOKEN, help="Auth token; by default the sandbox's.")
 @click.option(
     "--cps", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, help="Calls per second."
@@ -60,7 +66,12 @@ _FAULTS = {fault.name for fault in fields(Faults)}
 )
 @click.option("--callback-drop-rate", type=_SHARE, default=0.0, help="Share of callbacks never sent.")
 @click.option("--event-sink", metavar="URL", help="A webhook sink of Event Streams, such as a guard's.")
-@click.option("--runaway", type=click.IntRange(0), default=0, help="Create this many calls after the start.")
+@click.option(
+    "--runaway",
+    type=click.IntRange(0),
+    default=0,
+    help="Create this many calls after the start, in the first account.",
+)
 @click.option("--rate", type=click.FloatRange(0), default=0.0, help="Calls per second of the runaway; 0: at once.")
 @click.option("--status-callback", metavar="URL", help="Where the runaway's calls send all four callbacks.")
 def simulate(runaway: int, rate: float, status_callback: str | None, **options: Any) -> None:
@@ -85,7 +96,8 @@ def _config(options: dict[str, Any]) -> SimulatorConfig:
     faults = Faults(**{name: options.pop(name) for name in _FAULTS})
     options["list_order"] = ListOrder(options["list_order"])
     options["event_sink"] = EventSink(options["event_sink"]) if options["event_sink"] else None
-    return SimulatorConfig(accounts=(AccountConfig(**options, faults=faults),), **server)
+    sids = options.pop("sids")
+    return SimulatorConfig(accounts=tuple(AccountConfig(sid=s, **options, faults=faults) for s in sids), **server)
 
 
 def _callback(url: str | None) -> StatusCallback | None:

@@ -70,6 +70,8 @@ def _fields(services: Services, account: Account, now_ms: int) -> Iterator[tuple
     yield "drain", _drain(snapshot)
     yield "queue full", _full(seconds_until_full(snapshot.drain_seconds, reading.queued_rate, cps))
     yield "rates", f"{figure(reading.queued_rate)} in/s, {figure(reading.initiated_rate)} out/s"
+    if account.policy.hold_queues:
+        yield "on hold", _on_hold(reading.hold_queues)
     yield "queue last read", _ago(snapshot.polled_ms, now_ms)
     yield "last callback", _ago(snapshot.called_back_ms, now_ms)
     if (incident := services.incidents.current(account.sid)) is not None:
@@ -118,6 +120,13 @@ def _drain(snapshot: Snapshot) -> str:
         return "a new call is dialled at once"
     at = datetime.fromtimestamp(snapshot.horizon_ms / 1000, UTC)
     return f"{snapshot.drain_seconds:,.0f} s: a call created now is dialled at {at:%H:%M:%S} UTC"
+
+
+def _on_hold(sizes: Mapping[str, int]) -> str:
+    """Calls on hold are in progress: they are in none of the figures above."""
+    if not sizes:
+        return "no hold queue, or none could be read in the last minute"
+    return ", ".join(f"{size:,} in {name}" for name, size in sizes.items()) + " (`<Enqueue>`, not the rate queue)"
 
 
 def _full(seconds: float) -> str:

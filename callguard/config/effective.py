@@ -72,6 +72,10 @@ def _policy_value(policy: Policy, key: str) -> str:
         return ",".join(_masked_entry(entry) for entry in value) or NOTHING
     if isinstance(value, Enum):
         return str(value.value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return masked_url(value) or NOTHING
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

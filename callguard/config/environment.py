@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from callguard.config.errors import Problems
-from callguard.config.policies import ENV_PREFIX, NOT_YET, POLICY_KEYS, env_name
+from callguard.config.policies import ENV_PREFIX, POLICY_KEYS, env_name
 from callguard.config.wording import unknown
 from callguard.config.written import in_environment
 
@@ -35,7 +35,7 @@ def refuse_unknown_variables(
     """
     policy = list(map(env_name, POLICY_KEYS))
     settings = [*known, CONFIG_FILE, *ELSEWHERE, *policy]
-    expected = {*settings, *map(env_name, NOT_YET), *named}
+    expected = {*settings, *named}
     for name in sorted(environ):
         if not name.upper().startswith(PREFIX) or name in expected or _is_of_kubernetes(name, environ[name]):
             continue

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from callguard.config import never_cancel
+from callguard.config import live_calls, never_cancel
 from callguard.config.errors import Problems
 from callguard.config.lists import entries
 from callguard.config.wording import shown, unknown, wrong
@@ -17,13 +17,6 @@ from callguard.domain.policy import Policy
 ENV_PREFIX = "CALLGUARD_POLICY__"
 
 POLICY_KEYS = tuple(f.name for f in fields(Policy))
-
-NOT_YET = frozenset(
-    {"live_calls_url", "hold_queues"},
-)
-"""Keys that later versions will have; whoever sets one now would believe in a guard that is not there."""
-
-_LIVE_CALLS_NOT_YET = ("hangup", "redirect")
 
 _DEFAULTS = Policy()
 
@@ -35,8 +28,7 @@ def env_name(key: str) -> str:
 
 def policy_of_environment(environ: Mapping[str, str]) -> dict[str, Written]:
     """Return the policy keys that the environment sets; a blank one counts as not set."""
-    keys = (*POLICY_KEYS, *sorted(NOT_YET))
-    written = {key: (environ.get(env_name(key), "").strip(), in_environment(env_name(key))) for key in keys}
+    written = {k: (environ.get(env_name(k), "").strip(), in_environment(env_name(k))) for k in POLICY_KEYS}
     return {key: Written(value, place) for key, (value, place) in written.items() if value}
 
 
@@ -45,7 +37,7 @@ def read_policy(layer: Layer, problems: Problems) -> Policy:
 
     What is wrong is noted among the problems; unknown keys are passed over (`refuse_unknown` notes them).
     """
-    known = {key: written for key, written in layer.items() if key in POLICY_KEYS or key in NOT_YET}
+    known = {key: written for key, written in layer.items() if key in POLICY_KEYS}
     checked = {key: _checked(key, written, problems) for key, written in known.items()}
     values = {key: value for key, value in checked.items() if value is not None}
     try:
@@ -60,7 +52,7 @@ def read_policy(layer: Layer, problems: Problems) -> Policy:
 
 def refuse_unknown(layer: Layer, also_known: tuple[str, ...], problems: Problems) -> None:
     """Note every key of a file's table that is neither a policy key nor in `also_known`."""
-    for key in sorted(layer.keys() - {*POLICY_KEYS, *NOT_YET, *also_known}):
+    for key in sorted(layer.keys() - {*POLICY_KEYS, *also_known}):
         problems.add(layer[key].place, unknown(key, (*POLICY_KEYS, *also_known)))
 
 
@@ -68,25 +60,34 @@ def example(key: str) -> Any:
     """Return a value that the policy key may have."""
     if key == "never_cancel":
         return never_cancel.EXAMPLE
+    if key in live_calls.TEXTS:
+        return live_calls.EXAMPLES[key]
     default = getattr(_DEFAULTS, key)
     if isinstance(default, Enum):
         return default.value
+    if isinstance(default, bool):
+        return "true"
     return int(default) if isinstance(default, float) and default.is_integer() else default
 
 
 def _checked(key: str, written: Written, problems: Problems) -> Any:
     """Check what pydantic would not; None stands for what has been noted as a problem."""
     value, place = written.value, written.place
-    if key in NOT_YET:
-        problems.add(place, "is not in this version yet; remove it")
-    elif key == "live_calls" and value in _LIVE_CALLS_NOT_YET:
-        problems.add(place, f"{shown(value)} is not in this version yet", "leave")
-    elif isinstance(value, bool):
+    if isinstance(value, bool) and not isinstance(getattr(_DEFAULTS, key), bool):
         problems.add(place, f"should not be {str(value).lower()}", example(key))
-    elif key == "never_cancel":
+        return None
+    if key == "never_cancel":
         return _numbers(entries(value), place, problems)
-    else:
-        return value
+    if key in live_calls.TEXTS and isinstance(value, str):
+        return _text(key, value, place, problems)
+    return value
+
+
+def _text(key: str, value: str, place: Place, problems: Problems) -> Any:
+    try:
+        return live_calls.TEXTS[key](value)
+    except ValueError as error:
+        problems.add(place, f"{error}, not {shown(value)}", example(key))
     return None
 
 

@@ -31,6 +31,27 @@ def api_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def webhook_url(text: str) -> str:
+    """Return a URL that Twilio fetches TwiML from. Its fragment may hold connection overrides (`#rc=2&rp=all`).
+
+    Raises:
+        ValueError: Twilio could not fetch it, or it holds a password, which would be shown.
+    """
+    _without_user(text.partition("#")[0])
+    _split(text)
+    return text
+
+
+def under(public_url: str, path: str) -> str:
+    """Return the URL of one of the guard's own pages, with the query of `public_url` if it has one.
+
+    >>> under("https://guard.example.com/a/?b=c", "/twilio/agent")
+    'https://guard.example.com/a/twilio/agent?b=c'
+    """
+    parts = urlsplit(public_url)
+    return parts._replace(path=parts.path.rstrip("/") + path).geturl()
+
+
 def notify_url(text: str) -> str:
     """Return a URL that notifications are sent to, of any scheme: which there are is known to `callguard.notify`.
 

@@ -32,6 +32,11 @@ class CallStatus(Enum):
         return _PHASES.get(self, Phase.ENDED)
 
     @property
+    def is_over(self) -> bool:
+        """True where nothing more will come of the call."""
+        return self.phase is Phase.ENDED
+
+    @property
     def has_been_dialled(self) -> bool:
         """True where Twilio's dialler has spent a slot on ringing somebody.
 

@@ -21,6 +21,19 @@ class Outcome(Enum):
     OBSERVED = "observed"
 
 
+class LiveOutcome(Enum):
+    """What the guard did with a live call. It is counted apart: such a call is no longer in any queue."""
+
+    HUNG_UP = "hung_up"
+    REDIRECTED = "redirected"
+    FAILED = "failed"
+
+    @property
+    def words(self) -> str:
+        """As people read it."""
+        return self.value.replace("_", " ")
+
+
 @dataclass(frozen=True, slots=True)
 class Incident:
     """One trip, from its finding to the guard being armed again.
@@ -39,6 +52,7 @@ class Incident:
         outcomes: calls by what became of them.
         remaining: calls still queued that the drain is after.
         spared: queued calls that are on the `never_cancel` list; those that have left are an outcome.
+        live: live calls by what the guard did with them; no part of `found`.
     """
 
     id: str
@@ -56,6 +70,7 @@ class Incident:
     outcomes: Mapping[Outcome, int] = field(default_factory=dict)
     remaining: int = 0
     spared: int = 0
+    live: Mapping[LiveOutcome, int] = field(default_factory=dict)
 
     def count(self, outcome: Outcome) -> int:
         """Return how many calls ended with `outcome`."""
@@ -81,4 +96,11 @@ def summary(incident: Incident) -> str:
     """Return what became of an incident's calls, in words."""
     counts = [f"{incident.count(outcome):,} {outcome.value}" for outcome in Outcome if incident.count(outcome)]
     counts += [f"{incident.spared:,} spared"] if incident.spared else []
-    return f"{incident.found:,} found: " + ", ".join([*counts, f"{incident.remaining:,} remaining"])
+    found = f"{incident.found:,} found: " + ", ".join([*counts, f"{incident.remaining:,} remaining"])
+    live = live_summary(incident)
+    return f"{found}; live calls, counted apart: {live}" if live else found
+
+
+def live_summary(incident: Incident) -> str:
+    """Return what was done with live calls, in words; empty where nothing was."""
+    return ", ".join(f"{count:,} {outcome.words}" for outcome, count in incident.live.items() if count)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Len
 from typing_extensions import Doc
@@ -20,6 +20,14 @@ class Rearm(Enum):
 
     AUTO = "auto"
     MANUAL = "manual"
+
+
+class LiveCalls(Enum):
+    """What is done about calls of a runaway that ring already or are being talked on."""
+
+    LEAVE = "leave"
+    HANGUP = "hangup"
+    REDIRECT = "redirect"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +88,29 @@ class Policy:
         tuple[Annotated[str, Len(2, 64)], ...],
         Doc("numbers (From or To, exact, or a prefix with `*`) whose calls are never cancelled"),
     ] = ()
-    live_calls: Annotated[Literal["leave"], Doc("calls already ringing or talking: `leave` them alone")] = "leave"
+    live_calls: Annotated[
+        LiveCalls,
+        Doc(
+            "calls of a runaway that ring or are answered already: `leave` them alone, `hangup`, or `redirect` "
+            "the answered ones to other TwiML"
+        ),
+    ] = LiveCalls.LEAVE
+    live_calls_url: Annotated[
+        str, Doc("where `redirect` sends them; without it the guard's own `/twilio/apology` says what follows")
+    ] = ""
+    live_calls_message: Annotated[str, Doc("what `/twilio/apology` says; then it hangs up")] = (
+        "We are sorry. This call was placed by mistake."
+    )
+    live_calls_queue: Annotated[
+        str,
+        Doc(
+            "the hold queue into which `/twilio/apology` puts them instead of hanging up; an agent answers it by "
+            "dialling `/twilio/agent`"
+        ),
+    ] = ""
+    hold_queues: Annotated[
+        bool, Doc("`true`: show how many callers are on hold (`<Enqueue>`), which is not the rate queue")
+    ] = False
     rearm: Annotated[Rearm, Doc("`auto`, or `manual`: wait for `callguard reset`")] = Rearm.AUTO
     quiet_seconds: Annotated[int, Ge(1), Le(900), Doc("how long it must be quiet before the guard re-arms")] = 60
     poll_seconds: Annotated[

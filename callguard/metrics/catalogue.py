@@ -115,6 +115,18 @@ CATALOGUE = {
             ("account", "outcome"),
         ),
         Metric(
+            "callguard_live_calls_total",
+            Kind.COUNTER,
+            "How many live calls of runaways were acted on, where `live_calls` says so; no part of cancellations.",
+            ("account", "action"),
+        ),
+        Metric(
+            "callguard_hold_queue_size",
+            Kind.GAUGE,
+            "How many callers are on hold in one of Twilio's hold queues (`<Enqueue>`); not the rate queue.",
+            ("account", "queue"),
+        ),
+        Metric(
             "callguard_callbacks_total",
             Kind.COUNTER,
             "How many callbacks of configured accounts had a result.",

@@ -14,7 +14,7 @@ from callguard.domain.calls import CallStatus
 from callguard.domain.drain_time import seconds_until_full
 from callguard.domain.forecast import forecast
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY, Histogram
-from callguard.domain.incidents import Outcome
+from callguard.domain.incidents import LiveOutcome, Outcome
 from callguard.domain.results import CallbackResult, ReportResult, ReportSource
 from callguard.metrics.catalogue import CATALOGUE, Kind
 from callguard.ports import AccountReading, CallGuardError, Clock, Heartbeats, JobCounts, Readings
@@ -98,6 +98,10 @@ class GuardCollector(Collector):
         }
         for name, values in gauges.items():
             yield _family(name, [((sid,), value) for sid, value in values.items()])
+        yield _family(
+            "callguard_hold_queue_size",
+            [((sid, name), size) for sid, reading in read.items() for name, size in reading.hold_queues.items()],
+        )
         sources = {"configured": configured, "learned": learned}
         yield _family(
             "callguard_cps",
@@ -115,6 +119,7 @@ def _account_counters(read: Mapping[str, AccountReading]) -> Iterator[Family]:
         "callguard_trips_total": ("trips", [rule.value for rule in Rule]),
         "callguard_warnings_total": ("warnings", [rule.value for rule in Rule if rule is not Rule.MANUAL]),
         "callguard_cancellations_total": ("cancellations", [outcome.value for outcome in Outcome]),
+        "callguard_live_calls_total": ("live", [outcome.value for outcome in LiveOutcome]),
     }
     for name, (prefix, values) in counters.items():
         yield _family(

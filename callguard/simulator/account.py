@@ -11,6 +11,7 @@ from random import Random
 from callguard.simulator.call_row import CallRow
 from callguard.simulator.calls import Call, CallEvent, CallStatus, NewCall, Progress
 from callguard.simulator.config import AccountConfig
+from callguard.simulator.hold_queues import HoldQueues
 from callguard.simulator.rate_queue import RateQueue
 
 _EVENTS = tuple(CallEvent)
@@ -32,6 +33,7 @@ class Account:
     ) -> None:
         self.config = config
         self.queue = RateQueue(config.cps)
+        self.hold = HoldQueues(config.sid)
         self.calls: dict[str, Call] = {}
         self.all_calls = CallRow()
         # Rows of their own for statuses often asked for. A list with lag sees the departed a while yet.
@@ -86,6 +88,7 @@ class Account:
         was_queued = call.status is CallStatus.QUEUED
         call.ended_at = at
         self._move(call, status)
+        self.hold.leave(call, at)
         row = self.queued_calls if was_queued else self.live_calls
         row.note_departure(self._shows(at, _left_queue_at if was_queued else _ended_at))
         if not was_queued or self.config.cancel_callbacks:

@@ -5,7 +5,7 @@ from itertools import product
 from callguard.simulator.calls import CallEvent, CallStatus, Progress
 from callguard.simulator.dates import rfc2822
 
-_GEO_FIELDS = {
+GEO_FIELDS = {
     f"{who}{what}": ""
     for who, what in product(("Caller", "Called", "From", "To"), ("City", "State", "Zip", "Country"))
 }
@@ -34,7 +34,7 @@ def callback_fields(progress: Progress, account_sid: str) -> dict[str, str]:
         "Timestamp": rfc2822(progress.at),
         "CallbackSource": "call-progress-events",
         "SequenceNumber": str(progress.sequence),
-        **_GEO_FIELDS,
+        **GEO_FIELDS,
     }
     if progress.event is CallEvent.COMPLETED:
         fields["CallDuration"] = str(call.talk_seconds)

@@ -69,7 +69,7 @@ class Callbacks:
 
     def _request(self, callback: StatusCallback, progress: Progress, token: str) -> CallbackRequest:
         fields = callback_fields(progress, self._config.sid)
-        url, body = _requested_url(callback.url), None
+        url, body = requested_url(callback.url), None
         overrides = _read_overrides(callback.url)
         headers = {"I-Twilio-Idempotency-Token": token, "User-Agent": "TwilioProxy/1.1", "Accept": "*/*"}
         if callback.method == "GET":
@@ -82,7 +82,7 @@ class Callbacks:
         return CallbackRequest(callback.method, url, headers, body, overrides)
 
 
-def _requested_url(url: str) -> str:
+def requested_url(url: str) -> str:
     """The URL as it goes over the wire: without its fragment, and with a path."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc, parts.path or "/", parts.query, ""))

@@ -9,6 +9,7 @@ It asks for no credentials, so a simulator belongs on a loopback address.
     POST  /simulator/accounts/{sid}/runaway       {calls, rate, from, to, status_callback,
                                                    status_callback_events, status_callback_method}
     POST  /simulator/accounts/{sid}/runaway/stop
+    POST  /simulator/accounts/{sid}/hold          {"queue": "...", "calls": ["CA...", ...]}: puts them on hold
 
 Errors are `{"error": "..."}` with 400, 404 or 405.
 """
@@ -47,7 +48,7 @@ class ControlSurface:
             if not isinstance(body, dict):
                 raise TypeError("the body must be a JSON object")
             return self._route(request, body)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             return _error(400, str(error))
         except ApiError as error:
             return _error(error.http, error.message)
@@ -72,6 +73,10 @@ class ControlSurface:
                 return web.json_response(asdict(account.truth()), status=202)
             case "POST", ["runaway", "stop"]:
                 account.runaway.stop()
+                return web.json_response(asdict(account.truth()))
+            case "POST", ["hold"]:
+                for call_sid in body.get("calls", ()):
+                    account.put_on_hold(call_sid, str(body["queue"]))
                 return web.json_response(asdict(account.truth()))
         return _error(404, f"nothing is at {request.method} {request.path}")
 

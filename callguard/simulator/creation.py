@@ -38,7 +38,7 @@ def read_callback(url: str, method: str, events: Sequence[str]) -> StatusCallbac
     An unknown event costs the caller all callbacks, and the call is created nevertheless (error 21626 in
     Twilio's debugger). Raises `ApiError` 400 for a URL or method that Twilio refuses.
     """
-    if not _is_web_address(url):
+    if not is_web_address(url):
         raise ApiError(400, 21609, f"Invalid StatusCallback URL: {url}")
     if method not in ("GET", "POST"):
         raise invalid("StatusCallbackMethod", method)
@@ -49,7 +49,8 @@ def read_callback(url: str, method: str, events: Sequence[str]) -> StatusCallbac
     return StatusCallback(url, method, subscribed or frozenset({CallEvent.COMPLETED}))
 
 
-def _is_web_address(url: str) -> bool:
+def is_web_address(url: str) -> bool:
+    """Whether Twilio could send a request there."""
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -13,8 +13,10 @@ from callguard.simulator.delivery import Delivery
 from callguard.simulator.dial_clock import DialClock
 from callguard.simulator.event_stream import EventStream
 from callguard.simulator.faults import Dice
+from callguard.simulator.redirects import Redirects
 from callguard.simulator.runaway import Runaway
 from callguard.simulator.truth import AccountTruth, CallbackTruth, RequestCounts, UpdateLog
+from callguard.simulator.updates import Update, apply_update
 
 
 def steady_clock() -> Callable[[], float]:
@@ -46,6 +48,7 @@ class HostedAccount:
         self.max_concurrent = 0
         self.runaway = Runaway(self.create)
         self._clock = steady_clock()
+        self._redirects = Redirects(config, self.model, delivery, self.now)
         self._dialler = DialClock(self._clock, self.model)
 
     def now(self) -> float:
@@ -61,6 +64,25 @@ class HostedAccount:
             self.events.created(call)
         self._dialler.arm()
         return call
+
+    def update(self, call: Call, update: Update, now: float) -> None:
+        """Change a call; a redirected one goes on with what its TwiML says. Raises `ApiError` 400/21220."""
+        apply_update(self.model, call, update, now)
+        if update.status is not None:
+            return
+        if update.url:
+            self._redirects.follow(call, update.url, update.method)
+        else:
+            self._redirects.act(call, update.document)
+
+    def put_on_hold(self, call_sid: str, queue: str) -> None:
+        """Put a call in progress into a hold queue, as `<Enqueue>` would. Raises `ValueError` for any other."""
+        now = self.now()
+        call = self.model.calls.get(call_sid)
+        if call is None or call.status is not CallStatus.IN_PROGRESS:
+            raise ValueError(f"{call_sid} is not in progress")
+        if not self.model.hold.put(call, queue, now):
+            raise ValueError(f"{queue} is full")
 
     def change(self, changes: Mapping[str, Any]) -> None:
         """Change `cps`, `latency`, `ceiling` and `faults` (a mapping of rates), all or nothing.
@@ -99,6 +121,7 @@ class HostedAccount:
             max_concurrent=self.max_concurrent,
             callbacks=CallbackTruth(**asdict(self.callbacks.counts)),
             runaway=self.runaway.truth(),
+            on_hold={queue.name: len(queue.members) for queue in model.hold.all},
             events=None if self.events is None else CallbackTruth(**asdict(self.events.counts)),
         )
 

@@ -80,7 +80,13 @@ def end_time(call: Call, view: float) -> float | None:
 
 
 def read_page_request(query: Mapping[str, str]) -> PageRequest:
-    """The page that the query asks for. A size above 1000 means 1000.
+    """The page of calls that the query asks for. Raises as `read_place` does, and for a filter that cannot be."""
+    size, page, token = read_place(query, ("PACA", "PBCA"))
+    return PageRequest(_read_filter(query), size, page, token)
+
+
+def read_place(query: Mapping[str, str], tokens: tuple[str, ...]) -> tuple[int, int, str | None]:
+    """The size of a page (above 1000 means 1000), its number, and its token, which begins with one of `tokens`.
 
     Raises `ApiError` 400: 70002 for a page without its token, 20001 for values that mean nothing.
     """
@@ -88,9 +94,9 @@ def read_page_request(query: Mapping[str, str]) -> PageRequest:
     token = query.get("PageToken")
     if page > 0 and not token:
         raise missing_page_token()
-    if token and not token.startswith(("PACA", "PBCA")):
+    if token and not token.startswith(tokens):
         raise invalid("PageToken", token)
-    return PageRequest(_read_filter(query), min(size, LARGEST_PAGE), page, token or None)
+    return min(size, LARGEST_PAGE), page, token or None
 
 
 def select_page(account: Account, request: PageRequest, now: float) -> Page:

@@ -1,4 +1,4 @@
-"""Twilio's REST API for calls: who may enter, how many at once, and the headers of every reply."""
+"""Twilio's REST API for calls and hold queues: who may enter, how many at once, and the headers of every reply."""
 
 import asyncio
 from base64 import b64encode
@@ -12,7 +12,7 @@ from aiohttp import web
 from callguard.simulator import errors
 from callguard.simulator.errors import ApiError
 from callguard.simulator.hosted_account import HostedAccount
-from callguard.simulator.visit import Reply, Visit, refusal
+from callguard.simulator.visit import Reply, Target, Visit, refusal
 
 
 class RestApi:
@@ -29,8 +29,8 @@ class RestApi:
         started, account = perf_counter(), None
         path, _, query = request.raw_path.partition("?")
         try:
-            account, sid = self._authorized(path, request.headers.get("Authorization", ""))
-            reply = await self._admit(request, account, sid, query)
+            account, target = self._authorized(path, request.headers.get("Authorization", ""))
+            reply = await self._admit(request, account, target, query)
         except ApiError as error:
             reply = refusal(error)
         if reply.body is None:
@@ -47,24 +47,28 @@ class RestApi:
             },
         )
 
-    def _authorized(self, path: str, credentials: str) -> tuple[HostedAccount, str | None]:
-        """The account and the call SID that the path names (None: all calls). Raises `ApiError` 401, 404."""
+    def _authorized(self, path: str, credentials: str) -> tuple[HostedAccount, Target]:
+        """The account and what of it the path names. Raises `ApiError` 401, 404."""
         signed_in = self._sid_by_credentials.get(credentials)
         if signed_in is None:
             raise errors.unauthorized()
         match path.split("/")[2:]:
             case ["Accounts", sid, "Calls.json"]:
-                call_sid = None
+                target = Target("calls")
             case ["Accounts", sid, "Calls", name] if name.endswith(".json"):
-                call_sid = name.removesuffix(".json")
+                target = Target("call", name.removesuffix(".json"))
+            case ["Accounts", sid, "Queues.json"]:
+                target = Target("queues")
+            case ["Accounts", sid, "Queues", queue_sid, "Members.json"]:
+                target = Target("members", queue_sid)
             case _:
                 raise errors.not_found(path)
         account = self._accounts.get(sid)
         if account is None or signed_in not in (sid, account.config.parent_sid):
             raise errors.unauthorized()
-        return account, call_sid
+        return account, target
 
-    async def _admit(self, request: web.BaseRequest, account: HostedAccount, sid: str | None, query: str) -> Reply:
+    async def _admit(self, request: web.BaseRequest, account: HostedAccount, target: Target, query: str) -> Reply:
         """Let the request in below the ceiling; a request above it is refused at once, and not executed."""
         if account.in_flight >= account.ceiling:
             account.requests.throttled += 1
@@ -74,7 +78,7 @@ class RestApi:
         try:
             text = (await request.read()).decode(errors="replace")
             form = parse_qs(text, keep_blank_values=True)
-            return await Visit(account, request.method, sid, query, form).serve(self._closing)
+            return await Visit(account, request.method, target, query, form).serve(self._closing)
         finally:
             account.in_flight -= 1
 

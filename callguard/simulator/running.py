@@ -43,6 +43,20 @@ class RunningSimulator:
 
         return self._ask(statuses)
 
+    def put_on_hold(self, sid: str, call_sid: str, queue: str) -> None:
+        """Put a call in progress into a hold queue, as `<Enqueue>` would. Raises `ValueError` for any other."""
+        self._ask(lambda: self._simulator.accounts[sid].put_on_hold(call_sid, queue))
+
+    def on_hold(self, sid: str, queue: str) -> list[str]:
+        """The calls in a hold queue, the first to be served first."""
+
+        def members() -> list[str]:
+            account = self._simulator.accounts[sid]
+            account.now()
+            return [call for held in account.model.hold.all if held.name == queue for call in held.members]
+
+        return self._ask(members)
+
     def change(self, sid: str, **changes: Any) -> None:
         """Change `cps`, `latency`, `ceiling`, `faults` (a mapping). Raises `ValueError`, `TypeError`."""
         self._ask(lambda: self._simulator.accounts[sid].change(changes))

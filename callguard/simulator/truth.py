@@ -14,6 +14,7 @@ class RequestCounts:
     updates: int = 0
     lists: int = 0
     fetches: int = 0
+    hold_lists: int = 0
     throttled: int = 0
     errors: int = 0
     lost_replies: int = 0
@@ -46,7 +47,8 @@ class AccountTruth:
 
     `queued` counts live calls, `phantom_slots` those slots whose call is dead; `drain_seconds` is how long
     a new call would wait. `statuses` counts all calls ever made by their status now. `max_concurrent` is the
-    most requests that were admitted at once. `events` counts those for the event sink, None without one.
+    most requests that were admitted at once. `on_hold` counts the callers in each hold queue.
+    `events` counts those for the event sink, None without one.
     """
 
     sid: str
@@ -65,6 +67,7 @@ class AccountTruth:
     max_concurrent: int
     callbacks: CallbackTruth
     runaway: RunawayTruth
+    on_hold: dict[str, int]
     events: CallbackTruth | None = None
 
 

@@ -9,16 +9,21 @@ from dataclasses import dataclass
 
 from callguard.simulator.account import Account
 from callguard.simulator.calls import Call, CallStatus
-from callguard.simulator.creation import Form, first
+from callguard.simulator.creation import Form, first, is_web_address
 from callguard.simulator.errors import ApiError, invalid, not_in_progress
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What a request wants done: end the call (`status`), or move it to other TwiML (`redirect`)."""
+    """What a request wants done: end the call (`status`), or move it to other TwiML.
+
+    That is at `url`, fetched with `method`, or is `document` itself.
+    """
 
     status: CallStatus | None
-    redirect: bool
+    url: str = ""
+    method: str = "POST"
+    document: str = ""
 
 
 def read_update(form: Form) -> Update:
@@ -26,10 +31,14 @@ def read_update(form: Form) -> Update:
     status = first(form, "Status")
     if status and status not in (CallStatus.CANCELED, CallStatus.COMPLETED):
         raise invalid("Status", status)
-    redirect = bool(first(form, "Url") or first(form, "Twiml"))
-    if not status and not redirect:
+    url, document, method = first(form, "Url"), first(form, "Twiml"), first(form, "Method").upper() or "POST"
+    if not (status or url or document):
         raise ApiError(400, 20001, "One of Status, Url or Twiml is required")
-    return Update(CallStatus(status) if status else None, redirect)
+    if url and not is_web_address(url):
+        raise ApiError(400, 21205, f"Url is not a valid URL: {url}")
+    if method not in ("GET", "POST"):
+        raise invalid("Method", method)
+    return Update(CallStatus(status) if status else None, url, method, document)
 
 
 def apply_update(account: Account, call: Call, update: Update, now: float) -> None:
@@ -37,7 +46,7 @@ def apply_update(account: Account, call: Call, update: Update, now: float) -> No
     if call.ended:
         raise not_in_progress()
     if update.status is None:
-        _redirect(call)
+        _redirect(account, call, now)
     elif call.status is not CallStatus.IN_PROGRESS:
         account.end(call, CallStatus.CANCELED, now)
     elif update.status is CallStatus.COMPLETED:
@@ -46,6 +55,8 @@ def apply_update(account: Account, call: Call, update: Update, now: float) -> No
         raise not_in_progress()
 
 
-def _redirect(call: Call) -> None:
+def _redirect(account: Account, call: Call, now: float) -> None:
+    """Take the call away from what it does; what it does next is for who has the TwiML."""
     if call.status is not CallStatus.IN_PROGRESS:
         raise not_in_progress()
+    account.hold.leave(call, now)

@@ -10,10 +10,11 @@ from callguard.simulator.errors import ApiError
 from callguard.simulator.faults import RequestFault
 from callguard.simulator.hosted_account import HostedAccount
 from callguard.simulator.listing import read_page_request, select_page
+from callguard.simulator.queue_resource import members_json, queues_json
 from callguard.simulator.rate_queue import QueueFullError
 from callguard.simulator.resource import call_json, error_json, page_json
 from callguard.simulator.truth import UpdateRecord
-from callguard.simulator.updates import apply_update, read_update
+from callguard.simulator.updates import read_update
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,20 @@ def refusal(error: ApiError) -> Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """What a request is about: `calls`, one `call`, the hold `queues`, or the `members` of one."""
+
+    kind: str
+    sid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
     """One request that was let in below the ceiling."""
 
     account: HostedAccount
     method: str
-    sid: str | None
+    target: Target
     query: str
     form: Form
 
@@ -65,15 +74,17 @@ class Visit:
 
     def _execute(self, lost: bool) -> Reply:
         try:
-            match self.method, self.sid:
-                case "GET", None:
+            match self.method, self.target.kind:
+                case "GET", "calls":
                     return self._list()
-                case "POST", None:
+                case "POST", "calls":
                     return self._create()
-                case "GET", str(sid):
-                    return self._fetch(sid)
-                case "POST", str(sid):
-                    return self._update(sid, lost)
+                case "GET", "call":
+                    return self._fetch(self.target.sid)
+                case "POST", "call":
+                    return self._update(self.target.sid, lost)
+                case "GET", "queues" | "members":
+                    return self._list_holds()
             raise errors.method_not_allowed()
         except ApiError as error:
             return refusal(error)
@@ -81,12 +92,26 @@ class Visit:
     def _list(self) -> Reply:
         account = self.account
         account.requests.lists += 1
-        query = dict(parse_qsl(self.query, keep_blank_values=True))
+        query = self._query()
         request = read_page_request(query)
         now = account.now()
         page = select_page(account.model, request, now)
         view = now - account.config.list_lag
         return Reply(200, page_json(page, request, query, account.config.sid, view))
+
+    def _list_holds(self) -> Reply:
+        account = self.account
+        account.requests.hold_lists += 1
+        now, hold, sid = account.now(), account.model.hold, account.config.sid
+        if self.target.kind == "queues":
+            return Reply(200, queues_json(hold.all, self._query(), sid, now))
+        queue = hold.by_sid(self.target.sid)
+        if queue is None:
+            raise errors.not_found(f"/Queues/{self.target.sid}.json")
+        return Reply(200, members_json(queue, self._query(), sid, now))
+
+    def _query(self) -> dict[str, str]:
+        return dict(parse_qsl(self.query, keep_blank_values=True))
 
     def _create(self) -> Reply:
         account = self.account
@@ -115,7 +140,7 @@ class Visit:
         try:
             if call is None:
                 raise errors.not_found(f"/Calls/{sid}.json")
-            apply_update(account.model, call, read_update(self.form), now)
+            account.update(call, read_update(self.form), now)
             reply = Reply(200, call_json(call, account.config.sid, now))
         except ApiError as error:
             reply = refusal(error)
@@ -124,7 +149,7 @@ class Visit:
         return reply
 
     def _note_fault(self, fault: str, http: int) -> None:
-        if self.method == "POST" and self.sid is not None:
+        if (self.method, self.target.kind) == ("POST", "call"):
             self.account.requests.updates += 1
             self._note(None, None, http, fault)
 
@@ -133,7 +158,7 @@ class Visit:
         log.add(
             UpdateRecord(
                 number=log.last_number + 1,
-                sid=self.sid or "",
+                sid=self.target.sid,
                 status_sent=status[0] if status else None,
                 redirect="Url" in self.form or "Twiml" in self.form,
                 previous_status=before,

@@ -10,7 +10,7 @@ from redis import Redis
 from callguard.domain.accounts import Finding
 from callguard.domain.culprits import Culprit
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY
-from callguard.domain.incidents import Incident, Outcome, incident_id
+from callguard.domain.incidents import Incident, LiveOutcome, Outcome, incident_id
 from callguard.domain.policy import Mode
 from callguard.domain.scope import EVERY_CALL, Scope
 from callguard.store.connection import translated_errors
@@ -232,6 +232,7 @@ def _incident(account_sid: str, fields: dict[str, Any]) -> Incident:
         outcomes=outcomes,
         remaining=int(fields["remaining"]) if "remaining" in fields else 0,
         spared=int(fields.get("still_spared", 0)),
+        live={o: int(fields[f"live_{o.value}"]) for o in LiveOutcome if f"live_{o.value}" in fields},
     )
 
 

@@ -111,12 +111,21 @@ class AccountKeys:
         """STRING, 10 min: how many requests at once Twilio bore. Written by drains."""
         return self._key("concurrency")
 
+    @property
+    def hold(self) -> str:
+        """STRING, a minute: callers on hold by hold queue, as JSON. Written by the watcher."""
+        return self._key("hold")
+
     def call(self, call_sid: str) -> str:
         """STRING, 25 h queued, 6 h after: the phases seen of a call, as bits, and above them a mark of its From.
 
         Written by `observe_calls` and whatever settles calls.
         """
         return self._key(f"call:{call_sid}")
+
+    def live(self, call_sid: str) -> str:
+        """STRING, 25 h: what was done with a live call, or that it is left alone. Written by `claim_live_call`."""
+        return self._key(f"live:{call_sid}")
 
     def telephone(self, destination: str) -> str:
         """LIST, `repeat_window_seconds`: when the latest calls to a telephone were created, by its keyed hash.

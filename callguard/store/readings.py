@@ -11,6 +11,7 @@ from callguard.ports import AccountReading
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
+from callguard.store.live_calls import RedisHoldBoard
 
 RATE_SECONDS = 10
 """Rates are means over so many whole seconds, the present one left out."""
@@ -28,6 +29,7 @@ class RedisReadings:
         """Read through `connection` and `tracker`."""
         self._redis = connection
         self._tracker = tracker
+        self._holds = RedisHoldBoard(connection)
 
     def read(self, account_sid: str, policy: Policy, now_ms: int) -> AccountReading:
         """Read one account.
@@ -43,6 +45,7 @@ class RedisReadings:
             queued_rate=self._rate(account_sid, "q", now_ms),
             initiated_rate=self._rate(account_sid, "i", now_ms),
             cancelled_rate=self._cancelled_rate(snapshot, account_sid),
+            hold_queues=self._holds.shown(account_sid) if policy.hold_queues else {},
         )
 
     def _cancelled_rate(self, snapshot: Snapshot, account_sid: str) -> float:

@@ -30,3 +30,9 @@ CONCURRENCY_MS = 600_000
 
 BATCH = 250
 """A script blocks the server while it runs: 250 events take some 10 ms, twice that on a busy machine."""
+
+LIVE_CALL_MS = 25 * HOUR_MS
+"""A call lasts 24 hours at most (https://www.twilio.com/docs/voice/api/call-resource, TimeLimit)."""
+
+HOLD_MS = 60_000
+"""For how long the sizes of hold queues are shown when they cannot be read again."""

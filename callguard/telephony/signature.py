@@ -18,6 +18,8 @@ from callguard.config.accounts import Account, SignatureAlgorithm
 
 STATUS_PATH = "/twilio/status"
 EVENTS_PATH = "/twilio/events"
+APOLOGY_PATH = "/twilio/apology"
+AGENT_PATH = "/twilio/agent"
 
 # Twilio appends the fields to the query. Characters that a URL cannot hold are refused: parsers drop or
 # move some of them (a tab, a fragment), so that the signed text would not be the text that is read.
@@ -58,10 +60,11 @@ class CallbackAuthenticator:
     """
 
     def __init__(self, public_url: str, accounts: Mapping[str, Account]) -> None:
-        """Serve callbacks to `public_url` + `/twilio/status` + the query of `public_url`, if it has one."""
+        """Serve callbacks to `public_url` + a path + the query of `public_url`, if it has one."""
         self._public_url = public_url
-        self._urls, self._query = _callback_urls(public_url, STATUS_PATH), urlsplit(public_url).query
-        self._form_urls = self._with_query(self._query)
+        self._query = urlsplit(public_url).query
+        self._urls = {path: _callback_urls(public_url, path) for path in (STATUS_PATH, APOLOGY_PATH, AGENT_PATH)}
+        self._form_urls = {path: self._with_query(self._query, path) for path in self._urls}
         self._tokens = {
             account.sid: tuple(_secret(token, SignatureAlgorithm.SHA1) for token in account.auth_tokens)
             for account in accounts.values()
@@ -72,22 +75,31 @@ class CallbackAuthenticator:
             for key in account.shared_keys
         }
 
-    def verify_form(self, account_sid: str | None, raw_query: str, fields_text: str, headers: Headers) -> bool:
-        """Return whether `account_sid` has signed a POST.
+    def verify_form(
+        self,
+        account_sid: str | None,
+        raw_query: str,
+        fields_text: str,
+        headers: Headers,
+        path: str = STATUS_PATH,
+    ) -> bool:
+        """Return whether `account_sid` has signed a POST to `path`, which is one of the above.
 
         `raw_query` is the query string as it came, still escaped; it must be the configured one.
         `fields_text` has the names and values of all fields, decoded, sorted and without anything between.
         """
         if raw_query != self._query:
             return False
-        return self._verify(account_sid, [url + fields_text for url in self._form_urls], headers)
+        return self._verify(account_sid, [url + fields_text for url in self._form_urls[path]], headers)
 
-    def verify_query(self, account_sid: str | None, raw_query: str, headers: Headers) -> bool:
-        """Return whether `account_sid` has signed a GET, whose fields follow the configured query."""
+    def verify_query(
+        self, account_sid: str | None, raw_query: str, headers: Headers, path: str = STATUS_PATH
+    ) -> bool:
+        """Return whether `account_sid` has signed a GET of `path`, whose fields follow the configured query."""
         begins_well = not self._query or f"{raw_query}&".startswith(f"{self._query}&")
         if not begins_well or not _QUERY.fullmatch(raw_query):
             return False
-        return self._verify(account_sid, self._with_query(raw_query), headers)
+        return self._verify(account_sid, self._with_query(raw_query, path), headers)
 
     def json_signer(self, raw_query: str, headers: Headers, path: str = EVENTS_PATH) -> str | None:
         """Return the SID of the account that has signed the URL of a POST with JSON, None if nobody has.
@@ -136,8 +148,8 @@ class CallbackAuthenticator:
             return self._tokens.get(account_sid, ())
         return self._shared_keys.get((account_sid, *_named_in(settings)), ())
 
-    def _with_query(self, query: str) -> tuple[str, ...]:
-        return tuple(f"{url}?{query}" if query else url for url in self._urls)
+    def _with_query(self, query: str, path: str) -> tuple[str, ...]:
+        return tuple(f"{url}?{query}" if query else url for url in self._urls[path])
 
 
 def _secret(secret: str, algorithm: SignatureAlgorithm) -> _Secret:

@@ -13,6 +13,7 @@ from callguard.web.callbacks import callbacks
 from callguard.web.events import events
 from callguard.web.form import MOST_BODY_BYTES
 from callguard.web.probes import probes
+from callguard.web.twiml import twiml
 
 # gunicorn's exit code for "the app cannot be loaded": it stops, instead of starting workers for ever.
 _APP_LOAD_ERROR = 4
@@ -29,6 +30,7 @@ def create_app(services: Services | None = None) -> Flask:
     app.extensions["callguard"] = built
     app.register_blueprint(callbacks(built))
     app.register_blueprint(events(built))
+    app.register_blueprint(twiml(built))
     app.register_blueprint(api(built))
     app.register_blueprint(probes(built))
     return app

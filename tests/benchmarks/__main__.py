@@ -4,12 +4,28 @@ import os
 import platform
 import sys
 
-from tests.benchmarks import accuracy, backtest, callbacks, detectors, race, trip
+from tests.benchmarks import (
+    accuracy,
+    backtest,
+    callbacks,
+    ceilings,
+    detectors,
+    fairness,
+    memory,
+    race,
+    sweep,
+    trip,
+)
 
 BENCHMARKS = {
     "callbacks": ("Callbacks per second", callbacks.measure),
     "trip": ("From the callback that crosses the line to the trip", trip.measure),
     "race": ("The sweep against the dialler", race.measure),
+    "sweep": ("The sweep, and Twilio's own recipe, at 5 CPS", sweep.measure_at_5),
+    "sweep-30": ("The sweep, and Twilio's own recipe, at 30 CPS", sweep.measure_at_30),
+    "ceilings": ("A hidden ceiling, found", ceilings.measure),
+    "fairness": ("A small account beside a great one", fairness.measure),
+    "memory": ("A full queue in memory", memory.measure),
     "accuracy": ("The drain estimate against the true queue", accuracy.measure),
     "detectors": ("False trips and delays of the rules", detectors.measure),
     "backtest": ("A million calls replayed", backtest.measure),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from callguard.domain.accounts import Finding, Rule, State
+from callguard.domain.incidents import LiveOutcome
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.throughput import Throughput
 from tests.cli.running import environ, run
@@ -47,6 +48,23 @@ def test_status_shows_the_open_incident(store: Store) -> None:
     store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, now_ms())
 
     assert "rule spike: 70.5 reached spike_burst = 65" in " ".join(run("status").output.split())
+
+
+def test_status_shows_who_is_on_hold_and_what_was_done_with_live_calls(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "on hold" not in run("status").output
+
+    monkeypatch.setenv("CALLGUARD_POLICY__HOLD_QUEUES", "true")
+    assert "no hold queue" in run("status").output
+
+    store.hold_board.show(ACCOUNT_SID, {"callers": 3, "sales": 0})
+    store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, now_ms())
+    store.live_calls.settle(ACCOUNT_SID, 1, "CA" + "1" * 32, LiveOutcome.HUNG_UP)
+    said = " ".join(run("status").output.split())
+
+    assert "on hold 3 in callers, 0 in sales (`<Enqueue>`, not the rate queue)" in said
+    assert "0 found: 0 remaining; live calls, counted apart: 1 hung up" in said
 
 
 def test_pause_and_resume(store: Store) -> None:

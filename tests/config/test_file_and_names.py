@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from callguard.config.environment import ELSEWHERE
 from callguard.config.errors import ConfigurationError
-from callguard.config.policies import NOT_YET, POLICY_KEYS
+from callguard.config.policies import POLICY_KEYS
 from callguard.config.settings import Settings, load_settings
 from callguard.config.sources import setting_keys
 from tests.config.given import ONLY_URL, RIGHT, problem, problems, with_file
@@ -135,7 +135,6 @@ ACCOUNT_KEYS = (
     "shared_keys",
     "nonsense",
     *POLICY_KEYS,
-    *NOT_YET,
 )
 
 

@@ -8,15 +8,19 @@ from typing import Any
 import pytest
 
 from callguard.config import policies
-from callguard.config.policies import NOT_YET, POLICY_KEYS, env_name
+from callguard.config.policies import POLICY_KEYS, env_name
 from callguard.config.settings import load_settings
-from callguard.domain.policy import Mode, Policy, Rearm
+from callguard.domain.policy import LiveCalls, Mode, Policy, Rearm
 from tests.config.given import RIGHT, SID, problem, problems, with_file
 
 OTHER_VALUES: dict[str, Any] = {
     "mode": Mode.OBSERVE,
     "never_cancel": ("+1555*", "client:ann"),
-    "live_calls": "leave",
+    "live_calls": LiveCalls.HANGUP,
+    "live_calls_url": "https://twiml.example.com/sorry?why=1#rc=2&rp=all",
+    "live_calls_message": "Pardon: that was our computer.",
+    "live_calls_queue": "Callers 24-7",
+    "hold_queues": True,
     "rearm": Rearm.MANUAL,
     "warn_share": 0.75,
 }
@@ -28,13 +32,15 @@ def _other_value(key: str) -> Any:
 
 
 def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return ",".join(value) if isinstance(value, tuple) else str(value.value if isinstance(value, Enum) else value)
 
 
 def _as_toml(value: Any) -> str:
     if isinstance(value, tuple):
         return str(list(value)).replace("'", '"')
-    return f'"{_as_text(value)}"' if isinstance(value, str | Enum) else str(value)
+    return f'"{_as_text(value)}"' if isinstance(value, str | Enum) else _as_text(value)
 
 
 @pytest.mark.parametrize("key", [f.name for f in fields(Policy)])
@@ -83,9 +89,17 @@ WRONG = [
     ("max_backlog", 5.5, "should be a valid integer"),
     ("mode", "obsreve", "should be 'enforce' or 'observe', not \"obsreve\""),
     ("rearm", "never", "should be 'auto' or 'manual'"),
-    ("live_calls", "hang", "should be 'leave'"),
-    ("live_calls", "hangup", '"hangup" is not in this version yet'),
-    ("live_calls", "redirect", '"redirect" is not in this version yet'),
+    ("live_calls", "hang", "should be 'leave', 'hangup' or 'redirect', not \"hang\""),
+    ("live_calls_url", "twiml.example.com", "should begin with https://"),
+    ("live_calls_url", "ftp://example.com/", "should begin with https://"),
+    ("live_calls_url", "https:///sorry", "should have a host"),
+    ("live_calls_url", "https://me:secret@example.com/", "should have no user name or password"),
+    ("live_calls_url", "https://example.com/so sorry", "should hold no spaces"),
+    ("live_calls_message", "so sorry " * 112, "should be at most 1000 characters"),
+    ("live_calls_queue", "a" * 65, "should be at most 64 letters"),
+    ("live_calls_queue", "<Enqueue>", "should be at most 64 letters"),
+    ("live_calls_queue", "-callers", "a letter or digit first"),
+    ("hold_queues", "maybe", "should be a valid boolean"),
     ("never_cancel", "*", "would spare every call; to cancel nothing, set mode to \"observe\""),
     ("never_cancel", "5551234", "should be a number with +"),
     ("never_cancel", "+1555*1", "with * only at its end"),
@@ -133,17 +147,15 @@ def test_who_may_be_protected(entry: str) -> None:
     assert load_settings({**RIGHT, env_name("never_cancel"): entry}).policy.never_cancel == (entry,)
 
 
-@pytest.mark.parametrize("key", sorted(NOT_YET))
-def test_a_key_of_a_later_version_is_refused(key: str, tmp_path: Path) -> None:
-    of_environment = problem({**RIGHT, env_name(key): "1"})
-    of_account = problem(with_file(tmp_path, f'[[accounts]]\nsid = "{SID}"\n{key} = 1'))
-
-    assert of_environment == f"{env_name(key)}: is not in this version yet; remove it."
-    assert of_account.endswith(f"callguard.toml: accounts[0].{key}: is not in this version yet; remove it.")
+@pytest.mark.parametrize("key", ["cps", "live_calls", "live_calls_queue"])
+def test_a_switch_is_for_what_can_be_switched(key: str, tmp_path: Path) -> None:
+    assert f"policy.{key}: should " in problem(with_file(tmp_path, f"[policy]\n{key} = true"))
 
 
-def test_the_later_keys_are_not_here_by_now() -> None:
-    assert not NOT_YET & set(POLICY_KEYS)
+def test_no_password_is_shown_of_a_url() -> None:
+    given = {**RIGHT, env_name("live_calls_url"): "https://me:s3cr3t-pass@example.com/"}
+
+    assert "s3cr3t-pass" not in problem(given)
 
 
 @pytest.mark.parametrize("key", POLICY_KEYS)

@@ -37,10 +37,24 @@ def test_it_greets_serves_and_ends_cleanly(end: signal.Signals) -> None:
     assert trouble == ""
 
 
+def test_it_serves_as_many_accounts_as_are_named() -> None:
+    sids = ["AC" + letter * 32 for letter in "ab"]
+    accounts = [word for sid in sids for word in ("--account", sid)]
+    with subprocess.Popen([*START, "--port", "0", *accounts], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        served = [truth["sid"] for truth in requests.get(f"{url}/simulator/accounts", timeout=10).json()]
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+
+    assert served == sids
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--account", "AC1"], "an account SID is AC and 32 hex digits"),
+        (["--account", "AC" + "a" * 32, "--account", "AC" + "a" * 32], "each with its own SID"),
         (["--cps", "0"], "--cps"),
         (["--error-rate", "2"], "--error-rate"),
         (["--list-order", "random"], "--list-order"),

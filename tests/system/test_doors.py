@@ -27,10 +27,10 @@ def state(guard: Stack) -> State:
     return guard.services.tracker.snapshot(SID, guard.services.clock.now_ms()).state
 
 
-def asked(guard: Stack, path: str, body: object = None, role: str = "operator") -> Any:
+def asked(guard: Stack, path: str, body: object = None, role: str = "operator", method: str | None = None) -> Any:
     headers = {"x-api-key": KEYS[role], "Content-Type": "application/json"}
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{guard.port}{path}", data, headers)
+    request = urllib.request.Request(f"http://127.0.0.1:{guard.port}{path}", data, headers, method=method)
     with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 (our own address)
         return json.load(answer)
 
@@ -83,6 +83,23 @@ def test_the_api_tells_when_a_call_created_now_would_be_dialled() -> None:
         assert account["drain_seconds"] == pytest.approx(guard.twilio.account(SID).drain_seconds, abs=2)
         assert account["queue_depth"] == 1
         assert account["phantom_slots"] > 100, "slots of calls that the guard has not seen"
+
+
+def test_a_person_cancels_one_call() -> None:
+    simulated = SimulatorConfig(accounts=(AccountConfig(cps=1, latency=0.01),))
+    environ = {"CALLGUARD_API_KEY": API_KEYS}
+    with stack(simulated, {"cps": 1}, workers=False, environ=environ) as guard:
+        guard.twilio.start_runaway(SID, RunawayPlan(20))
+        wait_until(lambda: guard.twilio.account(SID).created == 20, "calls are queued")
+        last = list(guard.twilio.statuses(SID))[-1]
+
+        answer = asked(guard, f"/api/call/cancel/{last}", method="PUT")
+
+        assert answer == {
+            "responseCode": 200, "message": "Call canceled successfully!", "data": {"removedJobs": 1}
+        }  # fmt: skip
+        assert guard.twilio.statuses(SID)[last] == "canceled"
+        assert guard.twilio.account(SID).cancelled == 1
 
 
 def test_event_streams_alone_trip_the_guard() -> None:

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, request
 from callguard.web.api.access import admit
 from callguard.web.api.accounts import accounts
 from callguard.web.api.campaigns import campaigns
+from callguard.web.api.cancels import cancels
 from callguard.web.api.errors import BASE_PATH, answer_errors_with_json
 from callguard.web.api.openapi import document
 from callguard.web.api.reports import reports
@@ -44,7 +45,7 @@ def api(services: ApiServices) -> Blueprint:
 
 
 def _routes(services: ApiServices) -> list[Route]:
-    routes = [*accounts(services), *campaigns(services), *reports(services)]
+    routes = [*accounts(services), *campaigns(services), *reports(services), *cancels(services)]
     routes.append(_openapi(routes))
     return routes
 

@@ -20,7 +20,8 @@ _REFUSALS = {
     404: "no such thing",
     413: "the body is too large",
     415: "the body is not JSON",
-    503: "Redis does not answer; `Retry-After` says when to try again",
+    502: "Twilio refuses the guard's request",
+    503: "Redis or Twilio does not answer; `Retry-After` says when to try again",
 }
 _DESCRIPTION = (
     "Keys are those of `CALLGUARD_API_KEY`, written `name:role:key` there and sent without name and role. Without "

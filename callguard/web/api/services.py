@@ -7,6 +7,7 @@ from callguard.config.accounts import Account
 from callguard.config.keys import ApiKey
 from callguard.domain.accounts import Snapshot
 from callguard.domain.calls import CallEvent
+from callguard.guard.named_cancel import NamedCancel
 from callguard.ports import Campaigns, Clock, IncidentBook, Notices, Readings
 
 
@@ -55,6 +56,10 @@ class ApiServices(Protocol):
     @property
     def notices(self) -> Notices:
         """The outbox: people hear of campaigns, however they were announced."""
+
+    @property
+    def named_cancel(self) -> NamedCancel:
+        """Cancels the one call that a person names."""
 
     def take_report(self, account: Account, events: Sequence[CallEvent], source: str) -> int:
         """Count the events and act on them; return how many were news. May raise `StoreUnavailable`."""

@@ -10,11 +10,14 @@ from callguard.config.accounts import Account
 from callguard.config.keys import ApiKey, Role
 from callguard.domain.calls import CallEvent
 from callguard.domain.policy import Mode, Policy
-from callguard.ports import Door, Notice, StoreUnavailable
+from callguard.guard.named_cancel import NamedCancel
+from callguard.ports import Door, Notice, StoreUnavailable, Telephony
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
 from callguard.store.incident_book import RedisIncidentBook
 from callguard.store.readings import RedisReadings
+from callguard.telephony.calls import TwilioCalls
+from callguard.telephony.http_client import PooledHttpClient
 from callguard.web.api import api
 from tests.conftest import FrozenClock, Store
 
@@ -47,7 +50,10 @@ class Outbox:
 
 @dataclass
 class Services:
-    """Real parts of the store; what is reported goes to it without a guard that acts. `is_down` fails reports."""
+    """Real parts of the store; what is reported goes to it without a guard that acts. `is_down` fails reports.
+
+    Without a `telephony` of its own, Twilio is at an address where nobody answers.
+    """
 
     clock: FrozenClock
     tracker: RedisCallTracker
@@ -65,6 +71,13 @@ class Services:
             OBSERVED_SID: Account(OBSERVED_SID, ("other",), policy=Policy(mode=Mode.OBSERVE)),
         }
     )
+
+    telephony: Telephony | None = None
+
+    @property
+    def named_cancel(self) -> NamedCancel:
+        telephony = self.telephony or TwilioCalls(self.accounts, "http://127.0.0.1:9", PooledHttpClient())
+        return NamedCancel(self.accounts, telephony, self.tracker, self.clock)
 
     def take_report(self, account: Account, events: Sequence[CallEvent], source: str) -> int:  # noqa: ARG002
         if account.sid in self.down:

@@ -21,7 +21,7 @@ def routes(app: Flask) -> Iterator[tuple[str, str]]:
 
 
 def concrete(path: str) -> str:
-    return path.replace("<sid>", SID).replace("<campaign_id>", "0" * 8)
+    return path.replace("<sid>", SID).replace("<campaign_id>", "0" * 8).replace("<call_sid>", "CA")
 
 
 def may(role: Role, method: str, path: str) -> bool:

@@ -78,10 +78,12 @@ def test_answers_are_as_described(services: Services, document: dict[str, Any]) 
         ("GET", campaigns, Role.VIEWER, None, 200),
         ("POST", campaigns, Role.OPERATOR, announcement, 400),
         ("DELETE", campaigns + "/{campaign_id}", Role.OPERATOR, None, 404),
+        ("PUT", "/api/call/cancel/{call_sid}", Role.OPERATOR, None, 200),
+        ("PUT", "/api/call/cancel", Role.OPERATOR, None, 200),
     ]
 
     for method, path, role, body, http_status in asked:
-        concrete = path.format(sid=SID, campaign_id="0" * 8)
+        concrete = path.format(sid=SID, campaign_id="0" * 8, call_sid="CA")
         answer = services.client(role).open(concrete, method=method, json=body)
 
         assert answer.status_code == http_status, (method, path)

@@ -1,0 +1,29 @@
+-- Read the kill switch and take a live call for one attempt, so that nobody else acts on it meanwhile.
+--
+-- KEYS[1] {account}:state  KEYS[2] {account}:call:SID  KEYS[3] {account}:live:SID
+-- ARGV[1] generation  ARGV[2] now ms  ARGV[3] how long an attempt may take ms  ARGV[4] most attempts
+-- ARGV[5] expiry ms  ARGV[6] whether a call that was never heard of may be taken (0/1)
+--
+-- {account}:live:SID is `left` (never touch it), `done`, or `attempts:until ms`
+-- Returns yours, last, stopped, announced, unheard, known or waiting
+-- include parts/numbers.lua
+
+local ANNOUNCED = 128
+local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation', 'mode', 'capped')
+local incident_open = held[1] == 'tripped' or held[1] == 'draining' or held[1] == 'cooling'
+if not incident_open or held[2] == '1' or held[3] ~= ARGV[1] or held[4] == 'observe' or held[5] == '1' then
+    return 'stopped'
+end
+
+local mark = redis.call('GET', KEYS[3])
+if mark == 'left' or mark == 'done' then return 'known' end
+local seen = number(redis.call('GET', KEYS[2]))
+if bit.band(seen, ANNOUNCED) ~= 0 then return 'announced' end
+if seen == 0 and ARGV[6] ~= '1' then return 'unheard' end
+
+local attempts, till = numbers(mark)
+local most = tonumber(ARGV[4])
+if till > tonumber(ARGV[2]) then return 'waiting' end
+if attempts >= most then return 'known' end
+redis.call('SET', KEYS[3], string.format('%d:%d', attempts + 1, ARGV[2] + ARGV[3]), 'PX', ARGV[5])
+return attempts + 1 < most and 'yours' or 'last'

@@ -1,0 +1,67 @@
+"""`PUT /api/call/cancel/<call SID>`: cancel one call that is still queued."""
+
+import math
+
+from flask import Response, g
+
+from callguard.ports import TwilioRefused, TwilioThrottled, TwilioUnavailable
+from callguard.web.api.cancel_views import ANSWERS, NO_CALL_ID, CancelAnswer
+from callguard.web.api.errors import BASE_PATH, Refused
+from callguard.web.api.routes import Route, answer
+from callguard.web.api.services import ApiServices
+
+CANCEL_PATH = f"{BASE_PATH}/call/cancel"
+_LONGEST_WAIT_SECONDS = 60.0
+
+
+def cancels(services: ApiServices) -> list[Route]:
+    """Return the routes that cancel one call."""
+
+    def cancel_call(call_sid: str) -> Response:
+        if not call_sid.strip():
+            return answer(NO_CALL_ID)
+        try:
+            return answer(ANSWERS[services.named_cancel.cancel(call_sid, g.caller.name)])
+        except TwilioThrottled as error:
+            message = "Twilio has too many requests at once; try again: to ask twice does no harm"
+            raise _later("throttled", message, error.retry_after or 1.0) from None
+        except TwilioUnavailable:
+            message = "Twilio gave no clear answer: the call may or may not be cancelled; try again"
+            raise _later("twilio_unavailable", message, 1.0) from None
+        except TwilioRefused as error:
+            message = (
+                "Twilio refuses the guard's request; `callguard check` says whether its credentials are right"
+            )
+            raise Refused(502, "twilio_refused", message) from error
+
+    def cancel_nothing() -> Response:
+        return answer(NO_CALL_ID)
+
+    return [
+        Route(
+            name="cancel_call",
+            method="PUT",
+            path=f"{CANCEL_PATH}/<call_sid>",
+            summary="Cancel one call, if it is still queued: never one that rings or talks. A person names it, so "
+            "never_cancel, campaigns, observe and a pause do not protect it. What came of it is in responseCode.",
+            view=cancel_call,
+            reply=CancelAnswer,
+            refusals=(502,),
+        ),
+        *(
+            Route(
+                name=name,
+                method="PUT",
+                path=path,
+                summary="Answers that the call's SID is missing.",
+                view=cancel_nothing,
+                reply=CancelAnswer,
+            )
+            for name, path in (("cancel_no_call", CANCEL_PATH), ("cancel_empty_call", f"{CANCEL_PATH}/"))
+        ),
+    ]
+
+
+def _later(code: str, message: str, seconds: float) -> Refused:
+    wait = math.ceil(min(seconds, _LONGEST_WAIT_SECONDS))
+    return Refused(503, code, message, headers={"Retry-After": str(wait)})
