@@ -16,7 +16,8 @@ from callguard.simulator import RunawayPlan, running
 from tests.stack import SID, TOKEN, Part, Stack, answers, free_port
 from tests.system.accounting import assert_counts_add_up, cancelled_times, longest_gap, wait_for_the_end
 from tests.system.strikes import children
-from tests.system.test_survival import PLAN, SIMULATED, WITHIN_SECONDS
+from tests.system.sweeps import allowed_seconds
+from tests.system.test_survival import PLAN, SIMULATED
 from tests.waiting import wait_until
 
 KILLED = (b"valkey-server", b"callguard.processes.serve", b"-m\0workers")
@@ -54,7 +55,7 @@ def test_what_callguard_up_runs_comes_back(tmp_path: Path) -> None:
             waited = [longest_gap(times, at, end) for at, end in zip(killed_at, ends, strict=True)]
             _log.info("Valkey, web, workers: nothing was cancelled for %s s", [round(gap, 2) for gap in waited])
             assert_counts_add_up(guard)
-            assert max(waited) < WITHIN_SECONDS
+            assert max(waited) < allowed_seconds()
             wait_until(lambda: answers(port, "/readyz"), "the web server is back", timeout=30)
 
 
