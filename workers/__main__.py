@@ -1,4 +1,7 @@
-"""`python -m workers`: cancel workers and a watcher, supervised."""
+"""`python -m workers`: cancel workers and a watcher, supervised.
+
+The supervisor imports little: until it has started its programs, nobody cancels.
+"""
 
 import logging
 import signal
@@ -7,14 +10,12 @@ import threading
 
 import click
 
-from callguard.bootstrap import build
 from callguard.config.errors import ConfigurationError
 from callguard.config.settings import Settings
 from callguard.ports import CallGuardError
 from callguard.processes.program import Program
 from callguard.processes.supervisor import Supervisor
 from callguard.startup import start
-from workers.cancel_worker import run_cancel_worker
 
 _log = logging.getLogger("workers")
 
@@ -34,7 +35,10 @@ def _program(role: str, number: int = 1) -> Program:
 def _settings() -> Settings:
     try:
         settings = start()
-        build(settings)
+        if settings.redis_url is None:
+            from callguard.bootstrap import build
+
+            build(settings)  # says what is missing
     except (ConfigurationError, CallGuardError) as error:
         raise click.ClickException(str(error)) from error
     return settings
@@ -65,12 +69,16 @@ def main(context: click.Context, cancel_workers: int, watcher: bool) -> None:
 @main.command("cancel-worker")
 def cancel_worker() -> None:
     """Run one cancel worker in this process."""
+    from workers.cancel_worker import run_cancel_worker
+
     run_cancel_worker(_settings())
 
 
 @main.command()
 def watcher() -> None:
     """Run one watcher in this process."""
+    from callguard.bootstrap import build
+
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

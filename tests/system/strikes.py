@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.stack import Stack
 
 LOST_SECONDS = 1.0
-HANG_SECONDS = 4.0
+HANG_SECONDS = 3.0
 
 
 class Victim(Enum):
