@@ -3,13 +3,8 @@
 Adapters (`store`, `telephony`, `jobs`) fulfil these; `bootstrap` brings them together.
 """
 
-<<<<<<< HEAD
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-=======
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
->>>>>>> x-cli
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -433,7 +428,6 @@ class SweepLedger(Protocol):
         """
 
 
-<<<<<<< HEAD
 class LiveReply(Enum):
     """What Twilio's reply to a request about a live call means."""
 
@@ -508,7 +502,8 @@ class HoldBoard(Protocol):
 
     def shown(self, account_sid: str) -> Mapping[str, int]:
         """Return the sizes; none where they were not read lately."""
-=======
+
+
 class Clearing(SweepLedger, Protocol):
     """The calls that a person has cancelled by hand, kept so that it can be broken off and go on."""
 
@@ -520,7 +515,6 @@ class Clearing(SweepLedger, Protocol):
 
     def account(self) -> ClearingAccount:
         """Return how many calls were found and what has become of them."""
->>>>>>> x-cli
 
 
 class DrainQueue(Protocol):
