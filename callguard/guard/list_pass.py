@@ -1,7 +1,9 @@
 """One walk through Twilio's list of queued calls, which may be broken off and taken up again."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from itertools import pairwise
+from threading import Thread
 
 from callguard.domain.calls import ListedCall, by_creation
 from callguard.ports import Clock, ListedPage
@@ -30,6 +32,7 @@ class ListPass:
         self.newest_first = True
         self.pages = 0
         self.is_whole = False
+        self._ahead: Future[ListedPage] | None = None
 
     def next_page(self) -> list[tuple[int, ListedCall]]:
         """Return the next page's calls, oldest first, each with its creation; `is_whole` if it was the last.
@@ -37,7 +40,8 @@ class ListPass:
         Raises:
             TwilioUnavailable, TwilioThrottled, TwilioRefused: the pass is at its end.
         """
-        page = next(self._pages)
+        ahead, self._ahead = self._ahead, None
+        page = ahead.result() if ahead else next(self._pages)
         self.pages += 1
         self.is_whole = page.is_last
         self.newest_first = self.newest_first and _descends(page.calls) and self._follows(page.calls)
@@ -48,8 +52,22 @@ class ListPass:
         self.listed.update(call.call_sid for call in page.calls)
         return calls
 
+    def read_ahead(self) -> None:
+        """Ask for the next page already, while this one is worked on: the oldest calls come last."""
+        if self._ahead is None and not self.is_whole:
+            self._ahead = Future()
+            # A daemon: a process that ends does not wait for Twilio.
+            Thread(target=_fulfil, args=(self._ahead, self._pages), name="list", daemon=True).start()
+
     def _follows(self, calls: Sequence[ListedCall]) -> bool:
         return not calls or self.oldest is None or calls[0].created_ms <= self.oldest[1].created_ms
+
+
+def _fulfil(ahead: "Future[ListedPage]", pages: Iterator[ListedPage]) -> None:
+    try:
+        ahead.set_result(next(pages))
+    except BaseException as error:  # whoever waits is told, whatever it is
+        ahead.set_exception(error)
 
 
 def _descends(calls: Sequence[ListedCall]) -> bool:

@@ -110,7 +110,7 @@ class Reconciler:
         walk = self._begin(account)
         fresh = retired = 0
         while not walk.is_whole:
-            news, gone = self._read_page(account, mirror, walk, retire)
+            news, gone = self._read_page(account, mirror, walk, retire, is_last=False)
             fresh, retired = fresh + news, retired + gone
             if not walk.is_whole and not go_on():
                 return QueueReading(listed=len(walk.listed), fresh=fresh)
@@ -126,7 +126,7 @@ class Reconciler:
         walk = self._pass_that_goes_on(account, mirror, front, whole or not joins)
         budget = MOST_PAGES_A_LOOK - front.pages
         while walk is not None and not walk.is_whole and budget > 0:
-            news, gone = self._read_page(account, mirror, walk, retire)
+            news, gone = self._read_page(account, mirror, walk, retire, is_last=budget == 1)
             fresh, retired, budget = fresh + news, retired + gone, budget - 1
         if walk is None or not walk.is_whole:
             self._note_quote(account, mirror, front)
@@ -141,7 +141,8 @@ class Reconciler:
         """Read the newest pages up to one that ends with a known call: what follows it is known too."""
         fresh = retired = 0
         while not front.is_whole and front.newest_first and front.pages < MOST_PAGES_A_LOOK:
-            news, gone = self._read_page(account, mirror, front, retire)
+            is_last = front.pages + 1 == MOST_PAGES_A_LOOK
+            news, gone = self._read_page(account, mirror, front, retire, is_last=is_last)
             fresh, retired = fresh + news, retired + gone
             if front.newest_first and front.oldest is not None and mirror.is_known(front.oldest[1]):
                 return fresh, retired, True
@@ -162,13 +163,20 @@ class Reconciler:
         self._mirror(account).begin()
         return ListPass(self._telephony.queued_calls(account.sid), self._clock)
 
-    def _read_page(self, account: Account, mirror: QueueMirror, walk: ListPass, retire: bool) -> tuple[int, int]:
-        """Take one page; return how many of its calls were news, and how many calls have retired."""
+    def _read_page(
+        self, account: Account, mirror: QueueMirror, walk: ListPass, retire: bool, *, is_last: bool
+    ) -> tuple[int, int]:
+        """Take one page; return how many of its calls were news, and how many calls have retired.
+
+        `is_last`: this look reads no further page.
+        """
         try:
             calls = walk.next_page()
             if not self._lease.take(account.sid, self._owner):
                 raise _LeaseLost  # what was read is older than what the other reads
             news = mirror.news_in(calls)
+            if calls and len(news) == len(calls) and not is_last:
+                walk.read_ahead()  # all of it is news, so what follows will be wanted
             mirror.spare_as_wanted(calls)
             retired = mirror.retire(walk) if walk.is_whole and retire else 0
             events = _events(account, news, believe=mirror.believes_quotes)

@@ -1,5 +1,7 @@
 """Twilio's Calls resource. https://www.twilio.com/docs/voice/api/call-resource"""
 
+import random
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -21,6 +23,10 @@ PAGE_SIZE = 1000
 HISTORY_TRIES = 8
 FIRST_HISTORY_PAUSE = 1.0
 
+THROTTLED_TRIES = 6
+FIRST_THROTTLED_PAUSE = 0.05
+MOST_THROTTLED_PAUSE = 2.0
+
 LIST_TRIES = 6
 FIRST_LIST_PAUSE = 0.5
 
@@ -35,16 +41,13 @@ class TwilioCalls:
         self._calls = {sid: calls_of(account, api_url, http_client) for sid, account in accounts.items()}
 
     def queued_calls(self, account_sid: str) -> Iterator[ListedPage]:
-        """Follow `next_page_uri` to the end of `Calls?Status=queued`."""
-        calls = self._calls[account_sid]
-        with translated():
-            page = calls.page(status=CallStatus.QUEUED.value, page_size=PAGE_SIZE)
-        while page is not None:
-            with translated():
-                listed = [_listed(call) for call in page if call.status == CallStatus.QUEUED.value]
-            yield ListedPage(listed, is_last=page.next_page_url is None)
-            with translated():
-                page = page.next_page()
+        """Follow `next_page_uri` to the end of `Calls?Status=queued`.
+
+        A page that is throttled is asked for again, up to `THROTTLED_TRIES` times: beside a sweep that uses all
+        that Twilio will bear, that is what a request may have to expect.
+        """
+        first = partial(self._calls[account_sid].page, status=CallStatus.QUEUED.value, page_size=PAGE_SIZE)
+        return _followed(first, _despite_throttling)
 
     def queued_patiently(
         self, account_sid: str, selection: Selection, rest: Callable[[float, str], None]
@@ -58,12 +61,7 @@ class TwilioCalls:
         numbers = {"from_": selection.from_number, "to": selection.to_number}
         filters = {name: number for name, number in numbers.items() if number is not None}
         first = partial(self._calls[account_sid].page, status=CallStatus.QUEUED.value, page_size=PAGE_SIZE)
-        page = ask(partial(first, **filters))
-        while page is not None:
-            with translated():
-                listed = [_listed(call) for call in page if call.status == CallStatus.QUEUED.value]
-            yield ListedPage(listed, is_last=page.next_page_url is None)
-            page = ask(page.next_page)
+        return _followed(partial(first, **filters), ask)
 
     def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
         """Send `Status=canceled`; where Twilio says that the call is over, look at what it has become.
@@ -109,6 +107,30 @@ class TwilioCalls:
                 past = [_historic(call) for call in page]
             yield past
             page = _patiently(page.next_page, rest)
+
+
+def _followed(first: Callable[[], Any], ask: Callable[[Callable[[], Any]], Any]) -> Iterator[ListedPage]:
+    """Yield pages of queued calls from the first on; `ask` sends a request and returns the page."""
+    page = ask(first)
+    while page is not None:
+        with translated():
+            listed = [_listed(call) for call in page if call.status == CallStatus.QUEUED.value]
+        yield ListedPage(listed, is_last=page.next_page_url is None)
+        page = ask(page.next_page)
+
+
+def _despite_throttling(ask: Callable[[], Any]) -> Any:
+    """Ask for a page; again, after a short pause, where Twilio has too many requests at once."""
+    for attempt in range(THROTTLED_TRIES):
+        try:
+            with translated():
+                return ask()
+        except TwilioThrottled as error:
+            if attempt == THROTTLED_TRIES - 1 or (error.retry_after or 0.0) > MOST_THROTTLED_PAUSE:
+                raise
+            pause = max(FIRST_THROTTLED_PAUSE * 2**attempt, error.retry_after or 0.0)
+            time.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311  (jitter)
+    raise AssertionError("unreachable")
 
 
 def _patiently(
