@@ -1,7 +1,9 @@
 """Answers that Twilio, or something between Twilio and us, may give."""
 
+import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,6 +12,7 @@ import pytest
 from callguard.config.accounts import Account
 from callguard.ports import CancelReply, TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.telephony.calls import TwilioCalls
+from callguard.telephony.cancelling import TwilioCanceller
 from callguard.telephony.http_client import PooledHttpClient
 from tests.calls import call_sid
 from tests.conftest import ACCOUNT_SID
@@ -67,6 +70,40 @@ def calls(twilio: Scripted) -> Iterator[TwilioCalls]:
     client.close()
 
 
+class Blocking:
+    """The sweep's canceller, asked for one thing at a time."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def cancel(self, account_sid: str, sid: str) -> CancelReply:
+        async def ask() -> CancelReply:
+            async with self._canceller() as canceller:
+                return await canceller.cancel(account_sid, sid)
+
+        return asyncio.run(ask())
+
+    def look_up(self, account_sid: str, sid: str) -> CancelReply:
+        async def ask() -> CancelReply:
+            async with self._canceller() as canceller:
+                return await canceller.look_up(account_sid, sid)
+
+        return asyncio.run(ask())
+
+    def _canceller(self) -> TwilioCanceller:
+        accounts = {ACCOUNT_SID: Account(ACCOUNT_SID, ("a" * 32,))}
+        return TwilioCanceller(accounts, self.url, timeout=1.0)
+
+
+Adapter = TwilioCalls | Blocking
+
+
+@pytest.fixture(params=["one by one", "of a sweep"])
+def adapter(request: pytest.FixtureRequest, twilio: Scripted, calls: TwilioCalls) -> Adapter:
+    """Both ways to cancel a call."""
+    return calls if request.param == "one by one" else Blocking(f"http://127.0.0.1:{twilio.server_port}")
+
+
 def call(status: object, **more: object) -> bytes:
     return json.dumps({"sid": SID, "status": status, **more}).encode()
 
@@ -88,11 +125,11 @@ def error(code: int) -> bytes:
     ],
 )
 def test_only_the_status_in_the_reply_is_a_cancel(
-    twilio: Scripted, calls: TwilioCalls, status: str, reply: CancelReply
+    twilio: Scripted, adapter: Adapter, status: str, reply: CancelReply
 ) -> None:
     twilio.answers = [(200, {}, call(status))]
 
-    assert calls.cancel(ACCOUNT_SID, SID) is reply
+    assert adapter.cancel(ACCOUNT_SID, SID) is reply
     assert twilio.requests == [(f"POST /2010-04-01/Accounts/{ACCOUNT_SID}/Calls/{SID}.json", "Status=canceled")]
 
 
@@ -100,18 +137,18 @@ def test_only_the_status_in_the_reply_is_a_cancel(
     ("became", "reply"), [("canceled", CancelReply.CANCELLED), ("in-progress", CancelReply.DIALLED)]
 )
 def test_a_call_that_is_over_is_looked_at(
-    twilio: Scripted, calls: TwilioCalls, became: str, reply: CancelReply
+    twilio: Scripted, adapter: Adapter, became: str, reply: CancelReply
 ) -> None:
     twilio.answers = [(400, {}, error(21220)), (200, {}, call(became))]
 
-    assert calls.cancel(ACCOUNT_SID, SID) is reply
+    assert adapter.cancel(ACCOUNT_SID, SID) is reply
 
 
-def test_a_call_that_twilio_does_not_know_is_gone(twilio: Scripted, calls: TwilioCalls) -> None:
+def test_a_call_that_twilio_does_not_know_is_gone(twilio: Scripted, adapter: Adapter) -> None:
     twilio.answers = [(404, {}, error(20404)), (404, {}, error(20404))]
 
-    assert calls.cancel(ACCOUNT_SID, SID) is CancelReply.GONE
-    assert calls.look_up(ACCOUNT_SID, SID) is CancelReply.GONE
+    assert adapter.cancel(ACCOUNT_SID, SID) is CancelReply.GONE
+    assert adapter.look_up(ACCOUNT_SID, SID) is CancelReply.GONE
 
 
 @pytest.mark.parametrize(
@@ -123,25 +160,59 @@ def test_a_call_that_twilio_does_not_know_is_gone(twilio: Scripted, calls: Twili
         pytest.param((200, {}, call(None)), id="no status"),
     ],
 )
-def test_what_cannot_be_understood_is_unknown(twilio: Scripted, calls: TwilioCalls, answer: Answer) -> None:
+def test_what_cannot_be_understood_is_unknown(twilio: Scripted, adapter: Adapter, answer: Answer) -> None:
     twilio.answers = [answer]
 
     with pytest.raises(TwilioUnavailable):
-        calls.cancel(ACCOUNT_SID, SID)
+        adapter.cancel(ACCOUNT_SID, SID)
 
 
 @pytest.mark.parametrize(
     ("headers", "pause"), [({}, None), ({"Retry-After": "7"}, 7.0), ({"Retry-After": "x"}, None)]
 )
 def test_a_throttled_request_tells_how_long_to_wait(
-    twilio: Scripted, calls: TwilioCalls, headers: dict[str, str], pause: float | None
+    twilio: Scripted, adapter: Adapter, headers: dict[str, str], pause: float | None
 ) -> None:
     twilio.answers = [(429, headers, error(20429))]
 
     with pytest.raises(TwilioThrottled) as caught:
-        calls.cancel(ACCOUNT_SID, SID)
+        adapter.cancel(ACCOUNT_SID, SID)
 
     assert caught.value.retry_after == pause
+
+
+@pytest.mark.parametrize("adapter", ["of a sweep"], indirect=True)
+def test_an_answer_that_does_not_come_is_not_waited_for(twilio: Scripted, adapter: Blocking) -> None:
+    twilio.answers = []  # the handler fails, and hangs up
+    began = time.monotonic()
+
+    with pytest.raises(TwilioUnavailable) as caught:
+        adapter.cancel(ACCOUNT_SID, SID)
+
+    assert time.monotonic() - began < 10
+    assert SID not in str(caught.value)
+
+
+@pytest.mark.parametrize("adapter", ["of a sweep"], indirect=True)
+def test_the_sweep_is_not_led_elsewhere(twilio: Scripted, adapter: Blocking) -> None:
+    """A redirect is no answer, and credentials go to nobody else."""
+    twilio.answers = [(307, {"Location": "/elsewhere"}, b"{}")]
+
+    with pytest.raises((TwilioUnavailable, TwilioRefused)):
+        adapter.cancel(ACCOUNT_SID, SID)
+    assert len(twilio.requests) == 1
+
+
+def test_a_list_beside_a_sweep_is_asked_for_again(twilio: Scripted, calls: TwilioCalls) -> None:
+    page: dict[str, object] = {"calls": [], "next_page_uri": None, "page": 0, "page_size": 1000, "uri": "/"}
+    twilio.answers = [(429, {}, error(20429)), (429, {}, error(20429)), (200, {}, json.dumps(page).encode())]
+
+    (listed,) = calls.queued_calls(ACCOUNT_SID)
+    assert listed.is_last
+
+    twilio.answers = [(429, {"Retry-After": "30"}, error(20429))]
+    with pytest.raises(TwilioThrottled):
+        list(calls.queued_calls(ACCOUNT_SID))
 
 
 def test_refused_credentials_are_a_denial_without_numbers(twilio: Scripted, calls: TwilioCalls) -> None:
