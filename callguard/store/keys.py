@@ -148,9 +148,9 @@ class AccountKeys:
         return self._key(f"live:{call_sid}")
 
     def telephone(self, destination: str) -> str:
-        """LIST, `repeat_window_seconds`: when the latest calls to a telephone were created, by its keyed hash.
+        """STRING, or LIST from the second call on, `repeat_window_seconds`: when a telephone was called lately.
 
-        Written by `observe_calls`.
+        It is named by its keyed hash. Written by `observe_calls`.
         """
         return self._key(f"to:{destination}")
 

@@ -22,9 +22,21 @@ local function within_window(times_key, from, limit)
     return count, since
 end
 
-local function count_repeat(repeats, times_key, at, limit, window, least)
-    local kept = redis.call('LPUSH', times_key, string.format('%d', at))
+-- Most telephones are called once: then the key is a string, which takes less room than a list of one.
+local function push_time(times_key, at, window)
+    local time = string.format('%d', at)
+    if redis.call('SET', times_key, time, 'NX', 'PX', window) then return 1 end
+    if redis.call('TYPE', times_key).ok == 'string' then
+        local first = redis.call('GETDEL', times_key)
+        redis.call('LPUSH', times_key, first)
+    end
+    local kept = redis.call('LPUSH', times_key, time)
     redis.call('PEXPIRE', times_key, window)
+    return kept
+end
+
+local function count_repeat(repeats, times_key, at, limit, window, least)
+    local kept = push_time(times_key, at, window)
     if kept > limit then redis.call('LTRIM', times_key, 0, limit - 1) end
     -- Most telephones are called now and then: one look tells that it is less than matters.
     if kept < least or tonumber(redis.call('LINDEX', times_key, least - 1)) < at - window then return end
