@@ -20,7 +20,7 @@ from callguard.ports import CallCanceller, CallTracker, Clock, DrainQueue, Incid
 
 _log = logging.getLogger(__name__)
 
-KEEP_EVERY_SECONDS = 0.75
+KEEP_EVERY_SECONDS = 0.5
 EMPTY_LISTS_WANTED = 2
 STORE_PAUSE_SECONDS = 0.25
 OBSERVED_AT_ONCE = 200
