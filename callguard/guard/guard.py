@@ -54,6 +54,11 @@ class Guard:
             self.judge(account, observed.snapshot)
         return observed.counted
 
+    def count(self, account: Account, events: Sequence[CallEvent], door: Door) -> int:
+        """Count `events` as `take` does, and leave the judging to whoever has given them."""
+        now_ms = self._clock.now_ms()
+        return self._tracker.observe(account.sid, events, account.policy, now_ms, door, if_crossed=True).counted
+
     def judge(self, account: Account, snapshot: Snapshot) -> None:
         """Apply the rules to a snapshot: trip, or remember a suspicion so that the watcher asks Twilio."""
         decision = decide(snapshot, account.policy)
