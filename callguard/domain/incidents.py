@@ -82,8 +82,8 @@ class Incident:
 
         Where the guard only observes, the calls that it would have cancelled, and the spared ones.
         """
-        if self.mode is Mode.OBSERVE:
-            return self.count(Outcome.OBSERVED) + self.spared
+        if self.mode is Mode.OBSERVE:  # what remains has been observed
+            return sum(self.outcomes.values()) + self.spared
         return sum(self.outcomes.values()) + self.spared + self.remaining
 
 
@@ -96,7 +96,8 @@ def summary(incident: Incident) -> str:
     """Return what became of an incident's calls, in words."""
     counts = [f"{incident.count(outcome):,} {outcome.value}" for outcome in Outcome if incident.count(outcome)]
     counts += [f"{incident.spared:,} spared"] if incident.spared else []
-    found = f"{incident.found:,} found: " + ", ".join([*counts, f"{incident.remaining:,} remaining"])
+    counts += [f"{incident.remaining:,} remaining"] if incident.mode is Mode.ENFORCE else []
+    found = f"{incident.found:,} found: " + (", ".join(counts) or "nothing")
     live = live_summary(incident)
     return f"{found}; live calls, counted apart: {live}" if live else found
 

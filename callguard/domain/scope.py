@@ -9,6 +9,9 @@ from callguard.domain.culprits import Sender
 SLACK_MS = 2000
 """Clocks differ, and Twilio tells a creation in whole seconds."""
 
+SHORT_SLACK_MS = 60_000
+"""The same for when the list was last short, which only our clock tells: fewer calls than `min_backlog` waited."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -39,15 +42,25 @@ def scope_of(finding: Finding, carriers: frozenset[str], listed_short_ms: int) -
     """
     if finding.rule is Rule.MANUAL:
         return EVERY_CALL
-    since_ms = finding.onset_ms if finding.rule is Rule.SPIKE else min(finding.onset_ms, listed_short_ms)
-    return Scope(max(0, since_ms - SLACK_MS), carriers)
+    since_ms = finding.onset_ms - SLACK_MS
+    if finding.rule is not Rule.SPIKE:
+        since_ms = min(since_ms, listed_short_ms - SHORT_SLACK_MS)
+    return Scope(max(0, since_ms), carriers)
 
 
-def widened(scope: Scope, spiking: Sequence[Sender], *, is_flood: bool) -> Scope:
-    """Return the scope with the numbers that spike by now; with all, where those left alone have become a flood.
+def widened(scope: Scope, others: Sequence[Sender], burst: float) -> Scope:
+    """Return the scope with those of the other numbers that spike by now, each by `burst` calls or more.
 
-    A script may go from one number to the next.
+    A script may go from one number to the next. Where the rest of them would still be a spike together, it is
+    every number from now on.
     """
-    if not scope.senders or is_flood:
-        return replace(scope, senders=frozenset())
-    return replace(scope, senders=scope.senders | {sender.sender for sender in spiking})
+    if not scope.senders:
+        return scope
+    spiking = {sender.sender for sender in others if sender.level >= burst}
+    rest = sum(sender.level for sender in others if sender.sender not in spiking)
+    return replace(scope, senders=frozenset() if rest >= burst else scope.senders | spiking)
+
+
+def flooded(scope: Scope, listed_short_ms: int) -> Scope:
+    """Return the scope where the calls that were left alone are more than the ceiling: as that rule has it."""
+    return Scope(max(0, min(scope.since_ms, listed_short_ms - SHORT_SLACK_MS)))

@@ -8,7 +8,7 @@ from callguard.domain.accounts import Finding, Rule, Snapshot
 from callguard.domain.calls import CallEvent
 from callguard.domain.culprits import Culprit, Sender, carriers, culprits
 from callguard.domain.rules import Verdict, decide
-from callguard.domain.scope import Scope, scope_of, widened
+from callguard.domain.scope import Scope, flooded, scope_of, widened
 from callguard.ports import (
     CallTracker,
     Clock,
@@ -39,6 +39,7 @@ class Guard:
         self._incidents = incidents
         self._drains = drains
         self._clock = clock
+        self._sorted: dict[str, tuple[int, Scope]] = {}
 
     def take(self, account: Account, events: Sequence[CallEvent], door: Door) -> int:
         """Count `events`, act on what they show, and return how many of them were news.
@@ -95,21 +96,36 @@ class Guard:
         Raises:
             StoreUnavailable: a later call takes it up.
         """
-        policy = account.policy
-        incident = self._incidents.current(account.sid) if snapshot.outside >= policy.min_backlog else None
+        incident = self._incidents.current(account.sid) if snapshot.outside else None
         if incident is None:
             return False
-        senders = self._tracker.senders(account.sid, Rule.SPIKE, policy, snapshot.now_ms)
-        spiking = [sender for sender in senders if sender.level >= policy.spike_burst]
-        wider = widened(incident.scope, spiking, is_flood=snapshot.outside > policy.max_backlog)
-        if wider == incident.scope or not self._incidents.widen(account.sid, incident.generation, wider):
+        wider, why = self._wider(account, snapshot, incident.scope)
+        is_wider = wider != incident.scope and self._incidents.widen(account.sid, incident.generation, wider)
+        if is_wider:
+            _log.warning("account %s: %s", account.sid, why)
+            self._tell(Notice(account.sid, NoticeKind.WARNING, why, snapshot.now_ms))
+        if not is_wider and self._sorted.get(account.sid) == (incident.generation, incident.scope):
             return False
+        # The scope is another than when we looked last: it was widened, or the spike began earlier than was known.
         self._tracker.take_back(account.sid)
-        shown = ", ".join(s.shown for s in spiking if s.sender in wider.senders - incident.scope.senders)
-        text = f"the incident goes on with calls from {shown or 'every number'}: they spike as well"
-        _log.warning("account %s: %s", account.sid, text)
-        self._tell(Notice(account.sid, NoticeKind.WARNING, text, snapshot.now_ms))
+        self._sorted[account.sid] = (incident.generation, wider if is_wider else incident.scope)
         return True
+
+    def _wider(self, account: Account, snapshot: Snapshot, scope: Scope) -> tuple[Scope, str]:
+        """Return the scope that is called for by now, and why in words."""
+        policy = account.policy
+        if snapshot.outside > policy.max_backlog:
+            why = (
+                f"{snapshot.outside:,} calls that the incident left alone exceed max_backlog: it goes on with them"
+            )
+            return flooded(scope, self._tracker.listed_short_ms(account.sid)), why
+        if snapshot.outside < policy.min_backlog:
+            return scope, ""
+        senders = self._tracker.senders(account.sid, Rule.SPIKE, policy, snapshot.now_ms)
+        others = [sender for sender in senders if sender.sender not in scope.senders]
+        wider = widened(scope, others, policy.spike_burst)
+        shown = ", ".join(sender.shown for sender in others if sender.sender in wider.senders)
+        return wider, f"the incident goes on with calls from {shown or 'every number'}: they spike as well"
 
     def _scope(self, account: Account, finding: Finding, senders: Sequence[Sender]) -> Scope:
         policy = account.policy

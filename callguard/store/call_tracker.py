@@ -12,6 +12,7 @@ from callguard.domain.culprits import Culprit, Sender, culprits
 from callguard.domain.drain_time import Quote, may_have_left
 from callguard.domain.policy import Policy
 from callguard.domain.rates import LeakyBucket
+from callguard.domain.scope import SLACK_MS
 from callguard.domain.throughput import Throughput
 from callguard.ports import Door, MirroredCall, Observation
 from callguard.store.connection import translated_errors
@@ -50,7 +51,7 @@ class RedisCallTracker:
             reply = self._scripts.run(
                 "observe_calls",
                 [*_account_keys(keys), *_event_keys(keys, batch)],
-                [*_settings(policy, now_ms, door), int(if_crossed), *_arguments(batch, now_ms, door)],
+                [*_settings(policy, now_ms, door), int(if_crossed), SLACK_MS, *_arguments(batch, now_ms, door)],
             )
             counted += reply[0]
         return Observation(counted, snapshot_from(now_ms, *reply[1:]) if len(reply) > 1 else None)

@@ -109,6 +109,7 @@ class RedisIncidentBook:
             [
                 *(keys.state, keys.queue, keys.incident, keys.ledger, keys.totals, keys.series),
                 *(keys.closed_incident(name), keys.closed_ledger(name)),
+                *(keys.spared, keys.announced, keys.outside),
                 *(keys.call(call_sid) for call_sid, _ in outcomes),
             ],
             [generation, now_ms, LEFT_CALL_MS, INCIDENT_MS, RING_SECONDS, ACCOUNT_MS, *calls],

@@ -4,7 +4,7 @@ import pytest
 
 from callguard.domain.accounts import Finding, Rule
 from callguard.domain.culprits import Sender, carriers
-from callguard.domain.scope import EVERY_CALL, SLACK_MS, Scope, scope_of, widened
+from callguard.domain.scope import EVERY_CALL, SHORT_SLACK_MS, SLACK_MS, Scope, flooded, scope_of, widened
 
 ONSET = 1_000_000
 
@@ -24,8 +24,8 @@ def test_a_spike_at_the_entrance_is_cut_off_at_its_onset() -> None:
 @pytest.mark.parametrize("rule", [Rule.INITIATED, Rule.PLATEAU, Rule.REPEAT, Rule.BACKLOG])
 def test_what_is_seen_later_is_cut_off_where_the_queue_was_last_short(rule: Rule) -> None:
     """What is dialled now was created long before; its onset says nothing of its creation."""
-    assert scope_of(finding(rule), frozenset(), ONSET - 50_000).since_ms == ONSET - 50_000 - SLACK_MS
-    assert scope_of(finding(rule), frozenset(), ONSET + 50_000).since_ms == ONSET - SLACK_MS
+    assert scope_of(finding(rule), frozenset(), ONSET - 50_000).since_ms == ONSET - 50_000 - SHORT_SLACK_MS
+    assert scope_of(finding(rule), frozenset(), ONSET + 90_000).since_ms == ONSET - SLACK_MS
     assert scope_of(finding(rule), frozenset(), 0).since_ms == 0
 
 
@@ -57,11 +57,20 @@ def test_a_person_means_every_call() -> None:
     assert scope_of(finding(Rule.MANUAL), frozenset("a"), 0) == EVERY_CALL
 
 
-def test_numbers_that_spike_later_are_added_and_a_flood_opens_it_to_all() -> None:
+def test_numbers_that_spike_later_are_added() -> None:
     narrow = Scope(5, frozenset("a"))
-    spiking = [Sender("b", "+1555***02", 80.0)]
 
-    assert widened(narrow, spiking, is_flood=False) == Scope(5, frozenset("ab"))
-    assert widened(narrow, [], is_flood=False) == narrow
-    assert widened(narrow, [], is_flood=True) == Scope(5)
-    assert widened(Scope(5), spiking, is_flood=False) == Scope(5)
+    assert widened(narrow, [Sender("b", "", 80.0), Sender("c", "", 9.0)], 65) == Scope(5, frozenset("ab"))
+    assert widened(narrow, [Sender("b", "", 60.0)], 65) == narrow
+    assert widened(Scope(5), [Sender("b", "", 80.0)], 65) == Scope(5)
+
+
+def test_a_script_that_goes_from_number_to_number_opens_it_to_all() -> None:
+    others = [Sender(letter, "", 24.0) for letter in "bcd"]
+
+    assert widened(Scope(5, frozenset("a")), others, 65) == Scope(5)
+
+
+def test_a_flood_opens_it_to_all_since_the_list_was_short() -> None:
+    assert flooded(Scope(500_000, frozenset("a")), 400_000) == Scope(400_000 - SHORT_SLACK_MS)
+    assert flooded(Scope(300_000, frozenset("a")), 400_000) == Scope(300_000)

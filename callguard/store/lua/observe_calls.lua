@@ -22,13 +22,14 @@
 -- ARGV[15] repeat window ms   ARGV[16] least calls to one telephone that matter
 -- ARGV[17] plateau_seconds    ARGV[18] max_backlog    ARGV[19] max_drain_seconds
 -- ARGV[20] spare (0/1): return no state where no rule can have been crossed
+-- ARGV[21] how long before an onset a scope begins, ms
 -- then eleven for each event: sid, status, phase bit, dialled (0/1), at ms, spared (0/1), queue_time ms or
 --                             empty, hash of From, From masked, hash of To or empty, doubtful (0/1)
 --
 -- Returns {events counted, state fields, calls in queue, in spared, in announced, in outside}, or {events counted}
 local QUEUED, DIALLED_PHASES, ABSENT, ANNOUNCED = 1, 30, 32, 128
 local LEFT = 126 -- a later phase, absent, or settled: not, or not known to be, in the queue
-local FIXED_KEYS, FIRST, WIDTH = 10, 21, 11
+local FIXED_KEYS, FIRST, WIDTH = 10, 22, 11
 
 local state_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3]
 local queue_key, spared_key, announced_key = KEYS[4], KEYS[5], KEYS[6]
@@ -87,6 +88,9 @@ local function enter_again(call)
     if redis.call('HGET', ledger_key, call.sid) == 'gone' then
         redis.call('HDEL', ledger_key, call.sid)
         redis.call('HINCRBY', incident_key, 'gone', -1)
+    elseif redis.call('HGET', ledger_key, call.sid) == 'spared' then
+        redis.call('HDEL', ledger_key, call.sid)
+        redis.call('HINCRBY', incident_key, 'spared', -1)
     end
     departed = departed - 1
     mirror(call)
@@ -99,9 +103,11 @@ local function enter(call)
     end
 end
 
-local function leave(call, mirrored)
+local function leave(call, mirrored, mark)
     local queued, was_spared, was_other = 0, 0, 0
     if mirrored then
+        local created = scope and redis.call('ZSCORE', queue_key, call.sid)
+        call.was_outside = created and not is_in_scope(scope, tonumber(created), mark)
         queued = redis.call('ZREM', queue_key, call.sid)
         if queued == 0 then was_spared = redis.call('ZREM', spared_key, call.sid) end
         if queued + was_spared == 0 then was_other = redis.call('ZREM', announced_key, call.sid) end
@@ -111,10 +117,13 @@ local function leave(call, mirrored)
         dead_until = math.max(dead_until, horizon_now(horizon))
     end
     -- An announced call in the queue was released.
-    if not incident_open or observing or (call.announced and queued == 0) or was_other == 1 then return end
+    if not incident_open or (call.announced and queued == 0) or was_other == 1 or call.was_outside then return end
     if was_spared == 1 then
         settle(call.sid, 'spared')
-    elseif call.dialled and not call.spared and (queued == 1 or call.status == 'initiated' and not is_outside(call)) then
+    elseif observing then
+        return
+    elseif call.dialled and (queued == 1
+        or call.status == 'initiated' and not call.spared and not is_outside(call)) then
         -- Without `initiated`, a call that we did not know of may have been dialled before the incident.
         settle(call.sid, 'dialled')
     elseif call.status == 'canceled' and queued == 1 then
@@ -181,7 +190,7 @@ for i = 1, events do
             end
         else
             if call.dialled and bit.band(seen, DIALLED_PHASES) == 0 then count_departure(call, seen) end
-            if in_queue then leave(call, bit.band(seen, QUEUED) ~= 0) end
+            if in_queue then leave(call, bit.band(seen, QUEUED) ~= 0, mark_in(seen)) end
         end
         local absent = phase == QUEUED and in_queue and doubtful
         local now_seen = bit.bor(seen, phase, call.announced and ANNOUNCED or 0, absent and ABSENT or 0)
@@ -216,7 +225,17 @@ if door == 'callback' then
 end
 local cancellable, spared_count = redis.call('ZCARD', queue_key), redis.call('ZCARD', spared_key)
 local announced_count = redis.call('ZCARD', announced_key)
-if cancellable < min_backlog then set(SHALLOW, 'shallow', ARGV[1]) end
+local outside_count = redis.call('ZCARD', outside_key)
+if cancellable + outside_count < min_backlog then set(SHALLOW, 'shallow', ARGV[1]) end
+-- Calls that are heard of late may show that the spike began earlier than the trip knew.
+if scope and queued_bucket.changed and queued_bucket.level > 0 then
+    local since = queued_bucket.onset - tonumber(ARGV[21])
+    if since < scope.since then
+        scope.since = math.max(0, since)
+        redis.call('HSET', state_key, 'scope', scope_text(scope))
+        redis.call('HSET', incident_key, 'scope', scope_text(scope))
+    end
+end
 if campaigns.are_open or announced_count > 0 then set(CAMPAIGN_AT, 'campaign_at', ARGV[1]) end
 if #changes > 0 then
     redis.call('HSET', state_key, unpack(changes))
@@ -233,4 +252,4 @@ local function may_be_crossed()
 end
 
 if ARGV[20] == '1' and not may_be_crossed() then return { counted } end
-return { counted, state, cancellable, spared_count, announced_count, redis.call('ZCARD', outside_key) }
+return { counted, state, cancellable, spared_count, announced_count, outside_count }

@@ -62,7 +62,7 @@ end
 if whole then
     redis.call('HSET', state_key, 'polled', ARGV[1], 't',
         table.concat({ ARGV[8], ARGV[9], ARGV[10], ARGV[11] }, ':'))
-    if cancellable < tonumber(ARGV[3]) then
+    if cancellable + redis.call('ZCARD', KEYS[5]) < tonumber(ARGV[3]) then
         redis.call('HSET', state_key, 'shallow', ARGV[1], 'listed_short', ARGV[12])
     end
 end

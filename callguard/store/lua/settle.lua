@@ -3,7 +3,8 @@
 -- KEYS[1] {account}:state  KEYS[2] {account}:queue  KEYS[3] {account}:incident
 -- KEYS[4] {account}:ledger  KEYS[5] {account}:totals  KEYS[6] {account}:series
 -- KEYS[7] {account}:incident:ID  KEYS[8] {account}:ledger:ID  of the generation, once it is closed
--- KEYS[8+i] {account}:call:SID of call i
+-- KEYS[9...11] the other parts of the mirror, which a call may have moved to meanwhile
+-- KEYS[11+i] {account}:call:SID of call i
 -- ARGV[1] generation  ARGV[2] now ms  ARGV[3] expiry of a call that has left ms  ARGV[4] expiry of the incident ms
 -- ARGV[5] ring size in seconds  ARGV[6] expiry of account keys ms
 -- then two for each call: SID, outcome
@@ -15,7 +16,7 @@
 -- include parts/dead_slots.lua
 -- include parts/series.lua
 
-local ABSENT, SETTLED, FIXED_KEYS, FIRST = 32, 64, 8, 7
+local ABSENT, SETTLED, FIXED_KEYS, FIRST = 32, 64, 11, 7
 local generation, now, left_ttl, incident_ttl = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local calls = (#ARGV - FIRST + 1) / 2
 if calls ~= #KEYS - FIXED_KEYS then
@@ -29,18 +30,29 @@ local incident_key = is_present and KEYS[3] or KEYS[7]
 local ledger_key = is_present and KEYS[4] or KEYS[8]
 local is_known = is_present or (calls > 0 and redis.call('EXISTS', incident_key) == 1)
 
-local counted, left, by_outcome, slots_died = 0, 0, {}, false
+local counted, gone, by_outcome, slots_died = 0, 0, {}, false
 for i = 1, calls do
     local sid, outcome = ARGV[FIRST + 2 * i - 2], ARGV[FIRST + 2 * i - 1]
     if outcome ~= 'observed' then
         local queued = redis.call('ZREM', KEYS[2], sid)
-        left = left + queued
+        for part = 9, 11 do
+            if queued == 0 then queued = redis.call('ZREM', KEYS[part], sid) end
+        end
+        if outcome == 'gone' then gone = gone + queued end
         slots_died = slots_died or (queued == 1 and outcome == 'cancelled')
         -- "gone" says only that Twilio did not know the call; a list that shows it again is believed.
         local seen = bit.bor(number(redis.call('GET', KEYS[FIXED_KEYS + i])), outcome == 'gone' and ABSENT or SETTLED)
         redis.call('SET', KEYS[FIXED_KEYS + i], seen, 'PX', left_ttl)
     end
-    if is_known and redis.call('HSETNX', ledger_key, sid, outcome) == 1 then
+    local is_first = is_known and redis.call('HSETNX', ledger_key, sid, outcome) == 1
+    if is_known and not is_first and outcome ~= 'gone' and redis.call('HGET', ledger_key, sid) == 'gone' then
+        -- That it was gone is what was thought; now it is known.
+        redis.call('HSET', ledger_key, sid, outcome)
+        redis.call('HINCRBY', incident_key, 'gone', -1)
+        if not is_present then redis.call('HINCRBY', incident_key, 'remaining', 1) end
+        is_first = true
+    end
+    if is_first then
         counted = counted + 1
         by_outcome[outcome] = (by_outcome[outcome] or 0) + 1
         if outcome == 'cancelled' then tally('c', now) end
@@ -48,12 +60,13 @@ for i = 1, calls do
 end
 
 if slots_died then mark_dead_slots(KEYS[1]) end
+if gone > 0 then redis.call('HINCRBY', KEYS[1], 'departed', gone) end
 if counted > 0 then
     for outcome, more in pairs(by_outcome) do
         redis.call('HINCRBY', incident_key, outcome, more)
         redis.call('HINCRBY', KEYS[5], 'cancellations:' .. outcome, more)
     end
-    if not is_present then redis.call('HINCRBY', incident_key, 'remaining', -left) end
+    if not is_present then redis.call('HINCRBY', incident_key, 'remaining', -counted) end
     redis.call('PEXPIRE', ledger_key, incident_ttl)
     redis.call('PEXPIRE', incident_key, incident_ttl)
     write_series(KEYS[6], tonumber(ARGV[5]), ARGV[6])

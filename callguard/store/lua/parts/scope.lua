@@ -16,7 +16,12 @@ local function scope_of(text)
     for sender in string.gmatch(senders or '', '[^,]+') do
         scope.marks[mark_of(sender)], scope.is_narrow = true, true
     end
+    scope.senders = senders or ''
     return scope
+end
+
+local function scope_text(scope)
+    return string.format('%.0f:%s', scope.since, scope.senders)
 end
 
 local function is_in_scope(scope, created, mark)
