@@ -173,8 +173,8 @@ class CallTracker(Protocol):
     def spare(self, account_sid: str, calls: Sequence[tuple[str, str]], *, spared: bool) -> None:
         """Mark mirrored calls as never to be cancelled, or as to be; each with the keyed hash of its From."""
 
-    def head(self, account_sid: str, count: int) -> list[str]:
-        """Return the oldest `count` calls that may be cancelled, oldest first."""
+    def head(self, account_sid: str, count: int, start: int = 0) -> list[str]:
+        """Return the oldest `count` calls that may be cancelled, after the oldest `start`, oldest first."""
 
     def in_scope(self, account_sid: str, call_sids: Sequence[str]) -> list[str]:
         """Return those of the calls that the open incident is about; the others are left alone from now on."""
@@ -184,6 +184,15 @@ class CallTracker(Protocol):
 
     def take_back(self, account_sid: str) -> None:
         """Let calls that were left alone be cancelled after all, if they are in scope by now."""
+
+    def note_protection(self, account_sid: str, seal: str) -> None:
+        """Note under which `never_cancel` the mirror was last compared with the whole list: its keyed hash."""
+
+    def protection(self, account_sid: str) -> str:
+        """Return what was noted; empty for nothing."""
+
+    def repeated_by(self, account_sid: str) -> str:
+        """Return the keyed hash of the From that last called the telephone that is called most often; or empty."""
 
     def listed_short_ms(self, account_sid: str) -> int:
         """Return when Twilio's list last showed fewer than `min_backlog` calls; 0 for never."""

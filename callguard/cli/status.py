@@ -22,6 +22,8 @@ from callguard.domain.throughput import disagree
 from callguard.guard.guard import describe, named
 from callguard.metrics.collector import PROCESSES
 
+CAPPED_ADVICE = "`callguard cancel --continue` lets it cancel as many again, `callguard pause` leaves the rest"
+
 SILENT_SECONDS = 60
 """A queue that was not read for longer, or a process without a sign of life, is trouble."""
 
@@ -33,7 +35,8 @@ _INDENT = 20
 def status() -> None:
     """Show every account, its open or last incident, and the processes.
 
-    Exits with 1 when nothing guards: Twilio's queue was not read, or a process gave no sign of life, for a minute.
+    Exits with 1 when nothing guards: Twilio's queue was not read, or a process gave no sign of life, for a minute,
+    or a drain has stopped at `max_cancellations` and waits for a person.
     """
     services = connect()
     now_ms = services.clock.now_ms()
@@ -45,6 +48,8 @@ def status() -> None:
             for label, text in _fields(services, account, now_ms):
                 console.print(Text(_block(label, text)))
             trouble += _unread(services, account, now_ms)
+            if services.tracker.snapshot(account.sid, now_ms).capped:
+                trouble.append(f"the drain of {account.sid} waits for a person (see STOPPED)")
         beats = services.heartbeats.ages(now_ms)
     console.print(Text("processes", style="bold"))
     for name in PROCESSES:
@@ -80,6 +85,8 @@ def _fields(services: Services, account: Account, now_ms: int) -> Iterator[tuple
             yield "", f"from {named(incident.culprits)}"
         yield "", summary(incident)
         yield "", _scope(incident, snapshot)
+        if snapshot.capped:
+            yield "STOPPED", f"at max_cancellations = {account.policy.max_cancellations:,}: {CAPPED_ADVICE}"
         yield "forecast", _forecast(forecast(snapshot, cps, reading.cancelled_rate), reading.cancelled_rate)
     elif closed := services.incidents.recent(account.sid, 1):
         yield "last incident", f"{describe(closed[0].finding)}, {_ago(closed[0].tripped_ms, now_ms)}"

@@ -48,3 +48,8 @@ class Account:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "marks", PartyMarks(self.policy.never_cancel, "".join(self.auth_tokens[:1])))
+
+    @property
+    def protection(self) -> str:
+        """A keyed hash of `never_cancel`: enough to know whether it has changed."""
+        return self.marks.seal("\n".join(sorted(self.policy.never_cancel)))

@@ -8,6 +8,11 @@ QUIET_SECONDS = 1.5
 STEP_SECONDS = 0.5
 FULL = 0.9
 
+SERVED_BETWEEN = 100
+"""A probe in vain costs a refusal: one in a hundred requests is little."""
+
+MOST_QUIET_SECONDS = 10.0
+
 
 @dataclass(slots=True)
 class ConcurrencyLimit:
@@ -30,6 +35,8 @@ class ConcurrencyLimit:
     _quiet_until: float = field(default=float("-inf"))
     _stepped_at: float = field(default=float("-inf"))
     _step: float = 1.0
+    _served: float = 0.0
+    _wanted: float = 0.0
 
     def accepted(self, under_way: int, now: float) -> None:
         """Take note of a request that Twilio has served, with `under_way` requests at Twilio until then."""
@@ -37,9 +44,14 @@ class ConcurrencyLimit:
             return  # the limit is not what holds us back: nothing is learned of it
         if self.is_searching:
             self._grow(1.0)
-        elif now >= max(self._quiet_until, self._stepped_at + STEP_SECONDS):
+            return
+        self._served += 1
+        is_due = now >= max(self._quiet_until, self._stepped_at + STEP_SECONDS)
+        if is_due and self._served >= self._wanted:
             self._grow(self._step)
             self._stepped_at = now
+            # The next step waits for the answers to this one.
+            self._served, self._wanted = 0.0, 2 * self.limit
             self._step = min(self._step * 2, max(1.0, self.limit / 4))
 
     def refused(self, sent_at: float, under_way: int, now: float, retry_after: float = 0.0) -> None:
@@ -48,7 +60,9 @@ class ConcurrencyLimit:
         Refusals of requests that were sent before the last one tell the same once more. `retry_after` is how many
         seconds Twilio wants not to be asked for more.
         """
-        self._quiet_until = max(self._quiet_until, now + max(QUIET_SECONDS, retry_after))
+        quiet = min(MOST_QUIET_SECONDS, max(QUIET_SECONDS, retry_after))
+        self._quiet_until = max(self._quiet_until, now + quiet)
+        self._served, self._wanted = 0.0, min(SERVED_BETWEEN, 10 * self.limit)
         self.is_searching = False
         self._step = 1.0
         if sent_at > self._refused_at:

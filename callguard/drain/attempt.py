@@ -9,6 +9,9 @@ from callguard.ports import CallCanceller, CancelReply, TwilioRefused, TwilioThr
 
 _log = logging.getLogger(__name__)
 
+LEAST_CODE = 10_000
+"""Twilio's error codes have five digits: https://www.twilio.com/docs/api/errors"""
+
 _OUTCOMES = {
     CancelReply.CANCELLED: Outcome.CANCELLED,
     CancelReply.DIALLED: Outcome.DIALLED,
@@ -21,6 +24,7 @@ class Ending(Enum):
 
     SETTLED = "settled"
     THROTTLED = "throttled"
+    QUEUED = "still queued"
     UNKNOWN = "unknown"
     REFUSED = "refused"
     DENIED = "denied"
@@ -50,11 +54,14 @@ async def attempt(canceller: CallCanceller, account_sid: str, call_sid: str, *, 
     """
     try:
         outcome = _OUTCOMES.get(await _reply(canceller, account_sid, call_sid, unsure=unsure))
-        return Result(call_sid, Ending.SETTLED if outcome else Ending.UNKNOWN, outcome)
+        return Result(call_sid, Ending.SETTLED if outcome else Ending.QUEUED, outcome)
     except TwilioThrottled as error:
         return Result(call_sid, Ending.THROTTLED, retry_after=error.retry_after)
     except TwilioRefused as error:
-        return Result(call_sid, Ending.DENIED if error.is_denial else Ending.REFUSED)
+        if error.is_denial:
+            return Result(call_sid, Ending.DENIED)
+        # Without a code of its own it was not Twilio's API that answered, or not to the request.
+        return Result(call_sid, Ending.REFUSED if error.code >= LEAST_CODE else Ending.UNKNOWN)
     except TwilioUnavailable as error:
         _log.debug("call …%s: %s; will look again", call_sid[-4:], error)
     except Exception:

@@ -10,6 +10,11 @@ FIRST_PAUSE_SECONDS = 0.2
 MOST_PAUSE_SECONDS = 5.0
 REFILL = 200
 
+FRESH_SECONDS = 0.5
+"""Calls that were read from the mirror longer ago may have been dialled, or protected, since."""
+
+FIRST_REST_SECONDS = 1.0
+
 Head = Callable[[int], Sequence[str]]
 
 
@@ -29,13 +34,15 @@ class Backlog:
     _ready: deque[str] = field(default_factory=deque)
     _waiting: dict[str, float] = field(default_factory=dict)
     _attempts: dict[str, int] = field(default_factory=dict)
+    _read_at: float = float("-inf")
+    _rests: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def next(self, now: float, *, fresh: bool = True) -> str | None:
         """Return the next call to attempt and mark it as under way; None if there is none now.
 
         Calls whose pause is over come first. Without `fresh`, only calls that were attempted before come.
         """
-        call_sid = self._due(now) or (self._next_ready() if fresh else None)
+        call_sid = self._due(now) or (self._next_ready(now) if fresh else None)
         if call_sid is not None:
             self.under_way.add(call_sid)
         return call_sid
@@ -58,6 +65,11 @@ class Backlog:
         """The call is done with."""
         self.under_way.discard(call_sid)
         self._attempts.pop(call_sid, None)
+
+    def let_rest(self, call_sid: str, now: float) -> None:
+        """Twilio does not know the call. If its list shows it all the same, it is tried again after a pause."""
+        pause = min(8 * MOST_PAUSE_SECONDS, 2 * self._rests.get(call_sid, (0.0, FIRST_REST_SECONDS / 2))[1])
+        self._rests[call_sid] = (now + pause, pause)
 
     def put_back(self, call_sid: str) -> None:
         """The attempt was never processed: it is next again."""
@@ -86,8 +98,15 @@ class Backlog:
                 return call_sid
         return None
 
-    def _next_ready(self) -> str | None:
-        if not self._ready:
-            taken = self.under_way | self.parked | self._waiting.keys()
-            self._ready.extend(sid for sid in self.head(len(taken) + REFILL) if sid not in taken)
+    def _next_ready(self, now: float) -> str | None:
+        if not self._ready or now - self._read_at > FRESH_SECONDS:
+            self._read(now)
         return self._ready.popleft() if self._ready else None
+
+    def _read(self, now: float) -> None:
+        self._read_at = now
+        taken = self.under_way | self.parked | self._waiting.keys()
+        calls = [sid for sid in self.head(len(taken) + REFILL) if sid not in taken]
+        resting = {sid: self._rests[sid][0] for sid in calls if sid in self._rests and self._rests[sid][0] > now}
+        self._waiting.update(resting)
+        self._ready = deque(sid for sid in calls if sid not in resting)

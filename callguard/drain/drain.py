@@ -116,8 +116,23 @@ class _Run:
     async def _cancel(self) -> DrainEnd:
         async with self._drain.canceller() as canceller, asyncio.TaskGroup() as beside:
             beside.create_task(self._sort())
+            await self._protect()
             sweep = Sweep(self._account.sid, canceller, self._ledger, self._cap(), self._limit)
             return await self._until_empty(sweep)
+
+    async def _protect(self) -> None:
+        """Let nobody be cancelled whom `never_cancel` protects only now: the mirror holds no numbers."""
+        account, tracker = self._account, self._drain.tracker
+        listing = QueueListing(account, self._drain.reconciler, self._turn.may_go_on)
+        while account.policy.never_cancel and self._turn.may_go_on():
+            try:
+                if tracker.protection(account.sid) == account.protection:
+                    return
+                _log.warning("account %s: never_cancel has changed: reading the queue first", account.sid)
+                await listing.is_empty()
+            except StoreUnavailable as error:
+                _log.warning("account %s: %s; the drain waits", account.sid, error)
+                await asyncio.sleep(STORE_PAUSE_SECONDS)
 
     async def _until_empty(self, sweep: Sweep) -> DrainEnd:
         """Sweep what the mirror holds, then ask Twilio for what it lacks, until that has been nothing twice."""
@@ -158,13 +173,14 @@ class _Run:
 
     def _observe(self) -> DrainEnd:
         """Mark what would have been cancelled, and cancel nothing."""
-        seen: set[str] = set()
+        seen = 0
         while self._turn.may_go_on():
-            calls = [sid for sid in self._ledger.head(len(seen) + OBSERVED_AT_ONCE) if sid not in seen]
+            calls = self._drain.tracker.head(self._account.sid, OBSERVED_AT_ONCE, seen)
             if not calls:
                 return self._finish(DrainEnd.FINISHED)
-            self._ledger.settle([(sid, Outcome.OBSERVED) for sid in calls])
-            seen.update(calls)
+            inside = self._drain.tracker.in_scope(self._account.sid, calls)
+            self._ledger.settle([(sid, Outcome.OBSERVED) for sid in inside])
+            seen += len(inside)
         return DrainEnd.STOPPED if self._turn.is_lost else DrainEnd.YIELDED
 
     def _may_read_on(self) -> bool:

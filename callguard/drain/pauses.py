@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 FIRST_SECONDS = 0.1
 MOST_SECONDS = 5.0
-MOST_ASKED_SECONDS = 30.0
+MOST_ASKED_SECONDS = 10.0
 
 # So many failures in a row are no bad luck: Twilio is away, and asking it faster does not bring it back.
 OUTAGE = 20

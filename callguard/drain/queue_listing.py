@@ -4,6 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
 
 from callguard.config.accounts import Account
 from callguard.guard.reconcile import NOT_TAKEN, QueueReading, Reconciler
@@ -26,7 +28,7 @@ class QueueListing:
         self._account = account
         self._reconciler = reconciler
         self._may_read_on = may_read_on
-        self._under_way: asyncio.Task[bool] | None = None
+        self._under_way: asyncio.Future[bool] | None = None
         self._began = float("-inf")
 
     async def is_empty(self) -> bool:
@@ -37,13 +39,30 @@ class QueueListing:
         if self._under_way is None:
             await asyncio.sleep(max(0.0, self._began + PAUSE_SECONDS - time.monotonic()))
             self._began = time.monotonic()
-            self._under_way = asyncio.create_task(asyncio.to_thread(self._was_read_whole))
+            self._under_way = self._begin()
         while not self._under_way.done() and self._may_read_on():
             await asyncio.wait({self._under_way}, timeout=LOOK_SECONDS)
         if not self._under_way.done():
             return False
         was_whole, self._under_way = self._under_way.result(), None
         return was_whole and self._may_read_on()
+
+    def _begin(self) -> "asyncio.Future[bool]":
+        """Read in a thread that nobody waits for: a turn ends though Twilio has not answered."""
+        loop = asyncio.get_running_loop()
+        under_way: asyncio.Future[bool] = loop.create_future()
+
+        def fulfil(was_whole: bool) -> None:
+            if not under_way.done():
+                under_way.set_result(was_whole)
+
+        def read() -> None:
+            was_whole = self._was_read_whole()
+            with suppress(RuntimeError):  # the turn is over, and with it the loop
+                loop.call_soon_threadsafe(fulfil, was_whole)
+
+        Thread(target=read, name="list", daemon=True).start()
+        return under_way
 
     def _was_read_whole(self) -> bool:
         try:

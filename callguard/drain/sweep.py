@@ -18,6 +18,10 @@ _log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.05
 LEDGER_PAUSE_SECONDS = 0.2
 
+# Until something else was answered one request is sent at a time, so that wrong credentials are no storm.
+FIRST_DENIALS = 2
+DENIALS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
@@ -58,6 +62,7 @@ class Sweep:
         self._cap = cap
         self._pauses = Pauses()
         self._answered = False
+        self._denials = 0
         self._sent: dict[str, _Sent] = {}
         self._results: list[Result] = []
         self._unrecorded: list[tuple[str, Outcome]] = []
@@ -147,30 +152,48 @@ class Sweep:
 
     def _take(self, result: Result, under_way: int, now: float) -> None:
         sent = self._sent.pop(result.call_sid)
-        self._answered = self._answered or result.ending is not Ending.UNKNOWN
         match result.ending:
             case Ending.SETTLED:
                 self._settled(result)
-                self.limit.accepted(under_way, now)
+                self._served(under_way, now)
+            case Ending.QUEUED:  # Twilio has taken it, and has not done it yet
+                self.backlog.retry_later(result.call_sid, now)
+                self._served(under_way, now)
             case Ending.THROTTLED:
                 self.backlog.put_back(result.call_sid)
                 self.limit.refused(sent.at, sent.under_way, now, result.retry_after or 0.0)
                 self._pauses.throttled(sent.at, now, result.retry_after)
             case Ending.DENIED:
-                self.backlog.put_back(result.call_sid)
-                self.stopped = self.denied = True
+                self._denied(result.call_sid, now)
             case Ending.REFUSED:
                 if not self.backlog.retry_later(result.call_sid, now):
                     self._give_up(result.call_sid)
             case Ending.UNKNOWN:
+                self._answered = True  # what does not answer does not deny either
                 self.backlog.retry_later(result.call_sid, now)
                 if self._pauses.failed(now):
                     self.limit.refused(sent.at, 1, now)
 
+    def _served(self, under_way: int, now: float) -> None:
+        self._answered = True
+        self._denials = 0
+        self._pauses.answered()
+        self.limit.accepted(under_way, now)
+
+    def _denied(self, call_sid: str, now: float) -> None:
+        """One call may be denied for a reason of its own; several in a row are not."""
+        self._denials += 1
+        if self._denials >= (DENIALS if self._answered else FIRST_DENIALS):
+            self.backlog.put_back(call_sid)
+            self.stopped = self.denied = True
+        elif not self.backlog.retry_later(call_sid, now):
+            self._give_up(call_sid)
+
     def _settled(self, result: Result) -> None:
         assert result.outcome is not None  # noqa: S101 -- for the type checker
-        self._pauses.answered()
         self.backlog.settled(result.call_sid)
+        if result.outcome is Outcome.GONE:
+            self.backlog.let_rest(result.call_sid, time.monotonic())
         self.cancelled += result.outcome is Outcome.CANCELLED
         self._unrecorded.append((result.call_sid, result.outcome))
 

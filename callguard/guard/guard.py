@@ -131,6 +131,8 @@ class Guard:
         policy = account.policy
         burst = policy.initiated_burst if finding.rule is Rule.INITIATED else policy.spike_burst
         few = carriers(senders, burst * policy.warn_share)
+        if finding.rule is Rule.REPEAT and not few:
+            few = frozenset(filter(None, [self._tracker.repeated_by(account.sid)]))
         return scope_of(finding, few, self._tracker.listed_short_ms(account.sid))
 
     def _tell(self, notice: Notice) -> None:

@@ -220,6 +220,7 @@ class Reconciler:
             began_ms=walk.started_ms,
             believe=mirror.believes_quotes,
         )
+        self._tracker.note_protection(account.sid, account.protection)
         self._judge(account)
 
     def _judge(self, account: Account) -> None:

@@ -94,6 +94,12 @@ CATALOGUE = {
             "How many calls of an open incident will still be dialled, at the present rate of its sweep.",
             _ACCOUNT,
         ),
+        Metric(
+            "callguard_capped",
+            Kind.GAUGE,
+            "How many drains have stopped at max_cancellations and wait for a person: 1 or 0.",
+            _ACCOUNT,
+        ),
         Metric("callguard_state", Kind.GAUGE, "How many accounts are in a state: 1 or 0.", ("account", "state")),
         Metric("callguard_trips_total", Kind.COUNTER, "How many times a rule has tripped.", ("account", "rule")),
         Metric(

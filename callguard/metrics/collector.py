@@ -87,6 +87,7 @@ class GuardCollector(Collector):
             "callguard_announced_calls": {sid: shot.announced for sid, shot in shots.items()},
             "callguard_queued_rate": {sid: reading.queued_rate for sid, reading in read.items()},
             "callguard_initiated_rate": {sid: reading.initiated_rate for sid, reading in read.items()},
+            "callguard_capped": {sid: float(shot.capped) for sid, shot in shots.items()},
             "callguard_cancelled_rate": {sid: reading.cancelled_rate for sid, reading in read.items()},
             "callguard_forecast_dialled_calls": {
                 sid: forecast(shots[sid], cps[sid], reading.cancelled_rate) for sid, reading in read.items()

@@ -168,10 +168,10 @@ class RedisCallTracker:
                 "spare", [*halves, *call_keys], [ACCOUNT_MS, *(text for call in batch for text in call)]
             )
 
-    def head(self, account_sid: str, count: int) -> list[str]:
+    def head(self, account_sid: str, count: int, start: int = 0) -> list[str]:
         """Read the oldest part of the mirror."""
         with translated_errors():
-            head: Any = self._redis.zrange(AccountKeys(account_sid).queue, 0, count - 1)
+            head: Any = self._redis.zrange(AccountKeys(account_sid).queue, start, start + count - 1)
         return list(head)
 
     def in_scope(self, account_sid: str, call_sids: Sequence[str]) -> list[str]:
@@ -202,6 +202,23 @@ class RedisCallTracker:
                 "sort_scope", [keys.state, *ways, *map(keys.call, batch)], [is_wanted, ACCOUNT_MS, *batch]
             )
         return stay
+
+    def note_protection(self, account_sid: str, seal: str) -> None:
+        """Keep it beside the state."""
+        with translated_errors():
+            self._redis.hset(AccountKeys(account_sid).state, "protection", seal)
+
+    def protection(self, account_sid: str) -> str:
+        """Read it."""
+        with translated_errors():
+            held: Any = self._redis.hget(AccountKeys(account_sid).state, "protection")
+        return held or ""
+
+    def repeated_by(self, account_sid: str) -> str:
+        """Read what stands beside the repeats."""
+        with translated_errors():
+            held: Any = self._redis.hget(AccountKeys(account_sid).state, "repeated_by")
+        return held or ""
 
     def listed_short_ms(self, account_sid: str) -> int:
         """Read when the list was last short."""

@@ -23,19 +23,21 @@ def reply_of(call: CallInstance) -> CancelReply:
     """Return what the status in an answer says of a cancel.
 
     Raises:
-        ValueError: the answer has no status.
+        ValueError: the answer has no status, or one that is new to us.
     """
     status = status_of(call.status)
+    if status is None:
+        raise ValueError("a status that is new to us: whether the call is queued is not known")
     if status is CallStatus.CANCELED:
         return CancelReply.CANCELLED
     return CancelReply.STILL_QUEUED if status is CallStatus.QUEUED else CancelReply.DIALLED
 
 
 def status_of(status: object) -> CallStatus | None:
-    """Return Twilio's status; None for one that is new to us, which is not `queued` in any case."""
+    """Return Twilio's status; None for one that is new to us."""
     if not isinstance(status, str):
         raise ValueError("an answer without a status")
-    return next((known for known in CallStatus if known.value == status), None)
+    return next((known for known in CallStatus if known.value == status.strip().lower()), None)
 
 
 @contextmanager

@@ -169,7 +169,7 @@ class AccountWatch:
         text = (
             f"the drain has stopped at max_cancellations = {cap:,}; {snapshot.cancellable:,} calls are still "
             "queued. Look at `callguard status`; `callguard cancel --continue` lets it cancel as many again, "
-            "`callguard reset` leaves them and arms the guard"
+            "`callguard pause` leaves them to Twilio"
         )
         notice = Notice(sid, NoticeKind.CAPPED, text, snapshot.now_ms)
         self._notices.post(notice, once=f"capped:{snapshot.generation}")

@@ -2,9 +2,12 @@
 
 import time
 
+from callguard.clock import SystemClock
 from callguard.domain.accounts import State
+from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.incidents import Outcome
 from callguard.drain.drain import DrainEnd
+from callguard.ports import Door
 from callguard.simulator import RunawayPlan
 from tests.guarded import SID, Guarded, guarded, trip_at
 from tests.waiting import wait_until
@@ -22,11 +25,11 @@ def queued_by_number(g: Guarded) -> dict[str, int]:
 
 
 def test_calls_that_waited_before_the_spike_are_left_alone(redis_url: str) -> None:
-    with guarded(redis_url, trip_at(cps=0.1, spike_rate=20, spike_burst=40)) as g:
+    with guarded(redis_url, trip_at(cps=0.1, spike_rate=5)) as g:
         g.queue_calls(15)
         g.reconciler.read_queue(g.account, retire=True)
         before = {sid for sid, status in g.twilio.statuses(SID).items() if status == "queued"}
-        time.sleep(4)  # the bucket runs empty, and the clocks' slack passes
+        time.sleep(5.5)  # the bucket runs empty, and the clocks' slack passes
         g.queue_calls(120)
         g.trip()
 
@@ -123,3 +126,67 @@ def test_a_person_lets_a_drain_go_on_beyond_its_cap(redis_url: str) -> None:
         assert g.store.incidents.continue_drain(SID, 1)
         assert g.drain.run(g.account, 1, "me") is DrainEnd.FINISHED
         assert g.truth().queued == 0
+
+
+def test_a_runaway_that_is_listed_newest_first_is_taken_back_to_its_onset(redis_url: str) -> None:
+    """Whoever trips on the first page of a long list does not know yet when it began."""
+    with guarded(redis_url, trip_at(cps=0.1)) as g:
+        now_ms = SystemClock().now_ms()
+        calls = [queued_at(f"CA{n:032x}", now_ms - 30_000 + n * 100, g) for n in range(300)]
+        g.guard.take(g.account, calls[-40:], Door.POLL)  # the newest: four seconds of it
+        assert g.store.tracker.snapshot(SID, now_ms).state is State.TRIPPED
+        first = g.store.incidents.current(SID)
+        assert first is not None
+        g.guard.take(g.account, calls[:-40], Door.POLL)
+        g.watch.tick()
+
+        incident = g.store.incidents.current(SID)
+        assert incident is not None
+        assert incident.scope.since_ms <= now_ms - 30_000 < first.scope.since_ms
+        assert g.store.tracker.snapshot(SID, now_ms).outside == 0
+        assert incident.remaining == 300
+
+
+def queued_at(call_sid: str, at_ms: int, g: Guarded) -> CallEvent:
+    return CallEvent(call_sid, CallStatus.QUEUED, at_ms, sender=g.account.marks.sender(SCRIPT), sender_shown="x")
+
+
+def test_a_script_that_rotates_its_numbers_is_followed(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=0.1)) as g:
+        g.queue_calls(60, from_number=SCRIPT)
+        g.trip()
+        assert g.drain.run(g.account, 1, "me") is DrainEnd.FINISHED
+        for number in range(4):
+            g.queue_calls(12, from_number=f"+1555000010{number}")
+        g.reconciler.read_queue(g.account, retire=True)
+        assert g.store.tracker.snapshot(SID, 0).cancellable == 0, "none of them spikes alone"
+        g.watch.tick()
+
+        assert g.drain.run(g.account, 1, "me") is DrainEnd.FINISHED
+        assert g.truth().queued == 0
+
+
+def test_calls_left_alone_are_no_short_queue(redis_url: str) -> None:
+    """Else the next incident would take them for older than anything that it is about, for ever."""
+    with guarded(redis_url, trip_at(cps=0.1, spike_rate=5)) as g:
+        g.twilio.start_runaway(SID, RunawayPlan(100, from_number=SCRIPT))
+        g.queue_calls(8, from_number=SHOP)
+        wait_until(lambda: g.truth().created == 108, "all are created")
+        g.trip()
+        g.drain.run(g.account, 1, "me")
+        before = g.store.tracker.snapshot(SID, 0).shallow_ms
+        g.reconciler.read_queue(g.account, retire=True)
+
+        snapshot = g.store.tracker.snapshot(SID, 0)
+        assert (snapshot.outside >= g.account.policy.min_backlog, snapshot.shallow_ms) == (True, before)
+
+
+def test_calls_to_one_telephone_are_cancelled_for_who_called_it(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=0.1, spike_rate=50, spike_burst=500, repeat_limit=20)) as g:
+        for number in range(30):
+            g.queue_calls(1, from_number=SHOP, to=f"+155520000{number:02}")
+        g.queue_calls(20, from_number=SCRIPT, to="+15552999999")
+        g.trip()
+
+        assert g.drain.run(g.account, 1, "me") is DrainEnd.FINISHED
+        assert set(queued_by_number(g)) == {SHOP}

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -269,6 +270,122 @@ def test_a_reset_in_the_middle_leaves_a_true_account(redis_url: str) -> None:
         (closed,) = g.store.incidents.recent(SID, 1)
         assert closed.count(Outcome.CANCELLED) == g.truth().cancelled
         assert closed.remaining == pytest.approx(g.truth().queued, abs=1)
+
+
+def test_one_call_that_is_denied_does_not_stop_the_others(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "FIRST_PAUSE_SECONDS", 0.01)
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(60)
+        g.trip()
+        (poison,) = g.store.tracker.head(SID, 1)
+
+        def deny(call_sid: str, _turn: int) -> CancelReply | None:
+            if call_sid == poison:
+                raise TwilioRefused("Twilio answered 403, code 20003", 20003, 403)
+            return None
+
+        drain, _ = meddled(g, on_cancel=deny)
+
+        assert run_to_the_end(drain, g) is DrainEnd.FINISHED
+        incident = g.store.incidents.current(SID)
+        assert incident is not None
+        assert incident.count(Outcome.FAILED) == 1
+        assert incident.count(Outcome.CANCELLED) == g.truth().cancelled
+
+
+def test_what_twilio_itself_has_not_refused_is_tried_again(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy's 404 or 408 has no Twilio code, and says nothing of the call."""
+    monkeypatch.setattr(backlog, "FIRST_PAUSE_SECONDS", 0.01)
+
+    def weather(_sid: str, turn: int) -> CancelReply | None:
+        if turn <= 3:
+            raise TwilioRefused("Twilio answered 408, code 0", 0, 408)
+        return None
+
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(40)
+        g.trip()
+        drain, _ = meddled(g, on_cancel=weather)
+
+        assert run_to_the_end(drain, g) is DrainEnd.FINISHED
+        incident = g.store.incidents.current(SID)
+        assert incident is not None
+        assert incident.count(Outcome.FAILED) == 0
+        assert g.truth().queued == 0
+
+
+def test_a_twilio_that_says_queued_at_first_is_not_taken_for_away(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(120)
+        g.trip()
+        drain, telephony = meddled(g, on_cancel=lambda _, turn: CancelReply.STILL_QUEUED if turn == 1 else None)
+
+        assert run_to_the_end(drain, g) is DrainEnd.FINISHED
+        assert g.truth().queued == 0
+        assert max(telephony.turns.values()) == 2
+        assert (g.store.incidents.concurrency(SID) or 100) >= 20
+
+
+def test_who_is_protected_after_a_restart_is_not_cancelled_from_memory(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(60, from_number="+15559990000")
+        g.trip()
+        policy = replace(g.account.policy, never_cancel=("+1555999*",))
+
+        assert g.drain.run(replace(g.account, policy=policy), 1, "me") is DrainEnd.FINISHED
+        assert g.twilio.updates(SID) == []
+        assert g.store.tracker.snapshot(SID, _now()).spared == g.truth().queued
+
+
+def test_who_is_protected_amid_a_sweep_is_soon_left_alone(redis_url: str) -> None:
+    """What was read ahead of the requests is read again."""
+    with guarded(redis_url, trip_at(cps=1), latency=0.1, ceiling=3) as g:
+        g.queue_calls(150)
+        g.trip()
+        runner = Thread(target=lambda: g.drain.run(g.account, 1, "me"))
+        runner.start()
+        wait_until(lambda: g.truth().cancelled > 5, "the drain is at work")
+        protected = g.store.tracker.head(SID, 150)[60:110]
+        g.store.tracker.spare(SID, [(sid, "") for sid in protected], spared=True)
+        wait_until(lambda: g.truth().queued <= len(protected), "the others are cancelled", timeout=25)
+        g.store.incidents.pause(SID, "enough", _now())
+        runner.join(timeout=20)
+
+        assert {record.sid for record in g.twilio.updates(SID)}.isdisjoint(protected)
+
+
+def test_observing_a_long_queue_comes_to_its_end(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("callguard.drain.drain.OBSERVED_AT_ONCE", 10)
+    with guarded(redis_url, trip_at(cps=1, mode=Mode.OBSERVE)) as g:
+        g.queue_calls(155)
+        g.trip()
+
+        assert g.drain.run(g.account, 1, "me") is DrainEnd.FINISHED
+        incident = g.store.incidents.current(SID)
+        assert incident is not None
+        assert incident.found == incident.count(Outcome.OBSERVED) == g.truth().queued
+
+
+def test_a_turn_does_not_wait_for_a_list_that_does_not_come(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "MOST_SECONDS", 1.5)
+
+    def never(page: ListedPage, _turn: int) -> ListedPage:
+        time.sleep(8)
+        return page
+
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(40)
+        g.trip()
+        drain, _ = meddled(g, on_page=never)
+        began = time.monotonic()
+
+        assert drain.run(g.account, 1, "me") is DrainEnd.YIELDED
+        assert time.monotonic() - began < 6
+        assert g.truth().queued == 0
 
 
 def _now() -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import redis
@@ -11,6 +12,7 @@ from callguard.domain.calls import CallStatus
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.scope import Scope
 from callguard.ports import Door
 from callguard.store.keys import AccountKeys
 from tests.calls import call_sid, event, queued
@@ -201,6 +203,88 @@ def test_spared_calls_stay_in_the_account_when_they_are_dialled(draining: Store,
     incident = draining.incidents.current(ACCOUNT_SID)
     assert incident is not None
     assert (incident.count(Outcome.SPARED), incident.spared, incident.found) == (1, 1, 12)
+
+
+def found(store: Store) -> int:
+    incident = store.incidents.current(ACCOUNT_SID)
+    assert incident is not None
+    return incident.found
+
+
+@pytest.mark.parametrize("status", [CallStatus.INITIATED, CallStatus.COMPLETED])
+def test_a_dialled_call_is_counted_though_its_numbers_are_not_known(
+    draining: Store, clock: FrozenClock, status: CallStatus
+) -> None:
+    news = [event(3, status, clock.ms, spared=True)]
+    draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Door.CALLBACK)
+
+    assert found(draining) == 10
+
+
+@pytest.mark.parametrize("outcome", [Outcome.CANCELLED, Outcome.DIALLED, Outcome.GONE])
+def test_a_call_that_was_protected_amid_its_cancel_counts_once(
+    draining: Store, clock: FrozenClock, outcome: Outcome
+) -> None:
+    draining.tracker.spare(ACCOUNT_SID, [(call_sid(3), "")], spared=True)
+    settle(draining, clock, 3, outcome)
+
+    assert found(draining) == 10
+    assert call_sid(3) not in draining.tracker.mirrored(ACCOUNT_SID)
+
+
+def test_a_protected_call_that_a_list_missed_once_counts_once(draining: Store, clock: FrozenClock) -> None:
+    spared = [queued(20, clock.ms, spared=True)]
+    draining.tracker.observe(ACCOUNT_SID, spared, POLICY, clock.ms, Door.POLL)
+    draining.tracker.retire(ACCOUNT_SID, [call_sid(20)], clock.ms)
+    draining.tracker.observe(ACCOUNT_SID, spared, POLICY, clock.ms, Door.POLL)
+
+    assert found(draining) == 11
+
+
+def test_what_was_thought_gone_and_was_cancelled_is_cancelled(draining: Store, clock: FrozenClock) -> None:
+    draining.tracker.retire(ACCOUNT_SID, [call_sid(3)], clock.ms)
+
+    assert settle(draining, clock, 3, Outcome.CANCELLED)
+    incident = draining.incidents.current(ACCOUNT_SID)
+    assert incident is not None
+    assert (incident.count(Outcome.CANCELLED), incident.count(Outcome.GONE), incident.found) == (1, 0, 10)
+
+
+def test_calls_out_of_scope_that_are_dialled_before_they_are_sorted_are_no_part_of_it(
+    store: Store, clock: FrozenClock
+) -> None:
+    news = [replace(queued(n, clock.ms), sender="aaaaa111" if n < 6 else "bbbbb222") for n in range(10)]
+    store.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Door.POLL)
+    scope = Scope(0, frozenset({"aaaaa111"}))
+    store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, clock.ms, (), scope)
+    dialled = [event(n, CallStatus.INITIATED, clock.ms) for n in (0, 9)]
+    store.tracker.observe(ACCOUNT_SID, dialled, POLICY, clock.ms, Door.CALLBACK)
+    store.tracker.in_scope(ACCOUNT_SID, store.tracker.head(ACCOUNT_SID, 10))
+
+    incident = store.incidents.current(ACCOUNT_SID)
+    assert incident is not None
+    assert (incident.count(Outcome.DIALLED), incident.remaining, incident.found) == (1, 5, 6)
+
+
+def test_a_guard_that_begins_to_observe_keeps_its_account(draining: Store, clock: FrozenClock) -> None:
+    for number in range(6):
+        settle(draining, clock, number, Outcome.CANCELLED)
+    draining.incidents.yield_drain(ACCOUNT_SID, "me")
+    draining.incidents.start_drain(ACCOUNT_SID, 1, "me", Mode.OBSERVE)
+    for number in range(6, 10):
+        settle(draining, clock, number, Outcome.OBSERVED)
+
+    assert found(draining) == 10
+
+
+def test_a_cancel_that_a_callback_tells_after_a_reset_counts_once(draining: Store, clock: FrozenClock) -> None:
+    draining.incidents.rearm(ACCOUNT_SID, 1, "reset by hand", clock.ms, force=True)
+    news = [event(5, CallStatus.CANCELED, clock.ms)]
+    draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Door.CALLBACK)
+    settle(draining, clock, 5, Outcome.CANCELLED)
+
+    (closed,) = draining.incidents.recent(ACCOUNT_SID, 1)
+    assert (closed.count(Outcome.CANCELLED), closed.found) == (1, 10)
 
 
 def test_calls_that_end_but_were_not_queued_are_no_part_of_it(draining: Store, clock: FrozenClock) -> None:

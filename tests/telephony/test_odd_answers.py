@@ -121,7 +121,7 @@ def error(code: int) -> bytes:
         ("in-progress", CancelReply.DIALLED),
         ("completed", CancelReply.DIALLED),
         ("no-answer", CancelReply.DIALLED),
-        ("a status of next year", CancelReply.DIALLED),
+        (" Canceled", CancelReply.CANCELLED),
     ],
 )
 def test_only_the_status_in_the_reply_is_a_cancel(
@@ -158,6 +158,7 @@ def test_a_call_that_twilio_does_not_know_is_gone(twilio: Scripted, adapter: Ada
         pytest.param((503, {}, b""), id="503 without a body"),
         pytest.param((200, {}, b"<html>a proxy's page</html>"), id="no JSON"),
         pytest.param((200, {}, call(None)), id="no status"),
+        pytest.param((200, {}, call("a status of next year")), id="a status that is new"),
     ],
 )
 def test_what_cannot_be_understood_is_unknown(twilio: Scripted, adapter: Adapter, answer: Answer) -> None:

@@ -176,7 +176,7 @@ for i = 1, events do
             call.announced = (phase == QUEUED or call.status == 'initiated')
                 and was_announced(campaigns, call.sender, call.at)
             if ARGV[a + 9] ~= '' and not call.announced then
-                count_repeat(repeats, times_key, call.at, repeat_limit, repeat_window, repeat_least)
+                count_repeat(repeats, times_key, call.at, repeat_limit, repeat_window, repeat_least, call.sender)
             end
         end
         local in_queue = bit.band(seen, LEFT) == 0
@@ -213,7 +213,10 @@ set_bucket(Q, 'q', queued_bucket)
 set_bucket(I, 'i', initiated_bucket)
 if plateau.changed then set(P, 'p', line_text(plateau)) end
 if wake.changed then set(W, 'w', line_text(wake)) end
-if repeats.changed then set(R, 'r', repeats_text(repeats)) end
+if repeats.changed then
+    set(R, 'r', repeats_text(repeats))
+    redis.call('HSET', state_key, 'repeated_by', repeats.sender)
+end
 if entered then set(HORIZON, 'horizon', horizon_text(horizon)) end
 if departed ~= number(state[DEPARTED]) then set(DEPARTED, 'departed', departed) end
 if dead_until ~= number(state[DEAD_UNTIL]) then set(DEAD_UNTIL, 'dead_until', string.format('%.0f', dead_until)) end

@@ -13,7 +13,7 @@ if state == 'armed' or held[2] ~= ARGV[1] or (state ~= 'cooling' and ARGV[2] ~= 
     return 0
 end
 redis.call('HSET', KEYS[1], 'state', 'armed')
-redis.call('HDEL', KEYS[1], 'tripped', 'cooled', 'capped', 'mode', 'suspect', 'scope', 'q', 'i', 'p', 'r')
+redis.call('HDEL', KEYS[1], 'tripped', 'cooled', 'capped', 'mode', 'suspect', 'scope', 'q', 'i', 'p', 'r', 'repeated_by')
 if redis.call('EXISTS', KEYS[2]) == 1 then
     redis.call('HSET', KEYS[2], 'closed', ARGV[3], 'reason', ARGV[4],
         'remaining', redis.call('ZCARD', KEYS[6]), 'still_spared', redis.call('ZCARD', KEYS[7]))

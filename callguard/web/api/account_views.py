@@ -46,6 +46,9 @@ class AccountView(BaseModel):
         float | None, Field(description="seconds since the last callback; null for never")
     ]
     paused: Annotated[bool, Field(description="whether a person has paused the guard")]
+    capped: Annotated[
+        bool, Field(description="whether the drain has stopped at max_cancellations and waits for a person")
+    ]
     out_of_scope: Annotated[int, Field(description="queued calls that the open incident leaves alone")]
     cancelled_rate: Annotated[float, Field(description="calls per second that the sweep cancels, over 4 s")]
     forecast_dialled: Annotated[
@@ -93,6 +96,7 @@ def view_of(account: Account, reading: AccountReading, incident: Incident | None
         polled_seconds_ago=_seconds_ago(snapshot.polled_ms, snapshot.now_ms),
         last_callback_seconds_ago=_seconds_ago(snapshot.called_back_ms, snapshot.now_ms),
         paused=snapshot.paused,
+        capped=snapshot.capped,
         out_of_scope=snapshot.outside,
         cancelled_rate=reading.cancelled_rate,
         forecast_dialled=forecast(snapshot, cps, reading.cancelled_rate),

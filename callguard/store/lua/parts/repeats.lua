@@ -35,7 +35,7 @@ local function push_time(times_key, at, window)
     return kept
 end
 
-local function count_repeat(repeats, times_key, at, limit, window, least)
+local function count_repeat(repeats, times_key, at, limit, window, least, sender)
     local kept = push_time(times_key, at, window)
     if kept > limit then redis.call('LTRIM', times_key, 0, limit - 1) end
     -- Most telephones are called now and then: one look tells that it is less than matters.
@@ -43,5 +43,6 @@ local function count_repeat(repeats, times_key, at, limit, window, least)
     local count, since = within_window(times_key, at - window, limit)
     if count >= least and (count >= repeats.count or at - repeats.at > window) then
         repeats.changed, repeats.count, repeats.since, repeats.at = true, count, since, at
+        repeats.sender = sender
     end
 end
