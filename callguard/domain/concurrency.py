@@ -52,7 +52,7 @@ class ConcurrencyLimit:
             self._stepped_at = now
             # The next step waits for the answers to this one.
             self._served, self._wanted = 0.0, 2 * self.limit
-            self._step = min(self._step * 2, max(1.0, self.limit / 4))
+            self._step = min(self._step * 2, max(1.0, self.limit / 2))
 
     def refused(self, sent_at: float, under_way: int, now: float, retry_after: float = 0.0) -> None:
         """Take note of a 429 for a request sent at `sent_at`, which made `under_way` at Twilio with itself.
@@ -68,6 +68,10 @@ class ConcurrencyLimit:
         if sent_at > self._refused_at:
             self.limit = max(self.floor, self.limit * LEAST_SHARE, min(self.limit, under_way - 1.0))
             self._refused_at = now
+
+    def lost(self) -> None:
+        """Take note that Twilio does not answer at all: that tells nothing of its ceiling."""
+        self.limit, self.is_searching = min(self.limit, FIRST_LIMIT), True
 
     @property
     def allowed(self) -> int:

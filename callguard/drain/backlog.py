@@ -13,6 +13,9 @@ REFILL = 200
 FRESH_SECONDS = 0.5
 """Calls that were read from the mirror longer ago may have been dialled, or protected, since."""
 
+LEAST_SECONDS = 0.1
+"""Where nothing new was found, it is not looked for more often than that."""
+
 FIRST_REST_SECONDS = 1.0
 
 Head = Callable[[int], Sequence[str]]
@@ -99,7 +102,9 @@ class Backlog:
         return None
 
     def _next_ready(self, now: float) -> str | None:
-        if not self._ready or now - self._read_at > FRESH_SECONDS:
+        is_idle = not (self.under_way or self._waiting)
+        age = now - self._read_at
+        if age > FRESH_SECONDS or (not self._ready and (is_idle or age > LEAST_SECONDS)):
             self._read(now)
         return self._ready.popleft() if self._ready else None
 

@@ -172,7 +172,7 @@ class Sweep:
                 self._answered = True  # what does not answer does not deny either
                 self.backlog.retry_later(result.call_sid, now)
                 if self._pauses.failed(now):
-                    self.limit.refused(sent.at, 1, now)
+                    self.limit.lost()
 
     def _served(self, under_way: int, now: float) -> None:
         self._answered = True

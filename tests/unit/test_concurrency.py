@@ -73,3 +73,12 @@ def test_the_limit_never_falls_to_nothing() -> None:
         limit.refused(sent_at=second + 0.5, under_way=1, now=second + 1.0)
 
     assert limit.allowed == 1
+
+
+def test_after_an_outage_it_is_soon_where_it_was() -> None:
+    limit = ConcurrencyLimit(limit=60, is_searching=False)
+    limit.lost()
+    limits, _ = served(limit, 60, seconds=2)
+
+    assert limits[0] == 20
+    assert limits[-1] >= 55
