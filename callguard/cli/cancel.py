@@ -89,7 +89,8 @@ def cancel(
     Ctrl-C stops at any time. What was done is kept under CALLGUARD_DATA_DIR (no number is), also after a kill or
     a lost terminal, and `--continue` goes on with it: with its own calls, and with the same options also with
     calls that are new. Where a running guard's incident has stopped at `max_cancellations`, `--continue` lets that
-    guard go on. This command is not stopped by `callguard pause`, which is for the guard.
+    guard go on. A Twilio that answers nothing for 90 s ends it too; what is left will ring. This command is not
+    stopped by `callguard pause`, which is for the guard.
 
     Exits with 0 when nothing that matches is left, 1 when something is or on an error, 2 for wrong options, and
     128 plus the signal's number when it was stopped (130 after Ctrl-C).

@@ -11,7 +11,7 @@ from callguard.drain.clearance import ClearanceEnd
 _WHY = {
     ClearanceEnd.STOPPED: "STOPPED, as you wanted. Nothing more is sent; Twilio goes on dialling what remains.",
     ClearanceEnd.DENIED: "STOPPED: Twilio refuses our credentials. Check TWILIO_AUTH_TOKEN, then go on.",
-    ClearanceEnd.STUCK: "STOPPED: Twilio gives no usable answer about the calls that remain.",
+    ClearanceEnd.STUCK: "STOPPED: Twilio gives no usable answer about what remains, and goes on dialling it.",
     ClearanceEnd.UNLISTED: "STOPPED: whether more calls have come is not known.",
     ClearanceEnd.LOST: "STOPPED: the progress file is gone; begin afresh.",
 }
