@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -103,7 +103,9 @@ class CancelSession:
         found = list(found_calls(calls, self.account.marks, now_ms))
         console = self.console
         if before is None:
-            clearing = services.clearings.begin(sid, self.account.marks.seal(selection.text()), now_ms)
+            sealed = self.account.marks.seal(selection.text_of_numbers())
+            since_ms, before_ms = selection.since_ms, selection.before_ms
+            clearing = services.clearings.begin(sid, sealed, now_ms, since_ms=since_ms, before_ms=before_ms)
             clearing.add(found)
             return CancelSweep(
                 services, self.account, clearing, Sought(selection), set(), console, signals
@@ -115,7 +117,10 @@ class CancelSession:
 
     def _cancel(self, sweep: CancelSweep, began_ms: int, valkey: EmbeddedValkey) -> int:
         clock, started_ms = sweep.services.clock, sweep.services.clock.now_ms()
-        say(self.console, "Cancelling, the oldest first. Ctrl-C stops; what was done is kept.")
+        wanted = replace(self.wanted, selection=sweep.sought.selection)
+        resume = resuming_command(self.account.sid, wanted, with_numbers=self._shows_numbers)
+        say(self.console, "Cancelling, the oldest first. Ctrl-C stops. After that, or after a kill, this goes on:")
+        say(self.console, f"  {resume}")
         progress = ClearingProgress(self.console, self._cps, self._cps * (started_ms - began_ms) / 1000)
         end = sweep.run(valkey, progress)
         account, now_ms = sweep.clearing.account(), clock.now_ms()
@@ -127,7 +132,7 @@ class CancelSession:
             cps=self._cps,
             lagging=sweep.lagging,
             looked_for_newer=sweep.sought.known is None,
-            resume=resuming_command(self.account.sid, self.wanted, with_numbers=self._shows_numbers),
+            resume=resume,
         )
         if closing.is_done:
             sweep.services.clearings.forget(self.account.sid)
