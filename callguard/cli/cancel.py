@@ -11,6 +11,7 @@ from callguard.cli.cancel_options import Wanted, selection_of, shown
 from callguard.cli.cancel_session import CancelSession
 from callguard.cli.moments import PastMoment
 from callguard.cli.services import account_among, own_settings
+from callguard.clock import SystemClock
 from callguard.config.accounts import Account
 from callguard.config.errors import ConfigurationError
 from callguard.config.settings import Settings
@@ -92,8 +93,9 @@ def cancel(
     guard go on. A Twilio that answers nothing for 90 s ends it too; what is left will ring. This command is not
     stopped by `callguard pause`, which is for the guard.
 
-    Exits with 0 when nothing that matches is left, 1 when something is or on an error, 2 for wrong options, and
-    128 plus the signal's number when it was stopped (130 after Ctrl-C).
+    Exits with 0 when nothing that matches is left; 1 when something is, when nothing matched from the beginning
+    and other calls are queued, or on an error; 2 for wrong options; 128 plus the signal's number when it was
+    stopped (130 after Ctrl-C).
     """
     wanted = Wanted(
         selection_of(senders, receivers, since, before), dry_run, goes_on, yes, show_numbers, price, cps
@@ -114,6 +116,8 @@ def _run(settings: Settings, account: Account, wanted: Wanted) -> int:
     for option, moment_ms in (("--since", selection.since_ms), ("--before", selection.before_ms)):
         if moment_ms is not None:
             click.echo(f"{option} is understood as {shown(moment_ms)}.")
+    if selection.begins_after(SystemClock().now_ms()):
+        click.echo("That --since lies in the future: nothing that is queued by now can match.", err=True)
     session = CancelSession(settings, account, wanted, console)
     if wanted.dry_run:
         return session.look()

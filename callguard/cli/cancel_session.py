@@ -1,6 +1,6 @@
 """One run of `callguard cancel`: find, show, ask, cancel, account."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from callguard.bootstrap import Services, build, telephony_of
 from callguard.cli.cancel_closing import Closing
 from callguard.cli.cancel_found import Found
 from callguard.cli.cancel_options import Wanted, resuming_command
+from callguard.cli.cancel_others import Others, others_queued
 from callguard.cli.cancel_progress import ClearingProgress, ListProgress, say
 from callguard.cli.cancel_record import progress_record
 from callguard.cli.cancel_resume import Resumed, Sought, resumed
@@ -22,6 +23,7 @@ from callguard.config.settings import Settings
 from callguard.domain.calls import ListedCall
 from callguard.domain.clearing import found_calls
 from callguard.domain.incidents import Outcome
+from callguard.domain.policy import Policy
 from callguard.drain.clearance import ClearanceEnd
 from callguard.drain.found import find
 from callguard.ports import QueuedCalls, TwilioRefused, TwilioThrottled, TwilioUnavailable
@@ -43,9 +45,11 @@ class CancelSession:
 
     def look(self) -> int:
         """Show what is found, and cancel nothing."""
-        self._find(telephony_of(self.settings), Sought(self.wanted.selection))
+        telephony = telephony_of(self.settings)
+        calls = self._find(telephony, Sought(self.wanted.selection))
+        code = 0 if calls else self._found_nothing(telephony)
         say(self.console, "Nothing was cancelled: this was a dry run.")
-        return 0
+        return code
 
     def has_unfinished(self) -> bool:
         """Return whether a run was broken off."""
@@ -62,6 +66,8 @@ class CancelSession:
             try:
                 before = resumed(services.clearings, self.account, self.wanted, services.clock.now_ms())
                 calls = self._find(services.telephony, before.sought if before else Sought(self.wanted.selection))
+                if before is None and not calls:
+                    return self._found_nothing(services.telephony)
                 if before is None and not any(map(self._is_cancelled, calls)):
                     say(self.console, "There is nothing to cancel.")
                     return 0
@@ -80,10 +86,26 @@ class CancelSession:
         with _reported_list_errors(self.settings), ListProgress(self.console) as progress:
             calls = find(telephony, self.account.sid, sought.selection, progress, sought.is_meant)
         now_ms = SystemClock().now_ms()
-        found = Found(self.account, calls, progress.listed, now_ms, self._cps, self.wanted.price)
+        found = Found(
+            self.account, calls, progress.listed, now_ms, self._cps, self._cps_is_assumed, self.wanted.price
+        )
         for line in found.lines(shows_numbers=self.wanted.shows_numbers):
             say(self.console, line)
         return calls
+
+    def _found_nothing(self, telephony: QueuedCalls) -> int:
+        """Say what is queued otherwise; 0 if that is nothing, and the options are not to blame."""
+        selection = self.wanted.selection
+        if selection.takes_every_call:
+            say(self.console, "There is nothing to cancel.")
+            return 0
+        others = self._others(telephony)
+        say(self.console, others.after_nothing())
+        return 0 if others.are_none and not selection.begins_after(SystemClock().now_ms()) else 1
+
+    def _others(self, telephony: QueuedCalls, is_other: Callable[[ListedCall], bool] | None = None) -> Others:
+        shows_numbers = self.wanted.shows_numbers
+        return others_queued(telephony, self.account.sid, self.console, is_other, shows_numbers=shows_numbers)
 
     def _is_agreed(self, before: Resumed | None, calls: Sequence[ListedCall]) -> bool:
         to_cancel = {call.call_sid for call in calls if self._is_cancelled(call)}
@@ -133,6 +155,7 @@ class CancelSession:
             lagging=sweep.lagging,
             looked_for_newer=sweep.sought.known is None,
             resume=resume,
+            others=self._newer(sweep) if end is ClearanceEnd.CLEARED else None,
         )
         if closing.is_done:
             sweep.services.clearings.forget(self.account.sid)
@@ -140,11 +163,24 @@ class CancelSession:
             say(self.console, line)
         if end is ClearanceEnd.STOPPED and sweep.signals.received is not None:
             return 128 + sweep.signals.received
-        return 0 if closing.is_done else 1
+        return 0 if closing.is_done and (closing.others is None or closing.others.are_none) else 1
+
+    def _newer(self, sweep: CancelSweep) -> Others | None:
+        """What is queued beside a run's own calls, where only these were looked for."""
+        if sweep.sought.known is None:
+            return None
+        known = sweep.clearing.known()
+        return self._others(
+            sweep.services.telephony, lambda call: call.call_sid not in known and self._is_cancelled(call)
+        )
 
     @property
     def _cps(self) -> float:
         return self.wanted.cps or self.account.policy.cps
+
+    @property
+    def _cps_is_assumed(self) -> bool:
+        return self.wanted.cps is None and self.account.policy.cps == Policy().cps
 
     @property
     def _shows_numbers(self) -> bool:

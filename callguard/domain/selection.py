@@ -46,6 +46,10 @@ class Selection:
         """The same of To."""
         return _only_number(self.receivers)
 
+    def begins_after(self, now_ms: int) -> bool:
+        """Whether it takes only calls that are created later than now."""
+        return self.since_ms is not None and self.since_ms > now_ms
+
     @property
     def takes_every_call(self) -> bool:
         """Whether nothing narrows it."""

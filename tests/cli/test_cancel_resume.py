@@ -139,8 +139,9 @@ def test_other_options_than_before_are_refused_and_none_mean_its_own_calls(here:
 
     assert refused.returncode == 2
     assert "other options" in refused.stderr
-    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    assert "were not looked for" in resumed.stdout
+    assert resumed.returncode == 1, resumed.stdout + resumed.stderr
+    assert "with that run's calls" in resumed.stdout
+    assert "20 others are queued" in resumed.stdout
     assert account_of(resumed.stdout)["cancelled"] == here.truth().cancelled
     assert here.truth().queued == 20
 
