@@ -1,5 +1,6 @@
 """`cancel`: the emergency tool for the first minute, before anything is set up."""
 
+import os
 import sys
 from datetime import datetime
 
@@ -7,9 +8,10 @@ import click
 from rich.console import Console
 
 from callguard.cli.cancel_incident import CappedIncident, capped_incident
-from callguard.cli.cancel_options import Wanted, selection_of, shown
+from callguard.cli.cancel_options import Wanted, selection_of, shown, way_round
 from callguard.cli.cancel_session import CancelSession
 from callguard.cli.moments import PastMoment
+from callguard.cli.questions import is_confirmed
 from callguard.cli.services import account_among, own_settings
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
@@ -84,8 +86,9 @@ def cancel(
     Status=canceled is sent, so nobody who is talking is cut off. Numbers of the policy's `never_cancel` are
     spared; announced campaigns are not.
 
-    TIME is the time of creation: 14:05 (the latest one), 10m or 2h (ago), or 2026-11-21T14:05, in this machine's
-    zone; or with a zone, 2026-11-21T13:05Z. How it was understood is shown in UTC.
+    TIME is the time of creation: 14:05 or 14:05:30 (the latest one), 30s, 10m or 1.5h (ago), or
+    2026-11-21T14:05, in this machine's zone; or with a zone, 2026-11-21T13:05Z. How it was understood is shown in
+    UTC.
 
     Ctrl-C stops at any time. What was done is kept under CALLGUARD_DATA_DIR (no number is), also after a kill or
     a lost terminal, and `--continue` goes on with it: with its own calls, and with the same options also with
@@ -106,7 +109,9 @@ def cancel(
         account = account_among(settings.accounts, account_sid)
         configure_logging(settings.log_level if settings.log_level != "INFO" else "WARNING", settings.secrets())
         sys.exit(_run(settings, account, wanted))
-    except (ConfigurationError, CallGuardError) as error:
+    except ConfigurationError as error:
+        raise click.ClickException(f"{error}{way_round(str(error), os.environ)}") from error
+    except CallGuardError as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -133,7 +138,7 @@ def _guard_goes_on(capped: CappedIncident, wanted: Wanted, *, has_own: bool) -> 
     """Let a guard whose incident waits for a person go on, if that is what the person wants."""
     click.echo(capped.text())
     # `--yes` agrees to one thing: where a run of our own was broken off, that is the one.
-    if has_own if wanted.yes else not click.confirm(f"Let it cancel up to {capped.allowance:,} more?"):
+    if has_own if wanted.yes else not is_confirmed(f"Let it cancel up to {capped.allowance:,} more?"):
         click.echo("The guard's incident stays as it is.")
         return False
     capped.go_on()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import click
 
 from callguard.cli.cancel_options import Wanted, shown
+from callguard.cli.questions import is_confirmed
 from callguard.cli.wording import span
 from callguard.config.accounts import Account
 from callguard.domain.calls import ListedCall
@@ -98,4 +99,4 @@ def _is_accepted(wanted: Wanted, *, is_same: bool) -> bool:
     if wanted.yes or not is_same:
         click.echo("This run begins afresh, and the old one is forgotten; `--continue` would go on with it.")
         return False
-    return click.confirm("Go on with it? (No: begin afresh)", default=True)
+    return is_confirmed("Go on with it? (No: begin afresh)", default=True)

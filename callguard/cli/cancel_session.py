@@ -17,6 +17,7 @@ from callguard.cli.cancel_progress import ClearingProgress, ListProgress, say
 from callguard.cli.cancel_record import progress_record
 from callguard.cli.cancel_resume import Resumed, Sought, resumed
 from callguard.cli.cancel_sweep import CancelSweep
+from callguard.cli.questions import is_confirmed
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
 from callguard.config.settings import Settings
@@ -112,7 +113,7 @@ class CancelSession:
         count = len(to_cancel | before.left if before else to_cancel)
         if self.wanted.yes or not count:
             return True
-        return click.confirm(f"Cancel {count:,} queued {'call' if count == 1 else 'calls'}?")
+        return is_confirmed(f"Cancel {count:,} queued {'call' if count == 1 else 'calls'}?")
 
     def _is_cancelled(self, call: ListedCall) -> bool:
         return not self.account.marks.is_spared(call.from_number, call.to_number)

@@ -59,6 +59,14 @@ def test_nothing_is_cancelled_without_consent(here: Emergency) -> None:
     assert here.truth().requests.updates == 0
 
 
+def test_what_was_typed_before_the_question_is_no_answer(here: Emergency) -> None:
+    here.twilio.change(SID, latency=2.0)
+    code, _ = on_a_terminal(here.environ(), [], [(rb"reading", b"y\n"), (rb"\[y/N\]", b"n\n")])
+
+    assert code == 1
+    assert here.truth().requests.updates == 0
+
+
 def test_ctrl_c_at_the_question_cancels_nothing(here: Emergency) -> None:
     code, written = on_a_terminal(here.environ(), [], [(rb"\[y/N\]", b"\x03")])
 
@@ -258,6 +266,8 @@ def test_a_twilio_that_is_away_is_told_after_some_tries(here: Emergency) -> None
         ({}, ["--yes", "--status", "in-progress"], "queued"),
         ({}, ["--dry-run", "--continue"], "--continue"),
         ({}, ["--yes", "--continue"], "nothing to continue"),
+        ({"CALLGUARD_REDIS_URL": "foo"}, ["--yes"], "env -u CALLGUARD_REDIS_URL callguard cancel"),
+        ({"CALLGUARD_PUBLIC_URL": "foo"}, ["--yes"], "env -u CALLGUARD_PUBLIC_URL callguard cancel"),
     ],
 )
 def test_mistakes_are_told_with_what_to_write(
