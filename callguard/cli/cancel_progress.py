@@ -195,7 +195,7 @@ def filled(parts: Iterable[str], width: int) -> list[str]:
 def _silence(seconds: float, *, throttled: bool) -> str:
     if seconds < SILENT_SECONDS:
         return ""
-    return f"Twilio {'accepts no request (429)' if throttled else 'has not answered'} for {seconds:.0f} s"
+    return f"Twilio {'answers only 429' if throttled else 'has not answered'} for {seconds:.0f} s"
 
 
 def say(console: Console, text: str) -> None:

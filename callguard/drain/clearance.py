@@ -35,6 +35,9 @@ MOST_SILENT_SECONDS = 90.0
 MOST_UNRECORDED_SECONDS = 10.0
 """So long a sweep waits for a record that takes nothing; nothing is sent meanwhile."""
 
+THROTTLED_SECONDS = 10.0
+"""For so long after a 429 it is that which keeps the sweep back, and no silence."""
+
 LOOK_SECONDS = 0.05
 GRACE_SECONDS = 5.0
 MOST_CALLS = 10_000_000
@@ -101,8 +104,9 @@ class Clearance:
 
     @property
     def is_throttled(self) -> bool:
-        """Whether Twilio has lately refused requests for being too many, at least."""
-        return self._heard.there_at > self._heard.used_at
+        """Whether Twilio has lately answered requests, if only that they are too many."""
+        there_at = self._heard.there_at
+        return there_at > self._heard.used_at and time.monotonic() - there_at < THROTTLED_SECONDS
 
     async def run(self) -> ClearanceEnd:
         """Clear; when it returns no request is under way, or has been waited for `GRACE_SECONDS` in vain.
