@@ -142,7 +142,7 @@ class CancelSession:
         clock, started_ms = sweep.services.clock, sweep.services.clock.now_ms()
         wanted = replace(self.wanted, selection=sweep.sought.selection)
         resume = resuming_command(self.account.sid, wanted, with_numbers=self._shows_numbers)
-        say(self.console, "Cancelling, the oldest first. Ctrl-C stops. After that, or after a kill, this goes on:")
+        say(self.console, "Cancelling, the oldest first. Ctrl-C stops; also after a kill, this goes on:")
         say(self.console, f"  {resume}")
         progress = ClearingProgress(self.console, self._cps, self._cps * (started_ms - began_ms) / 1000)
         end = sweep.run(valkey, progress)
