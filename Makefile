@@ -1,10 +1,10 @@
-# The two commands of the README are `make run` and `make test`; both need only Python 3.11+, pip, venv and make.
+# The commands of the README are `make run`, `make install` and `make test`; all need only Python 3.11+, pip, venv and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help run test lint bench clean
+.PHONY: help install run test lint bench clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -14,6 +14,8 @@ $(INSTALLED): pyproject.toml deploy/constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt --editable '.[dev]'
 	touch $@
+
+install: $(INSTALLED) ## install the commands into .venv/bin, and start nothing
 
 run: $(INSTALLED) ## start CallGuard (without Twilio credentials: the sandbox)
 	@exec $(BIN)/callguard up

@@ -1,5 +1,6 @@
 """`cancel`: the emergency tool for the first minute, before anything is set up."""
 
+import os
 import sys
 from datetime import datetime
 
@@ -7,10 +8,12 @@ import click
 from rich.console import Console
 
 from callguard.cli.cancel_incident import CappedIncident, capped_incident
-from callguard.cli.cancel_options import Wanted, selection_of, shown
+from callguard.cli.cancel_options import Wanted, selection_of, shown, way_round
 from callguard.cli.cancel_session import CancelSession
 from callguard.cli.moments import PastMoment
+from callguard.cli.questions import is_confirmed
 from callguard.cli.services import account_among, own_settings
+from callguard.clock import SystemClock
 from callguard.config.accounts import Account
 from callguard.config.errors import ConfigurationError
 from callguard.config.settings import Settings
@@ -83,16 +86,19 @@ def cancel(
     Status=canceled is sent, so nobody who is talking is cut off. Numbers of the policy's `never_cancel` are
     spared; announced campaigns are not.
 
-    TIME is the time of creation: 14:05 (the latest one), 10m or 2h (ago), or 2026-11-21T14:05, in this machine's
-    zone; or with a zone, 2026-11-21T13:05Z. How it was understood is shown in UTC.
+    TIME is the time of creation: 14:05 or 14:05:30 (the latest one), 30s, 10m or 1.5h (ago), or
+    2026-11-21T14:05, in this machine's zone; or with a zone, 2026-11-21T13:05Z. How it was understood is shown in
+    UTC.
 
     Ctrl-C stops at any time. What was done is kept under CALLGUARD_DATA_DIR (no number is), also after a kill or
     a lost terminal, and `--continue` goes on with it: with its own calls, and with the same options also with
     calls that are new. Where a running guard's incident has stopped at `max_cancellations`, `--continue` lets that
-    guard go on. This command is not stopped by `callguard pause`, which is for the guard.
+    guard go on. A Twilio that answers nothing for 90 s ends it too; what is left will ring. This command is not
+    stopped by `callguard pause`, which is for the guard.
 
-    Exits with 0 when nothing that matches is left, 1 when something is or on an error, 2 for wrong options, and
-    128 plus the signal's number when it was stopped (130 after Ctrl-C).
+    Exits with 0 when nothing that matches is left; 1 when something is, when nothing matched from the beginning
+    and other calls are queued, or on an error; 2 for wrong options; 128 plus the signal's number when it was
+    stopped (130 after Ctrl-C).
     """
     wanted = Wanted(
         selection_of(senders, receivers, since, before), dry_run, goes_on, yes, show_numbers, price, cps
@@ -103,7 +109,9 @@ def cancel(
         account = account_among(settings.accounts, account_sid)
         configure_logging(settings.log_level if settings.log_level != "INFO" else "WARNING", settings.secrets())
         sys.exit(_run(settings, account, wanted))
-    except (ConfigurationError, CallGuardError) as error:
+    except ConfigurationError as error:
+        raise click.ClickException(f"{error}{way_round(str(error), os.environ)}") from error
+    except CallGuardError as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -113,6 +121,8 @@ def _run(settings: Settings, account: Account, wanted: Wanted) -> int:
     for option, moment_ms in (("--since", selection.since_ms), ("--before", selection.before_ms)):
         if moment_ms is not None:
             click.echo(f"{option} is understood as {shown(moment_ms)}.")
+    if selection.begins_after(SystemClock().now_ms()):
+        click.echo("That --since lies in the future: nothing that is queued by now can match.", err=True)
     session = CancelSession(settings, account, wanted, console)
     if wanted.dry_run:
         return session.look()
@@ -128,7 +138,7 @@ def _guard_goes_on(capped: CappedIncident, wanted: Wanted, *, has_own: bool) -> 
     """Let a guard whose incident waits for a person go on, if that is what the person wants."""
     click.echo(capped.text())
     # `--yes` agrees to one thing: where a run of our own was broken off, that is the one.
-    if has_own if wanted.yes else not click.confirm(f"Let it cancel up to {capped.allowance:,} more?"):
+    if has_own if wanted.yes else not is_confirmed(f"Let it cancel up to {capped.allowance:,} more?"):
         click.echo("The guard's incident stays as it is.")
         return False
     capped.go_on()

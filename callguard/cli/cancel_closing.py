@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from callguard.cli.cancel_others import Others
 from callguard.cli.wording import span
 from callguard.domain.clearing import ClearingAccount
 from callguard.domain.incidents import Outcome
@@ -11,7 +12,7 @@ from callguard.drain.clearance import ClearanceEnd
 _WHY = {
     ClearanceEnd.STOPPED: "STOPPED, as you wanted. Nothing more is sent; Twilio goes on dialling what remains.",
     ClearanceEnd.DENIED: "STOPPED: Twilio refuses our credentials. Check TWILIO_AUTH_TOKEN, then go on.",
-    ClearanceEnd.STUCK: "STOPPED: Twilio gives no usable answer about the calls that remain.",
+    ClearanceEnd.STUCK: "STOPPED: Twilio gives no usable answer about what remains, and goes on dialling it.",
     ClearanceEnd.UNLISTED: "STOPPED: whether more calls have come is not known.",
     ClearanceEnd.LOST: "STOPPED: the progress file is gone; begin afresh.",
 }
@@ -29,6 +30,7 @@ class Closing:
         lagging: calls that are over and that Twilio's list still shows.
         looked_for_newer: whether calls that came meanwhile were looked for.
         resume: the command line that goes on.
+        others: what else is queued, where only this run's own calls were looked for to the end.
     """
 
     end: ClearanceEnd
@@ -39,6 +41,7 @@ class Closing:
     lagging: int
     looked_for_newer: bool
     resume: str
+    others: Others | None = None
 
     @property
     def is_done(self) -> bool:
@@ -47,7 +50,10 @@ class Closing:
 
     def lines(self) -> Iterator[str]:
         """Yield lines for a terminal of 80 columns."""
-        if self.is_done:
+        if self.is_done and self.others is not None and not self.others.are_none:
+            yield f"DONE after {span(self.seconds)} with that run's calls."
+            yield self.others.after_all()
+        elif self.is_done:
             yield f"DONE after {span(self.seconds)}: nothing that matches is queued any more."
         elif self.end is ClearanceEnd.CLEARED:
             yield f"ENDED after {span(self.seconds)}: Twilio refuses to cancel what is counted as failed."
@@ -56,7 +62,7 @@ class Closing:
         yield from self._sum()
         if self.lagging:
             yield f"Twilio's list still shows {self.lagging:,} calls that are over: it lags."
-        if not self.looked_for_newer:
+        if not self.looked_for_newer and self.others is None:
             yield "Calls that came later were not looked for: the options of the first run were not given."
         if (wait := self.dead_slots / self.cps) >= 1:
             yield f"Cancelled calls keep their slots at Twilio: a call created now may wait {span(wait)}."

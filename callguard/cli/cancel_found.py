@@ -1,16 +1,14 @@
 """What `callguard cancel` has found, before it asks."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from callguard.cli.cancel_options import shown
+from callguard.cli.cancel_senders import Senders
 from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
 from callguard.domain.calls import ListedCall
-from callguard.domain.numbers import masked
 
-MOST_SENDERS = 10
 _LABEL = 10
 
 
@@ -24,6 +22,7 @@ class Found:
         listed: how many calls Twilio has listed.
         now_ms: when.
         cps: at how many calls per second Twilio dials.
+        cps_is_assumed: nobody has said so.
         price: US dollars for a call.
     """
 
@@ -32,6 +31,7 @@ class Found:
     listed: int
     now_ms: int
     cps: float
+    cps_is_assumed: bool
     price: float
 
     @property
@@ -42,9 +42,10 @@ class Found:
     def lines(self, *, shows_numbers: bool) -> Iterator[str]:
         """Yield lines for a terminal of 80 columns."""
         yield _line("account", self.account.sid)
-        yield _line("found", f"{len(self.calls):,} queued calls match, of {self.listed:,} that Twilio listed")
         if not self.calls:
+            yield _line("found", "nothing that matches is queued")
             return
+        yield _line("found", f"{len(self.calls):,} queued calls match, of {self.listed:,} that Twilio listed")
         yield from self._senders(shows_numbers=shows_numbers)
         created = [call.created_ms for call in self.calls]
         yield _line("oldest", self._moment(min(created)))
@@ -54,15 +55,15 @@ class Found:
             yield from self._cost()
 
     def _senders(self, *, shows_numbers: bool) -> Iterator[str]:
-        counts = Counter(call.from_number for call in self.calls)
-        label = "from"
-        for number, count in counts.most_common(MOST_SENDERS):
-            name = "(not told)" if not number else number if shows_numbers else masked(number)
+        senders, label = Senders(self.calls, shows_numbers=shows_numbers), "from"
+        for name, count in senders:
             yield _line(label, f"{name:<16} {count:>7,} {_calls(count)}")
             label = ""
-        if len(counts) > MOST_SENDERS:
-            rest = len(self.calls) - sum(count for _, count in counts.most_common(MOST_SENDERS))
-            yield _line("", f"{f'{len(counts) - MOST_SENDERS:,} more':<16} {rest:>7,} {_calls(rest)}")
+        if senders.unnamed:
+            rest = senders.unnamed_calls
+            yield _line("", f"{f'{senders.unnamed:,} more':<16} {rest:>7,} {_calls(rest)}")
+        if senders.has_alike:
+            yield _line("", "#1, #2 are different numbers: --show-numbers shows them in full")
 
     def _moment(self, created_ms: int) -> str:
         return f"{shown(created_ms)}, {span(max(0, self.now_ms - created_ms) / 1000)} ago"
@@ -82,7 +83,8 @@ class Found:
         yield _line("at stake", f"about ${dollars:,.2f}: {self.at_stake:,} {_calls(self.at_stake)}")
         yield _line("", f"at ${self.price:g} each, if all are answered (an estimate: --price)")
         seconds = len(self.calls) / self.cps
-        yield _line("dialler", f"{figure(self.cps)} a second: all of them would be dialled within {span(seconds)}")
+        rate = f"{figure(self.cps)} a second{' (assumed: set --cps)' if self.cps_is_assumed else ''}"
+        yield _line("dialler", f"{rate}: all would be dialled within {span(seconds)}")
 
     def _is_spared(self, call: ListedCall) -> bool:
         return self.account.marks.is_spared(call.from_number, call.to_number)

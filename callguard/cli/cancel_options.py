@@ -1,6 +1,8 @@
 """What `callguard cancel` is asked for."""
 
+import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -8,6 +10,14 @@ import click
 
 from callguard.config.never_cancel import number
 from callguard.domain.selection import Selection
+
+_OF_USE = {
+    "CALLGUARD_CONFIG",
+    "CALLGUARD_DATA_DIR",
+    "CALLGUARD_TWILIO_API_URL",
+    "CALLGUARD_POLICY__NEVER_CANCEL",
+    "CALLGUARD_POLICY__CPS",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,14 @@ def resuming_command(account_sid: str, wanted: Wanted, *, with_numbers: bool) ->
         words += ["--before", shown(selection.before_ms)] if selection.before_ms is not None else []
     words += ["--cps", f"{wanted.cps:g}"] if wanted.cps is not None else []
     return shlex.join([*words, "--continue"])
+
+
+def way_round(problems: str, environ: Mapping[str, str]) -> str:
+    """Return how to run without the variables that are named as wrong and are of no use here; empty if none is."""
+    named = set(re.findall(r"\bCALLGUARD_\w+", problems)) & environ.keys()
+    if not (useless := sorted(named - _OF_USE)):
+        return ""
+    return f"\nNot needed here, so: env {' '.join(f'-u {name}' for name in useless)} callguard cancel …"
 
 
 def shown(moment_ms: int) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from rich.console import Console, ConsoleRenderable, Group, RichCast
@@ -23,6 +23,9 @@ from callguard.domain.incidents import Outcome
 
 PLAIN_LINE_SECONDS = 2.0
 RATE_SECONDS = 5.0
+
+SILENT_SECONDS = 3.0
+"""A Twilio that is silent for longer is told of, and that all that is left will ring."""
 
 
 class ListTroubles:
@@ -78,14 +81,15 @@ class ListProgress(ListTroubles):
 
 
 class _Bar(Progress):
-    """A bar with a line of figures below it."""
+    """A bar with lines of figures below it."""
 
-    figures = ""
+    lines: Sequence[str] = ()
 
     def get_renderable(self) -> ConsoleRenderable | RichCast | str:
-        """Return the bar and the line, which is cut rather than broken."""
-        line = Text(self.figures, no_wrap=True, overflow="ellipsis")
-        return Group(*self.get_renderables(), line)
+        """Return the bar and the lines, which are cut rather than broken."""
+        return Group(
+            *self.get_renderables(), *(Text(line, no_wrap=True, overflow="ellipsis") for line in self.lines)
+        )
 
 
 class ClearingProgress:
@@ -119,16 +123,22 @@ class ClearingProgress:
         with suppress(OSError):  # the terminal may be lost
             self._bar.stop()
 
-    def show(self, account: ClearingAccount, *, is_stopping: bool) -> None:
-        """Show the account as it is now."""
+    def show(
+        self, account: ClearingAccount, *, is_stopping: bool, silent_seconds: float = 0.0, throttled: bool = False
+    ) -> None:
+        """Show the account as it is now.
+
+        `silent_seconds`: for how long no reply of Twilio's was of use; `throttled`: it answers, but with 429 only.
+        """
         now = time.monotonic()
-        figures = "  ".join(self._figures(account, now, is_stopping=is_stopping))
+        silence = _silence(silent_seconds, throttled=throttled)
+        figures = list(self._figures(account, now, is_stopping=is_stopping, silence=silence))
         if not self._console.is_terminal:
-            self._tell(figures, now)
+            self._tell("  ".join(figures), now)
             return
         settled = sum(account.outcomes.values()) - account.count(Outcome.SPARED)
         total = account.found - account.count(Outcome.SPARED)
-        self._bar.figures = f"  {figures}"
+        self._bar.lines = filled(figures, self._console.width)
         self._bar.update(self._task, completed=settled, total=total)
         with suppress(OSError):
             self._bar.refresh()
@@ -140,22 +150,27 @@ class ClearingProgress:
         seconds = int(now - self._began)
         say(self._console, f"  {seconds // 60:02d}:{seconds % 60:02d}  {figures}")
 
-    def _figures(self, account: ClearingAccount, now: float, *, is_stopping: bool) -> Iterable[str]:
+    def _figures(self, account: ClearingAccount, now: float, *, is_stopping: bool, silence: str) -> Iterator[str]:
         rate = self._rate(account.count(Outcome.CANCELLED), now)
         yield f"cancelled {account.count(Outcome.CANCELLED):,}"
-        if account.remaining:
-            yield f"{figure(rate) if rate < 10 else f'{rate:,.0f}'}/s"
         yield f"left {account.remaining:,}"
         yield f"escaped {account.count(Outcome.DIALLED):,}"
+        if account.remaining:
+            yield f"{figure(rate) if rate < 10 else f'{rate:,.0f}'}/s"
         if is_stopping:
             yield "stopping: waiting for replies"
         elif not account.remaining:
             yield "looking for more"
-        elif rate:
-            passed = self._dialled_before + self._cps * (now - self._began)
-            ahead = max(0.0, account.count(Outcome.CANCELLED) - passed)
-            more = will_be_dialled(account.remaining, rate, self._cps, ahead)
-            yield f"about {more:,.0f} more will ring"
+        elif silence:
+            yield silence
+            yield f"all {account.remaining:,} left will ring"
+        elif rate or now - self._began > SILENT_SECONDS:
+            yield self._forecast(account, rate, now)
+
+    def _forecast(self, account: ClearingAccount, rate: float, now: float) -> str:
+        passed = self._dialled_before + self._cps * (now - self._began)
+        ahead = max(0.0, account.count(Outcome.CANCELLED) - passed)
+        return f"about {will_be_dialled(account.remaining, rate, self._cps, ahead):,.0f} more will ring"
 
     def _rate(self, cancelled: int, now: float) -> float:
         """Cancelled calls per second over the last few seconds."""
@@ -164,6 +179,23 @@ class ClearingProgress:
             self._seen.popleft()
         then, before = self._seen[0]
         return max(0.0, (cancelled - before) / (now - then)) if now > then else 0.0
+
+
+def filled(parts: Iterable[str], width: int) -> list[str]:
+    """Return lines of at most `width` columns, two of them blank at the left, with the parts in their order."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + 2 + len(part) <= width:
+            lines[-1] += f"  {part}"
+        else:
+            lines.append(f"  {part}")
+    return lines
+
+
+def _silence(seconds: float, *, throttled: bool) -> str:
+    if seconds < SILENT_SECONDS:
+        return ""
+    return f"Twilio {'answers only 429' if throttled else 'has not answered'} for {seconds:.0f} s"
 
 
 def say(console: Console, text: str) -> None:

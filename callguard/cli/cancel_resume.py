@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import click
 
 from callguard.cli.cancel_options import Wanted, shown
+from callguard.cli.questions import is_confirmed
 from callguard.cli.wording import span
 from callguard.config.accounts import Account
 from callguard.domain.calls import ListedCall
@@ -58,13 +59,17 @@ def resumed(clearings: RedisClearings, account: Account, wanted: Wanted, now_ms:
                 "Leave --continue out to begin."
             )
         return None
-    is_same = unfinished.sealed_selection == account.marks.seal(wanted.selection.text())
+    has_same_numbers = unfinished.sealed_numbers == account.marks.seal(wanted.selection.text_of_numbers())
+    selection = wanted.selection.with_times(unfinished.since_ms, unfinished.before_ms)
+    is_same = has_same_numbers and selection == wanted.selection
     click.echo(_told(unfinished, now_ms))
-    if not (_is_demanded(wanted, is_same=is_same) or _is_accepted(wanted, is_same=is_same)):
+    if not (_is_demanded(wanted, is_same=has_same_numbers) or _is_accepted(wanted, is_same=is_same)):
         return None
     clearing = clearings.resume(account.sid, unfinished)
-    # Its options are not known any more, only whether these are the same: else only its own calls are meant.
-    sought = Sought(wanted.selection if is_same else Selection(), None if is_same else frozenset(clearing.known()))
+    if has_same_numbers and not is_same:
+        click.echo(f"It goes on with the times that it began with: {_times(selection)}.")
+    # Its numbers are not known any more, only whether these are the same: else only its own calls are meant.
+    sought = Sought(selection) if has_same_numbers else Sought(Selection(), frozenset(clearing.known()))
     return Resumed(clearing, sought, unfinished.began_ms, frozenset(clearing.head(MOST_CALLS)))
 
 
@@ -76,10 +81,15 @@ def _told(unfinished: UnfinishedClearing, now_ms: int) -> str:
     )
 
 
+def _times(selection: Selection) -> str:
+    bounds = (("--since", selection.since_ms), ("--before", selection.before_ms))
+    return " ".join(f"{option} {shown(ms)}" for option, ms in bounds if ms is not None) or "any"
+
+
 def _is_demanded(wanted: Wanted, *, is_same: bool) -> bool:
     if wanted.goes_on and not is_same and not wanted.selection.takes_every_call:
         raise click.UsageError(
-            "it had other options. Give the same --from, --to, --since and --before as then, or none of them to "
+            "it had other options. Give the same --from and --to as then (its times are known), or no options to "
             "go on with its own calls only; or leave --continue out to begin afresh"
         )
     return wanted.goes_on
@@ -89,4 +99,4 @@ def _is_accepted(wanted: Wanted, *, is_same: bool) -> bool:
     if wanted.yes or not is_same:
         click.echo("This run begins afresh, and the old one is forgotten; `--continue` would go on with it.")
         return False
-    return click.confirm("Go on with it? (No: begin afresh)", default=True)
+    return is_confirmed("Go on with it? (No: begin afresh)", default=True)

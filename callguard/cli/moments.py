@@ -1,11 +1,19 @@
 """Moments as people write them on a command line."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import click
 
-_UNITS = {"m": 60, "h": 3600, "d": 86_400}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+_SPAN = re.compile(r"\+?([0-9]+(?:\.[0-9]+)?)([smhd])")
+
+
+class _SkippedError(Exception):
+    """The clocks were put forward past that time."""
 
 
 class Moment(click.ParamType[datetime]):
@@ -26,6 +34,8 @@ class Moment(click.ParamType[datetime]):
             moment = self._read(value, now)
         except OverflowError:
             moment = None
+        except _SkippedError:
+            self.fail(f"{value!r} was or is skipped here, as the clocks are put forward. Add a zone.", param, ctx)
         if moment is None:
             self.fail(f"{value!r} is no time. Write for example {self._examples}.", param, ctx)
         return moment.astimezone(UTC)
@@ -40,7 +50,7 @@ class PastMoment(Moment):
     Also as Twilio's API writes its times: `Sat, 21 Nov 2026 18:00:00 +0000`.
     """
 
-    _examples = "14:05, 10m, 2026-11-21T14:05, 2026-11-21T14:05+01:00 or 2026-11-21T13:05Z"
+    _examples = "14:05, 10m, 1.5h, 2026-11-21T14:05, 2026-11-21T14:05+01:00 or 2026-11-21T13:05Z"
 
     def _read(self, text: str, now: datetime) -> datetime | None:
         ahead = _span(text, now)
@@ -50,30 +60,40 @@ class PastMoment(Moment):
 
 
 def _span(text: str, now: datetime) -> datetime | None:
-    number, unit = text[:-1].lstrip("+"), text[-1:]
-    if unit not in _UNITS or not number.isdecimal():
-        return None
-    return now + timedelta(seconds=int(number) * _UNITS[unit])
+    written = _SPAN.fullmatch(text)
+    return now + timedelta(seconds=float(written[1]) * _UNITS[written[2]]) if written else None
 
 
 def _clock_time(text: str, now: datetime, *, past: bool = False) -> datetime | None:
+    form = "%H:%M:%S" if text.count(":") == 2 else "%H:%M"
     try:
-        moment = datetime.combine(now.date(), datetime.strptime(text, "%H:%M").time())  # noqa: DTZ007 (local)
+        moment = datetime.combine(now.date(), datetime.strptime(text, form).time())  # noqa: DTZ007 (local)
     except ValueError:
         return None
     # In autumn an hour comes twice: `fold` is the second one.
     if past:
         earlier = (moment.replace(fold=1), moment, moment - timedelta(days=1))
-        return next(local for candidate in earlier if (local := candidate.astimezone()) <= now)
+        return next(_there(candidate) for candidate in earlier if candidate.astimezone() <= now)
     candidates = (moment, moment.replace(fold=1), moment + timedelta(days=1))
-    return next(local for candidate in candidates if (local := candidate.astimezone()) > now)
+    return next(_there(candidate) for candidate in candidates if candidate.astimezone() > now)
+
+
+def _there(moment: datetime) -> datetime:
+    """Return a moment with its zone, by default the machine's own."""
+    local = moment.astimezone()
+    if moment.tzinfo is None and local.astimezone(UTC).astimezone().replace(tzinfo=None, fold=0) != moment.replace(
+        fold=0
+    ):
+        raise _SkippedError
+    return local
 
 
 def _iso(text: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
+    return _there(moment)
 
 
 def _rfc_2822(text: str) -> datetime | None:

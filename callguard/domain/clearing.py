@@ -66,11 +66,22 @@ class ClearingAccount:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedClearing:
-    """A clearing that was broken off: when it began (Unix ms), its sealed selection, and how far it came."""
+    """A clearing that was broken off.
+
+    Attributes:
+        id: its own.
+        began_ms: when it began, in milliseconds of Unix time.
+        sealed_numbers: the numbers of its selection, sealed.
+        since_ms: only calls created then or later were meant, in Unix ms; None for no bound.
+        before_ms: only calls created before then.
+        account: how far it came.
+    """
 
     id: str
     began_ms: int
-    sealed_selection: str
+    sealed_numbers: str
+    since_ms: int | None
+    before_ms: int | None
     account: ClearingAccount
 
 

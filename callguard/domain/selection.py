@@ -1,7 +1,8 @@
 """Which queued calls a person wants cancelled: an operator's words, checked in code, whatever Twilio filters."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from callguard.domain.calls import ListedCall
 from callguard.domain.numbers import NumberList
@@ -45,14 +46,22 @@ class Selection:
         """The same of To."""
         return _only_number(self.receivers)
 
+    def begins_after(self, now_ms: int) -> bool:
+        """Whether it takes only calls that are created later than now."""
+        return self.since_ms is not None and self.since_ms > now_ms
+
     @property
     def takes_every_call(self) -> bool:
         """Whether nothing narrows it."""
         return self == Selection()
 
-    def text(self) -> str:
-        """Return it as one text, equal for equal selections. It holds numbers: seal it before it is kept."""
-        return repr((sorted(set(self.senders)), sorted(set(self.receivers)), self.since_ms, self.before_ms))
+    def text_of_numbers(self) -> str:
+        """Return the numbers as one text, equal for equal ones: seal it before it is kept."""
+        return repr((sorted(set(self.senders)), sorted(set(self.receivers))))
+
+    def with_times(self, since_ms: int | None, before_ms: int | None) -> Self:
+        """Return the same numbers within other times."""
+        return replace(self, since_ms=since_ms, before_ms=before_ms)
 
 
 def _only_number(patterns: Sequence[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 from callguard.domain.clearing import Added, FoundCall
 from callguard.domain.concurrency import ConcurrencyLimit
 from callguard.domain.incidents import Outcome
+from callguard.drain.silence import HeardCanceller, NotedLedger
 from callguard.drain.sweep import Sweep
 from callguard.ports import CallCanceller, Clearing, StoreUnavailable
 
@@ -26,6 +28,16 @@ MOST_FRUITLESS_SWEEPS = 3
 MOST_TIMES_GONE = 3
 MOST_STORE_FAILURES = 40
 STORE_PAUSE_SECONDS = 0.5
+
+MOST_SILENT_SECONDS = 90.0
+"""So long Twilio may leave calls without any reply before a sweep of them ends as stuck. A 429 is a reply."""
+
+MOST_UNRECORDED_SECONDS = 10.0
+"""So long a sweep waits for a record that takes nothing; nothing is sent meanwhile."""
+
+THROTTLED_SECONDS = 10.0
+"""For so long after a 429 it is that which keeps the sweep back, and no silence."""
+
 LOOK_SECONDS = 0.05
 GRACE_SECONDS = 5.0
 MOST_CALLS = 10_000_000
@@ -62,6 +74,7 @@ class Clearance:
         find_again: reads Twilio's list; None where it cannot be read, or the person has stopped us.
         may_go_on: False once the person has stopped us; asked many times a second.
         lagging: calls that are over and still listed, as the latest list has it.
+        most_silent_seconds: see `MOST_SILENT_SECONDS`.
     """
 
     account_sid: str
@@ -70,16 +83,37 @@ class Clearance:
     find_again: FindAgain
     may_go_on: Callable[[], bool]
     lagging: int = 0
+    most_silent_seconds: float = MOST_SILENT_SECONDS
+    _heard: HeardCanceller = field(init=False)
+    _noted: NotedLedger = field(init=False)
+    _is_sweeping: bool = False
     _limit: ConcurrencyLimit = field(default_factory=ConcurrencyLimit)
     _empty_lists: int = 0
     _times_gone: int = 0
     _fresh_at: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Listen to what a sweep hears of Twilio and of the ledger."""
+        self._heard, self._noted = HeardCanceller(self.canceller), NotedLedger(self.clearing)
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long no reply of Twilio's has been of use, while calls are left and can be recorded."""
+        is_asked = self._is_sweeping and self._noted.failing_since is None
+        return time.monotonic() - self._heard.used_at if is_asked else 0.0
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether Twilio has lately answered requests, if only that they are too many."""
+        there_at = self._heard.there_at
+        return there_at > self._heard.used_at and time.monotonic() - there_at < THROTTLED_SECONDS
+
     async def run(self) -> ClearanceEnd:
         """Clear; when it returns no request is under way, or has been waited for `GRACE_SECONDS` in vain.
 
         Raises:
-            StoreUnavailable: the clearing could not be read or written, for `MOST_STORE_FAILURES` tries.
+            StoreUnavailable: the clearing could not be read or written, for `MOST_STORE_FAILURES` tries, or not
+                written for `MOST_UNRECORDED_SECONDS`.
         """
         failures = 0
         self._fresh_at = asyncio.get_running_loop().time()
@@ -89,7 +123,7 @@ class Clearance:
                 failures = 0
             except StoreUnavailable as error:
                 failures += 1
-                if failures >= MOST_STORE_FAILURES or not self.may_go_on():
+                if failures >= MOST_STORE_FAILURES or self._is_unrecorded or not self.may_go_on():
                     raise
                 _log.warning("%s; waiting for it", error)
                 await asyncio.sleep(STORE_PAUSE_SECONDS)
@@ -102,17 +136,42 @@ class Clearance:
         fruitless = 0
         while self.may_go_on() and self.clearing.head(1):
             before = self.clearing.account().remaining
-            sweep = Sweep(self.account_sid, self.canceller, self.clearing, MOST_CALLS, self._limit)
-            await self._to_its_end(sweep.run(self.may_go_on))
+            sweep = Sweep(self.account_sid, self._heard, self._noted, MOST_CALLS, self._limit)
+            await self._listening(sweep)
+            if self._noted.error is not None and self._is_unrecorded:
+                raise self._noted.error
             if sweep.stopped:
                 return ClearanceEnd.DENIED if sweep.denied else ClearanceEnd.LOST
             fruitless = fruitless + 1 if self.clearing.account().remaining >= before else 0
-            if fruitless >= MOST_FRUITLESS_SWEEPS:
-                return ClearanceEnd.STUCK
+            if fruitless >= MOST_FRUITLESS_SWEEPS or self._is_silent:
+                return ClearanceEnd.STUCK if self.may_go_on() else ClearanceEnd.STOPPED
         return None if self.may_go_on() else ClearanceEnd.STOPPED
+
+    async def _listening(self, sweep: Sweep) -> None:
+        """Sweep; whatever was silent before is no sign of anything, but what is silent from now on is."""
+        if not self._is_sweeping:
+            self._heard.begin()
+        self._noted.failing_since, self._is_sweeping = None, True
+        await self._to_its_end(sweep.run(self._is_of_use))
+
+    def _is_of_use(self) -> bool:
+        if self._noted.failing_since is not None:
+            self._heard.begin()  # nothing is sent meanwhile
+        return self.may_go_on() and not self._is_silent and not self._is_unrecorded
+
+    @property
+    def _is_silent(self) -> bool:
+        is_there = time.monotonic() - self._heard.there_at < self.most_silent_seconds
+        return self.silent_seconds >= self.most_silent_seconds and not is_there
+
+    @property
+    def _is_unrecorded(self) -> bool:
+        since = self._noted.failing_since
+        return since is not None and time.monotonic() - since >= MOST_UNRECORDED_SECONDS
 
     async def _list(self) -> ClearanceEnd | None:
         """Read the list; the end if it has been empty twice, None if there is more to do."""
+        self._is_sweeping = False
         found = await self.find_again()
         if found is None:
             return ClearanceEnd.UNLISTED if self.may_go_on() else ClearanceEnd.STOPPED
@@ -143,7 +202,7 @@ class Clearance:
     async def _to_its_end(self, sweeping: Coroutine[Any, Any, None]) -> None:
         """Wait for the sweep; once stopped, for the requests under way too, but not for those that hang."""
         task = asyncio.create_task(sweeping)
-        while not task.done() and self.may_go_on():
+        while not task.done() and self._is_of_use():
             await asyncio.wait({task}, timeout=LOOK_SECONDS)
         _, hanging = await asyncio.wait({task}, timeout=GRACE_SECONDS)
         if hanging:

@@ -29,18 +29,34 @@ class RedisClearings:
         """Return the account's clearing that was begun and not finished."""
         with translated_errors():
             held: Any = self._redis.hgetall(AccountKeys(account_sid).clearing)
-        if "id" not in held:
+        if "numbers" not in held:
             return None
         clearing = self._clearing(account_sid, held["id"])
-        return UnfinishedClearing(held["id"], int(held["began"]), held["selection"], clearing.account())
+        return UnfinishedClearing(
+            held["id"],
+            int(held["began"]),
+            held["numbers"],
+            int(held["since"]) if held["since"] else None,
+            int(held["before"]) if held["before"] else None,
+            clearing.account(),
+        )
 
-    def begin(self, account_sid: str, sealed_selection: str, now_ms: int) -> "RedisClearing":
-        """Begin one; an unfinished one of the account is forgotten."""
+    def begin(
+        self,
+        account_sid: str,
+        sealed_numbers: str,
+        now_ms: int,
+        *,
+        since_ms: int | None = None,
+        before_ms: int | None = None,
+    ) -> "RedisClearing":
+        """Begin one; an unfinished one of the account is forgotten. Its times are no secret, its numbers are."""
+        times = ["" if moment_ms is None else moment_ms for moment_ms in (since_ms, before_ms)]
         clearing_id = secrets.token_hex(8)
         self._scripts.run(
             "begin_clearing",
             AccountKeys(account_sid).of_clearing,
-            [clearing_id, now_ms, sealed_selection, CLEARING_MS],
+            [clearing_id, now_ms, sealed_numbers, CLEARING_MS, *times],
         )
         return self._clearing(account_sid, clearing_id)
 

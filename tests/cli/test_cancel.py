@@ -59,6 +59,14 @@ def test_nothing_is_cancelled_without_consent(here: Emergency) -> None:
     assert here.truth().requests.updates == 0
 
 
+def test_what_was_typed_before_the_question_is_no_answer(here: Emergency) -> None:
+    here.twilio.change(SID, latency=2.0)
+    code, _ = on_a_terminal(here.environ(), [], [(rb"reading", b"y\n"), (rb"\[y/N\]", b"n\n")])
+
+    assert code == 1
+    assert here.truth().requests.updates == 0
+
+
 def test_ctrl_c_at_the_question_cancels_nothing(here: Emergency) -> None:
     code, written = on_a_terminal(here.environ(), [], [(rb"\[y/N\]", b"\x03")])
 
@@ -162,12 +170,43 @@ def test_a_list_that_lags_is_waited_for_and_nothing_counts_twice(tmp_path: Path)
 def test_only_the_numbers_that_are_meant(words: list[str], cancelled: set[str], here: Emergency) -> None:
     result = here.run("--yes", *words)
 
-    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.returncode == (0 if cancelled else 1), result.stdout + result.stderr
     statuses = list(here.twilio.statuses(SID).values())
     by_number = {CULPRIT: statuses[:120], OTHER: statuses[120:]}
     for number, of_number in by_number.items():
         assert ("queued" in of_number) is (number not in cancelled)
         assert ("canceled" in of_number) is (number in cancelled)
+
+
+def test_where_nothing_matches_it_says_what_else_is_queued(here: Emergency) -> None:
+    result = here.run("--yes", "--from", "+15550100009")
+    later = here.run("--dry-run", "--since", "2999-01-01T00:00Z")
+
+    assert result.returncode == later.returncode == 1
+    assert re.search(
+        r"Nothing that matches is queued, but 1[45]\d other calls are, "
+        r"from \+1555\*\*\*00 \(1[12]\d\), \+1555\*\*\*77 \(30\)",
+        result.stdout,
+    ), result.stdout
+    assert "lies in the future" in later.stderr
+    assert here.truth().requests.updates == 0
+
+
+def test_an_empty_queue_is_no_mistake(tmp_path: Path) -> None:
+    with emergency(tmp_path) as here:
+        assert here.run("--yes", "--from", CULPRIT).returncode == 0
+        assert here.run("--dry-run").returncode == 0
+
+
+def test_numbers_with_the_same_mask_are_told_apart(tmp_path: Path) -> None:
+    with emergency(tmp_path) as here:
+        here.queue(20, from_number="+15550100000")
+        here.queue(10, from_number="+15550200000")
+        shown = here.run("--dry-run").stdout
+
+    assert re.search(r"\*00 #1 +(1\d|20) calls\n +\+1555\*\*\*00 #2 +(9|10) calls", shown), shown
+    assert "--show-numbers" in shown
+    assert "(assumed: set --cps)" in shown
 
 
 def test_no_number_is_kept(here: Emergency) -> None:
@@ -227,6 +266,8 @@ def test_a_twilio_that_is_away_is_told_after_some_tries(here: Emergency) -> None
         ({}, ["--yes", "--status", "in-progress"], "queued"),
         ({}, ["--dry-run", "--continue"], "--continue"),
         ({}, ["--yes", "--continue"], "nothing to continue"),
+        ({"CALLGUARD_REDIS_URL": "foo"}, ["--yes"], "env -u CALLGUARD_REDIS_URL callguard cancel"),
+        ({"CALLGUARD_PUBLIC_URL": "foo"}, ["--yes"], "env -u CALLGUARD_PUBLIC_URL callguard cancel"),
     ],
 )
 def test_mistakes_are_told_with_what_to_write(

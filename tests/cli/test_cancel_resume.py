@@ -44,11 +44,12 @@ def test_a_signal_stops_it_in_good_order_and_the_printed_command_goes_on(
         code = process.wait(15)
         broken_off = here.truth()
     account = account_of(told.read_text())
-    (printed,) = re.findall(r"^  (callguard cancel .*)$", told.read_text(), re.MULTILINE)
+    at_first, printed = re.findall(r"^  (callguard cancel .*)$", told.read_text(), re.MULTILINE)
     resumed = here.run(*shlex.split(printed)[2:], "--yes")
     truth = here.truth()
 
     assert code == 128 + number
+    assert at_first == printed
     assert account["cancelled"] == broken_off.cancelled < 390
     assert account["remaining"] > 0
     assert broken_off.in_flight == 0
@@ -104,7 +105,7 @@ def test_ctrl_c_on_a_terminal_prints_the_account_and_the_next_run_offers_to_go_o
     code, written = on_a_terminal(here.environ(), words, steps)
     account = account_of(written)
     again, more = on_a_terminal(here.environ(), [], [(rb"\[y/N\]", b"n\n")])
-    (printed,) = re.findall(r"(callguard cancel --account.*--continue)", written)
+    *_, printed = re.findall(r"(callguard cancel --account.*--continue)", written)
     resumed, rest = on_a_terminal(here.environ(), shlex.split(printed)[2:], [(rb"\[y/N\]", b"y\n")])
 
     assert code == 130
@@ -138,10 +139,29 @@ def test_other_options_than_before_are_refused_and_none_mean_its_own_calls(here:
 
     assert refused.returncode == 2
     assert "other options" in refused.stderr
-    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    assert "were not looked for" in resumed.stdout
+    assert resumed.returncode == 1, resumed.stdout + resumed.stderr
+    assert "with that run's calls" in resumed.stdout
+    assert "20 others are queued" in resumed.stdout
     assert account_of(resumed.stdout)["cancelled"] == here.truth().cancelled
     assert here.truth().queued == 20
+
+
+def test_a_span_of_time_goes_on_as_it_began(here: Emergency) -> None:
+    words = ["--yes", "--from", CULPRIT, "--since", "10m"]
+    with here.begun(*words) as (process, told):
+        _once_at_work(here, told)
+        valkey = _valkey(here)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(15)
+    wait_until(lambda: not is_running(valkey), "its Valkey ends too")
+    (since,) = re.findall(r"--since is understood as (\S+)\.", told.read_text())
+    here.queue(20, from_number=CULPRIT)
+    resumed = here.run(*words, "--continue")
+
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert f"with the times that it began with: --since {since}" in resumed.stdout
+    assert account_of(resumed.stdout)["cancelled"] == here.truth().cancelled
+    assert here.truth().queued == 0
 
 
 def test_a_call_that_was_dialled_meanwhile_is_sent_nothing(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Moments as people write them."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -40,6 +42,38 @@ def test_without_a_zone_the_machines_own_counts() -> None:
 def test_anything_else_is_refused_with_examples(text: str) -> None:
     with pytest.raises(click.BadParameter, match="18:00, 2h"):
         read(text)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("10s", 10), ("1.5h", 5400), ("0.5m", 30)])
+def test_seconds_and_parts_of_hours_are_spans_too(text: str, seconds: int) -> None:
+    assert abs(read(text) - datetime.now(UTC) - timedelta(seconds=seconds)) < timedelta(seconds=5)
+    assert abs(datetime.now(UTC) - past(text) - timedelta(seconds=seconds)) < timedelta(seconds=5)
+
+
+def test_a_clock_time_may_have_seconds() -> None:
+    moment = past("14:05:30").astimezone()
+
+    assert (moment.hour, moment.minute, moment.second) == (14, 5, 30)
+    assert moment <= datetime.now(UTC)
+
+
+@pytest.fixture
+def new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This machine is there."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("new_york")
+def test_a_time_that_the_clocks_skip_is_refused() -> None:
+    with pytest.raises(click.BadParameter, match="skipped"):
+        past("2026-03-08T02:30")
+    assert past("2026-03-08T02:30-05:00") == datetime(2026, 3, 8, 7, 30, tzinfo=UTC)
+    assert past("2026-03-08T03:30") == datetime(2026, 3, 8, 7, 30, tzinfo=UTC)
+    assert past("2026-11-01T01:30") == datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
 
 
 def past(text: str) -> datetime:

@@ -14,6 +14,7 @@ from callguard.domain.selection import Selection
 from callguard.drain import backlog, clearance
 from callguard.drain.clearance import Clearance, ClearanceEnd
 from callguard.drain.found import find
+from callguard.ports import StoreUnavailable
 from callguard.simulator import SANDBOX_AUTH_TOKEN
 from callguard.store.clearings import RedisClearing, RedisClearings
 from callguard.store.connection import connect
@@ -92,6 +93,51 @@ def test_calls_of_which_no_answer_is_had_are_not_tried_for_ever(
         here.twilio.change_faults(SID, error_rate=0.0)
         assert _cleared(here, clearing, listed=True) is ClearanceEnd.CLEARED
         assert clearing.account().is_clean
+
+
+def test_a_twilio_that_never_answers_ends_it_by_time(tmp_path: Path, redis_url: str) -> None:
+    with emergency(tmp_path, 100) as here:
+        clearing = _clearing(here, redis_url)
+        here.twilio.change(SID, latency=60.0)
+
+        async def clear() -> tuple[ClearanceEnd, float]:
+            async with TwilioCanceller({SID: ACCOUNT}, here.twilio.url) as canceller:
+                cleared = Clearance(SID, clearing, canceller, _never_asked, lambda: True, most_silent_seconds=1.0)
+                task = asyncio.create_task(cleared.run())
+                await asyncio.sleep(0.5)
+                silent_seconds = cleared.silent_seconds
+                return await task, silent_seconds
+
+        end, silent_seconds = asyncio.run(clear())
+        assert end is ClearanceEnd.STUCK
+        assert silent_seconds > 0
+        assert clearing.account().remaining == clearing.account().found > 0
+
+
+async def _never_asked() -> Sequence[FoundCall] | None:
+    raise AssertionError("calls are left, so no list is of use")
+
+
+class FullDisk(RedisClearing):
+    """A record that can be read, and takes nothing."""
+
+    def settle(self, outcomes: Sequence[tuple[str, Outcome]]) -> bool:
+        if outcomes:
+            raise StoreUnavailable("MISCONF")
+        return super().settle(outcomes)
+
+
+def test_a_record_that_takes_nothing_ends_it_by_time(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clearance, "MOST_UNRECORDED_SECONDS", 1.0)
+    with emergency(tmp_path, 50) as here:
+        clearing = _clearing(here, redis_url)
+        full = FullDisk(clearing._redis, clearing._scripts, clearing._keys, clearing._id)
+
+        with pytest.raises(StoreUnavailable, match="MISCONF"):
+            _cleared(here, full, listed=True)
+        assert here.truth().requests.updates < 50
 
 
 def test_a_list_that_cannot_be_read_again_is_no_good_end(tmp_path: Path, redis_url: str) -> None:

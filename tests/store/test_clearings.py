@@ -109,7 +109,7 @@ def test_it_is_taken_up_by_another_process(clearings: RedisClearings, redis_url:
     unfinished = other.unfinished(ACCOUNT_SID)
 
     assert unfinished is not None
-    assert (unfinished.began_ms, unfinished.sealed_selection) == (5_000, "seal")
+    assert (unfinished.began_ms, unfinished.sealed_numbers) == (5_000, "seal")
     assert unfinished.account == clearing.account()
     assert list(other.resume(ACCOUNT_SID, unfinished).head(9)) == [call_sid(2)]
     other.forget(ACCOUNT_SID)
