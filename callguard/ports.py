@@ -317,16 +317,15 @@ class IncidentBook(Protocol):
     def keep_drain(self, account_sid: str, generation: int, owner: str) -> bool:
         """Renew the lease; False if it was lost, the guard paused, or the incident is over."""
 
-    def may_cancel(self, account_sid: str, generation: int) -> bool:
-        """Read the kill switch: False if paused, or if the drain of `generation` is over."""
-
     def settle(self, account_sid: str, generation: int, call_sid: str, outcome: Outcome, now_ms: int) -> bool:
         """Record what became of a call, once; return whether it was counted."""
 
     def settle_all(
         self, account_sid: str, generation: int, outcomes: Sequence[tuple[str, Outcome]], now_ms: int
     ) -> bool:
-        """Record what became of calls, each once, and read the kill switch as `may_cancel` does."""
+        """Record what became of calls, each once, and read the kill switch.
+
+        False if the guard is paused, or the drain of `generation` is over; asked with no outcomes too."""
 
     def concurrency(self, account_sid: str) -> float | None:
         """Return how many requests at once Twilio last bore, for whoever drains next; None if it is not known."""

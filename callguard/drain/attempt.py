@@ -25,6 +25,7 @@ class Ending(Enum):
     SETTLED = "settled"
     THROTTLED = "throttled"
     QUEUED = "still queued"
+    LOOKED = "looked at, and still queued"
     UNKNOWN = "unknown"
     REFUSED = "refused"
     DENIED = "denied"
@@ -48,13 +49,17 @@ class Result:
 
 
 async def attempt(canceller: CallCanceller, account_sid: str, call_sid: str, *, unsure: bool) -> Result:
-    """Cancel the call and return what came of it.
+    """Send one request for the call and return what came of it.
 
-    `unsure` marks a call whose last reply was lost: it is fetched first, and cancelled only if it is still queued.
+    `unsure` marks a call whose last reply was lost: it is fetched. That it is still queued is an ending too, so
+    that the kill switch is read again before it is cancelled.
     """
     try:
-        outcome = _OUTCOMES.get(await _reply(canceller, account_sid, call_sid, unsure=unsure))
-        return Result(call_sid, Ending.SETTLED if outcome else Ending.QUEUED, outcome)
+        ask = canceller.look_up if unsure else canceller.cancel
+        outcome = _OUTCOMES.get(await ask(account_sid, call_sid))
+        if outcome is None:
+            return Result(call_sid, Ending.LOOKED if unsure else Ending.QUEUED)
+        return Result(call_sid, Ending.SETTLED, outcome)
     except TwilioThrottled as error:
         return Result(call_sid, Ending.THROTTLED, retry_after=error.retry_after)
     except TwilioRefused as error:
@@ -67,11 +72,3 @@ async def attempt(canceller: CallCanceller, account_sid: str, call_sid: str, *, 
     except Exception:
         _log.exception("an attempt failed")
     return Result(call_sid, Ending.UNKNOWN)
-
-
-async def _reply(canceller: CallCanceller, account_sid: str, call_sid: str, *, unsure: bool) -> CancelReply:
-    if unsure:
-        reply = await canceller.look_up(account_sid, call_sid)
-        if reply is not CancelReply.STILL_QUEUED:
-            return reply
-    return await canceller.cancel(account_sid, call_sid)

@@ -37,6 +37,7 @@ class Backlog:
     _ready: deque[str] = field(default_factory=deque)
     _waiting: dict[str, float] = field(default_factory=dict)
     _attempts: dict[str, int] = field(default_factory=dict)
+    _looked_at: set[str] = field(default_factory=set)
     _read_at: float = float("-inf")
     _rests: dict[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -52,7 +53,7 @@ class Backlog:
 
     def is_unsure(self, call_sid: str) -> bool:
         """Return whether an earlier attempt left the call's fate unknown."""
-        return call_sid in self._attempts
+        return call_sid in self._attempts and call_sid not in self._looked_at
 
     @property
     def unsettled(self) -> int:
@@ -67,7 +68,14 @@ class Backlog:
     def settled(self, call_sid: str) -> None:
         """The call is done with."""
         self.under_way.discard(call_sid)
+        self._looked_at.discard(call_sid)
         self._attempts.pop(call_sid, None)
+
+    def looked_at(self, call_sid: str) -> None:
+        """A look has shown that the call is still queued: it is next, and no longer unsure."""
+        self.under_way.discard(call_sid)
+        self._looked_at.add(call_sid)
+        self._waiting[call_sid] = 0.0
 
     def let_rest(self, call_sid: str, now: float) -> None:
         """Twilio does not know the call. If its list shows it all the same, it is tried again after a pause."""
@@ -85,6 +93,7 @@ class Backlog:
     def retry_later(self, call_sid: str, now: float) -> bool:
         """The attempt's end is unknown: again after a growing pause; False once it was tried too often."""
         self.under_way.discard(call_sid)
+        self._looked_at.discard(call_sid)
         attempts = self._attempts[call_sid] = self._attempts.get(call_sid, 0) + 1
         if attempts >= MOST_ATTEMPTS:
             self.parked.add(call_sid)

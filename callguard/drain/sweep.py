@@ -163,6 +163,9 @@ class Sweep:
                 self.backlog.put_back(result.call_sid)
                 self.limit.refused(sent.at, sent.under_way, now, result.retry_after or 0.0)
                 self._pauses.throttled(sent.at, now, result.retry_after)
+            case Ending.LOOKED:
+                self.backlog.looked_at(result.call_sid)
+                self._served(under_way, now)
             case Ending.DENIED:
                 self._denied(result.call_sid, now)
             case Ending.REFUSED:

@@ -79,13 +79,6 @@ class RedisIncidentBook:
         keys = AccountKeys(account_sid)
         return self._won("keep_drain", [keys.state, keys.lease], [generation, owner, LEASE_MS])
 
-    def may_cancel(self, account_sid: str, generation: int) -> bool:
-        """Read the kill switch."""
-        with translated_errors():
-            held: Any = self._redis.hmget(AccountKeys(account_sid).state, ["state", "paused", "generation"])
-        state, paused, stored = held
-        return bool(state == "draining" and paused != "1" and stored == str(generation))
-
     def settle(self, account_sid: str, generation: int, call_sid: str, outcome: Outcome, now_ms: int) -> bool:
         """Record an outcome in the ledger."""
         return bool(self._settle(account_sid, generation, [(call_sid, outcome)], now_ms)[0])

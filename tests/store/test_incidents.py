@@ -84,17 +84,17 @@ def test_one_drain_has_the_lease(draining: Store, clock: FrozenClock) -> None:
 
 
 def test_a_drain_of_another_generation_is_fenced_off(draining: Store, clock: FrozenClock) -> None:
-    assert not draining.incidents.may_cancel(ACCOUNT_SID, 2)
+    assert not draining.incidents.settle_all(ACCOUNT_SID, 2, (), clock.ms)
     assert not draining.incidents.keep_drain(ACCOUNT_SID, 2, "me")
     assert not draining.incidents.start_drain(ACCOUNT_SID, 0, "me", Mode.ENFORCE)
     assert not settle(draining, clock, 1, Outcome.CANCELLED, generation=2)
 
 
 def test_pausing_stops_a_drain(draining: Store, clock: FrozenClock) -> None:
-    assert draining.incidents.may_cancel(ACCOUNT_SID, 1)
+    assert draining.incidents.settle_all(ACCOUNT_SID, 1, (), clock.ms)
     draining.incidents.pause(ACCOUNT_SID, "a test", clock.ms)
 
-    assert not draining.incidents.may_cancel(ACCOUNT_SID, 1)
+    assert not draining.incidents.settle_all(ACCOUNT_SID, 1, (), clock.ms)
     assert not draining.incidents.keep_drain(ACCOUNT_SID, 1, "me")
 
 
@@ -180,7 +180,7 @@ def test_only_a_person_ends_an_incident_before_it_cools(draining: Store, clock: 
     assert not draining.incidents.rearm(ACCOUNT_SID, 1, "quiet", clock.ms, force=False)
 
     assert draining.incidents.rearm(ACCOUNT_SID, 1, "reset by hand", clock.ms, force=True)
-    assert not draining.incidents.may_cancel(ACCOUNT_SID, 1)
+    assert not draining.incidents.settle_all(ACCOUNT_SID, 1, (), clock.ms)
 
 
 def test_what_comes_after_the_end_of_an_incident_is_counted_in_it(draining: Store, clock: FrozenClock) -> None:
