@@ -21,6 +21,7 @@ from callguard.domain.incidents import Incident, summary
 from callguard.domain.throughput import disagree
 from callguard.guard.guard import describe, named
 from callguard.metrics.collector import PROCESSES
+from callguard.ports import AccountReading
 
 CAPPED_ADVICE = "`callguard cancel --continue` lets it cancel as many again, `callguard pause` leaves the rest"
 
@@ -45,10 +46,11 @@ def status() -> None:
     with reported_store_errors():
         for account in services.accounts.values():
             console.print(Text(account.sid, style="bold"))
-            for label, text in _fields(services, account, now_ms):
+            reading = services.readings.read(account.sid, account.policy, now_ms)
+            for label, text in _fields(services, account, reading):
                 console.print(Text(_block(label, text)))
-            trouble += _unread(services, account, now_ms)
-            if services.tracker.snapshot(account.sid, now_ms).capped:
+            trouble += _unread(account.sid, reading.snapshot)
+            if reading.snapshot.capped:
                 trouble.append(f"the drain of {account.sid} waits for a person (see STOPPED)")
         beats = services.heartbeats.ages(now_ms)
     console.print(Text("processes", style="bold"))
@@ -64,9 +66,9 @@ def status() -> None:
     sys.exit(1 if trouble else 0)
 
 
-def _fields(services: Services, account: Account, now_ms: int) -> Iterator[tuple[str, str]]:
-    reading = services.readings.read(account.sid, account.policy, now_ms)
+def _fields(services: Services, account: Account, reading: AccountReading) -> Iterator[tuple[str, str]]:
     snapshot, cps = reading.snapshot, reading.snapshot.cps(account.policy)
+    now_ms = snapshot.now_ms
     yield "state", f"{reading.state.value}, mode {account.policy.mode.value}"
     yield "calls per second", _cps(snapshot, account)
     if snapshot.paused:
@@ -144,12 +146,12 @@ def _full(seconds: float) -> str:
     return f"in {span(seconds)} at the present rate; then Twilio refuses new calls (error 22005)"
 
 
-def _unread(services: Services, account: Account, now_ms: int) -> list[str]:
-    polled_ms = services.tracker.snapshot(account.sid, now_ms).polled_ms
+def _unread(account_sid: str, snapshot: Snapshot) -> list[str]:
+    polled_ms, now_ms = snapshot.polled_ms, snapshot.now_ms
     if polled_ms and now_ms - polled_ms <= SILENT_SECONDS * 1000:
         return []
     since = f"was last read {_ago(polled_ms, now_ms)}" if polled_ms else "has never been read"
-    return [f"Twilio's queue {since} ({account.sid})"]
+    return [f"Twilio's queue {since} ({account_sid})"]
 
 
 def _sign_of_life(beats: Mapping[str, float], name: str) -> str:

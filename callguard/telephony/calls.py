@@ -30,7 +30,7 @@ MOST_THROTTLED_PAUSE = 2.0
 LIST_TRIES = 6
 FIRST_LIST_PAUSE = 0.5
 
-_OUTBOUND = "outbound-api"
+OUTBOUND_API = "outbound-api"
 
 
 class TwilioCalls:
@@ -157,18 +157,19 @@ def _historic(call: CallInstance) -> HistoricCall:
     queue_time = str(call.queue_time)
     return HistoricCall(
         call_sid=call.sid or "",
-        created_ms=_unix_ms(call.date_created),
-        started_ms=_unix_ms(call.start_time),
-        ended_ms=_unix_ms(call.end_time),
+        created_ms=unix_ms(call.date_created),
+        started_ms=unix_ms(call.start_time),
+        ended_ms=unix_ms(call.end_time),
         queue_ms=int(queue_time) if queue_time.isdecimal() else None,
         status=status_of(call.status) if call.status else None,
-        is_child=(call.direction or _OUTBOUND) != _OUTBOUND,
+        is_child=(call.direction or OUTBOUND_API) != OUTBOUND_API,
         from_number=getattr(call, "_from", None) or "",
         to_number=call.to or "",
     )
 
 
-def _unix_ms(moment: object) -> int | None:
+def unix_ms(moment: object) -> int | None:
+    """Return a moment of the library's in milliseconds of Unix time; None for what it could not read as one."""
     return int(moment.timestamp() * 1000) if isinstance(moment, datetime) else None
 
 

@@ -5,7 +5,6 @@ https://www.twilio.com/docs/voice/api/queue-resource, https://www.twilio.com/doc
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from twilio.rest.api.v2010.account.call import CallInstance
@@ -16,7 +15,7 @@ from callguard.domain.calls import CallStatus
 from callguard.domain.hold_queues import HoldQueue
 from callguard.domain.live_calls import LiveCall
 from callguard.ports import LiveReply, TwilioRefused, TwilioUnavailable
-from callguard.telephony.calls import PAGE_SIZE, TwilioCalls
+from callguard.telephony.calls import OUTBOUND_API, PAGE_SIZE, TwilioCalls, unix_ms
 from callguard.telephony.clients import account_of
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.telephony.replies import NOT_FOUND, OVER, status_of, translated
@@ -24,8 +23,6 @@ from callguard.telephony.replies import NOT_FOUND, OVER, status_of, translated
 MOST_PAGES = 50
 
 LIVE_STATUSES = (CallStatus.IN_PROGRESS, CallStatus.RINGING)
-
-_OUTBOUND = "outbound-api"
 
 
 class TwilioLiveCalls:
@@ -127,12 +124,11 @@ def _queue(queue: QueueInstance) -> HoldQueue:
 
 
 def _live(call: CallInstance, status: CallStatus) -> LiveCall:
-    created = call.date_created
     return LiveCall(
         call_sid=call.sid or "",
         status=status,
-        created_ms=int(created.timestamp() * 1000) if isinstance(created, datetime) else 0,
-        is_outbound_api=call.direction == _OUTBOUND,
+        created_ms=unix_ms(call.date_created) or 0,
+        is_outbound_api=call.direction == OUTBOUND_API,
         from_number=getattr(call, "_from", None) or "",
         to_number=call.to or "",
     )

@@ -85,12 +85,10 @@ end
 
 -- A call that was only ever missed (in a list, or by a 404) and is listed again has not left after all.
 local function enter_again(call)
-    if redis.call('HGET', ledger_key, call.sid) == 'gone' then
+    local outcome = redis.call('HGET', ledger_key, call.sid)
+    if outcome == 'gone' or outcome == 'spared' then
         redis.call('HDEL', ledger_key, call.sid)
-        redis.call('HINCRBY', incident_key, 'gone', -1)
-    elseif redis.call('HGET', ledger_key, call.sid) == 'spared' then
-        redis.call('HDEL', ledger_key, call.sid)
-        redis.call('HINCRBY', incident_key, 'spared', -1)
+        redis.call('HINCRBY', incident_key, outcome, -1)
     end
     departed = departed - 1
     mirror(call)
