@@ -203,6 +203,9 @@ class CallTracker(Protocol):
     def queued_since(self, account_sid: str, seconds: int, now_ms: int) -> int:
         """Return how many calls entered the queue in the last `seconds` (at most 900)."""
 
+    def dialled_since(self, account_sid: str, seconds: int, now_ms: int) -> int:
+        """Return how many calls left the queue for the dialler in the last `seconds` (at most 900)."""
+
     def culprits(self, account_sid: str, rule: Rule, policy: Policy, now_ms: int) -> list[Culprit]:
         """Return those of the `senders` that stand out."""
 
@@ -302,8 +305,19 @@ class IncidentBook(Protocol):
         now_ms: int,
         culprits: Sequence[Culprit] = (),
         scope: Scope = EVERY_CALL,
+        *,
+        unqueued: bool = False,
     ) -> bool:
-        """Open an incident if the account is armed at `generation`; return whether this call did it."""
+        """Open an incident if the account is armed at `generation`; return whether this call did it.
+
+        `unqueued`: it has no queue, so that no drain may begin until `take_queue`.
+        """
+
+    def take_queue(self, account_sid: str, generation: int, now_ms: int) -> bool:
+        """Let an incident without a queue be drained, since calls wait by now; return whether this call did it."""
+
+    def go_on(self, account_sid: str, generation: int) -> bool:
+        """Open the closed incident of `generation` again, if it had no queue and nothing has tripped since."""
 
     def widen(self, account_sid: str, generation: int, scope: Scope) -> bool:
         """Let the open incident be about more calls than before; False if it is over."""

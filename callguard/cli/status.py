@@ -19,11 +19,15 @@ from callguard.domain.drain_time import QUEUE_FULL_SECONDS, seconds_until_full
 from callguard.domain.forecast import forecast
 from callguard.domain.incidents import Incident, summary
 from callguard.domain.throughput import disagree
+from callguard.domain.unqueued import everyday, what_is_done
 from callguard.guard.guard import describe, named
 from callguard.metrics.collector import PROCESSES
 from callguard.ports import AccountReading
 
 CAPPED_ADVICE = "`callguard cancel --continue` lets it cancel as many again, `callguard pause` leaves the rest"
+
+RECENT = 100
+"""So many closed incidents tell whether they are everyday."""
 
 SILENT_SECONDS = 60
 """A queue that was not read for longer, or a process without a sign of life, is trouble."""
@@ -86,7 +90,10 @@ def _fields(services: Services, account: Account, reading: AccountReading) -> It
         if incident.culprits:
             yield "", f"from {named(incident.culprits)}"
         yield "", summary(incident)
-        yield "", _scope(incident, snapshot)
+        if incident.unqueued:
+            yield "NOT QUEUED", f"its calls are dialled as they are created. {what_is_done(account.policy)}"
+        else:
+            yield "", _scope(incident, snapshot)
         if snapshot.capped:
             yield "STOPPED", f"at max_cancellations = {account.policy.max_cancellations:,}: {CAPPED_ADVICE}"
         yield "forecast", _forecast(forecast(snapshot, cps, reading.cancelled_rate), reading.cancelled_rate)
@@ -95,6 +102,8 @@ def _fields(services: Services, account: Account, reading: AccountReading) -> It
         yield "", f"{summary(closed[0])}; closed {_ago(closed[0].closed_ms, now_ms)}: {closed[0].reason}"
     else:
         yield "open incident", "none"
+    if found := everyday(services.incidents.recent(account.sid, RECENT), now_ms):
+        yield "CONFIGURATION", f"this account is {found.words}"
 
 
 def _cps(snapshot: Snapshot, account: Account) -> str:

@@ -47,7 +47,8 @@ class Account:
     marks: PartyMarks = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "marks", PartyMarks(self.policy.never_cancel, "".join(self.auth_tokens[:1])))
+        policy, secret = self.policy, "".join(self.auth_tokens[:1])
+        object.__setattr__(self, "marks", PartyMarks(policy.never_cancel, secret, policy.repeat_exempt))
 
     @property
     def protection(self) -> str:

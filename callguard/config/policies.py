@@ -58,7 +58,7 @@ def refuse_unknown(layer: Layer, also_known: tuple[str, ...], problems: Problems
 
 def example(key: str) -> Any:
     """Return a value that the policy key may have."""
-    if key == "never_cancel":
+    if key in never_cancel.KEYS:
         return never_cancel.EXAMPLE
     if key in live_calls.TEXTS:
         return live_calls.EXAMPLES[key]
@@ -76,8 +76,8 @@ def _checked(key: str, written: Written, problems: Problems) -> Any:
     if isinstance(value, bool) and not isinstance(getattr(_DEFAULTS, key), bool):
         problems.add(place, f"should not be {str(value).lower()}", example(key))
         return None
-    if key == "never_cancel":
-        return _numbers(entries(value), place, problems)
+    if key in never_cancel.KEYS:
+        return _numbers(key, entries(value), place, problems)
     if key in live_calls.TEXTS and isinstance(value, str):
         return _text(key, value, place, problems)
     return value
@@ -91,14 +91,14 @@ def _text(key: str, value: str, place: Place, problems: Problems) -> Any:
     return None
 
 
-def _numbers(value: Any, place: Place, problems: Problems) -> Any:
+def _numbers(key: str, value: Any, place: Place, problems: Problems) -> Any:
     if not isinstance(value, list):
         problems.add(place, f"should be a list of numbers, not {shown(value)}", never_cancel.EXAMPLE)
         return None
     good = []
     for index, entry in enumerate(value):
         try:
-            good.append(never_cancel.number(str(entry)))
+            good.append(never_cancel.number(str(entry), key))
         except ValueError as error:
             problems.add(place.item(index), f"{shown(entry)} {error}", never_cancel.EXAMPLE)
     return good

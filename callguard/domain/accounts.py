@@ -111,6 +111,7 @@ class Snapshot:
         tripped_ms: when the present incident began; 0 without one.
         cooled_ms: when the present incident's drain ended; 0 before that.
         capped: True when the drain has stopped at `max_cancellations`.
+        unqueued: True while the open incident has no queue: its calls are dialled as they are created.
     """
 
     now_ms: int
@@ -138,6 +139,7 @@ class Snapshot:
     tripped_ms: int = 0
     cooled_ms: int = 0
     capped: bool = False
+    unqueued: bool = False
 
     @property
     def depth(self) -> int:
@@ -169,6 +171,12 @@ class Snapshot:
         if self.suspicion is None or self.now_ms - self.suspicion.since_ms > SUSPICION_MS:
             return None
         return self.suspicion.finding
+
+    def was_asked_about(self, answer_ms: int) -> bool:
+        """Return whether Twilio's list has been read since the suspicion, or has not come within `answer_ms`."""
+        if self.suspicion is None:
+            return False
+        return self.polled_ms >= self.suspicion.since_ms or self.now_ms - self.suspicion.since_ms >= answer_ms
 
     def live_drain_seconds(self, cps: float) -> float:
         """Seconds of the drain that calls which may be cancelled are the cause of, without dead slots."""

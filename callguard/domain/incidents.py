@@ -53,6 +53,7 @@ class Incident:
         remaining: calls still queued that the drain is after.
         spared: queued calls that are on the `never_cancel` list; those that have left are an outcome.
         live: live calls by what the guard did with them; no part of `found`.
+        unqueued: True while it has had no queue: its calls are dialled as they are created, none is cancelled.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Incident:
     remaining: int = 0
     spared: int = 0
     live: Mapping[LiveOutcome, int] = field(default_factory=dict)
+    unqueued: bool = False
 
     def count(self, outcome: Outcome) -> int:
         """Return how many calls ended with `outcome`."""

@@ -30,9 +30,10 @@ class Parties:
 class PartyMarks:
     """Makes marks of numbers, for one account."""
 
-    def __init__(self, never_cancel: Iterable[str], secret: str) -> None:
+    def __init__(self, never_cancel: Iterable[str], secret: str, repeat_exempt: Iterable[str] = ()) -> None:
         """`secret` keys the hashes: the same for all processes of a guard, and nowhere in Redis."""
         self._never_cancel = NumberList(never_cancel)
+        self._repeat_exempt = NumberList(repeat_exempt)
         key = hmac.digest(secret.encode(), b"callguard: keyed hashes of numbers", "sha256")
         # BLAKE2 is made to be keyed, and four times as fast as HMAC on texts as short as these (RFC 7693).
         self._from_hash = blake2b(key=key, digest_size=_HASH_BYTES, person=b"from")
@@ -61,8 +62,12 @@ class PartyMarks:
             self.sender(from_number),
             masked(from_number) if from_number else "",
             # Not `sip:` and `client:`: those are one's own endpoints, which may well be called all day.
-            _digest(self._to_hash, to_number) if _TELEPHONE.fullmatch(to_number) else "",
+            _digest(self._to_hash, to_number) if self._is_counted(to_number) else "",
         )
+
+    def _is_counted(self, to_number: str) -> bool:
+        """Return whether calls to the number count for the rule of repeats."""
+        return _TELEPHONE.fullmatch(to_number) is not None and to_number not in self._repeat_exempt
 
 
 def _digest(keyed: blake2b, number: str) -> str:

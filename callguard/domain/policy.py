@@ -22,6 +22,14 @@ class Rearm(Enum):
     MANUAL = "manual"
 
 
+class Unqueued(Enum):
+    """What a crossed rule does while there is no queue to cancel: Twilio dials as fast as calls are created."""
+
+    PAGE = "page"
+    BLOCK = "block"
+    IGNORE = "ignore"
+
+
 class LiveCalls(Enum):
     """What is done about calls of a runaway that ring already or are being talked on."""
 
@@ -75,12 +83,23 @@ class Policy:
     repeat_window_seconds: Annotated[
         int, Ge(10), Le(86_400), Doc("how far back calls to one telephone are counted")
     ] = 600
+    repeat_exempt: Annotated[
+        tuple[str, ...],
+        Doc("numbers that may be called as often as anyone likes, such as agents: exact, or prefixes with `*`"),
+    ] = ()
     warn_share: Annotated[
         float, Gt(0), Le(1), Doc("the share of a rule's trip level at which it warns; a warning never cancels")
     ] = 0.5
     min_backlog: Annotated[
         int, Ge(1), Le(1_000_000), Doc("no automatic cancel while fewer calls than this are queued")
     ] = 25
+    unqueued: Annotated[
+        Unqueued,
+        Doc(
+            "what a crossed rule does while fewer than `min_backlog` calls are queued: `page`: open an "
+            "incident and tell people; `block`: shut the gate too; `ignore`: nothing"
+        ),
+    ] = Unqueued.PAGE
     max_cancellations: Annotated[
         int, Ge(1), Le(10_000_000), Doc("most cancellations in one incident; then the guard stops and asks")
     ] = 100_000

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from callguard.domain.accounts import SUSPICION_MS, Finding, Rule, Snapshot, State
-from callguard.domain.policy import Policy
+from callguard.domain.policy import Policy, Unqueued
 from callguard.domain.rates import LeakyBucket
 
 
@@ -15,6 +15,8 @@ class Verdict(Enum):
     STAND_BY = "stand by"
     ASK_TWILIO = "ask twilio"
     TRIP = "trip"
+    TRIP_UNQUEUED = "trip without a queue"
+    DRAIN = "drain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,9 @@ class Decision:
 
 STAND_BY = Decision(Verdict.STAND_BY)
 
+ANSWER_MS = {Unqueued.PAGE: 1500, Unqueued.BLOCK: 500}
+"""How long the answer of Twilio's list is waited for. An open gate waits for less."""
+
 CEILING_BEHIND_CAMPAIGN = 2
 """Ordinary calls pile up behind an announced campaign: so many times as high are the ceilings for them."""
 
@@ -34,16 +39,23 @@ CEILING_BEHIND_CAMPAIGN = 2
 def decide(snapshot: Snapshot, policy: Policy) -> Decision:
     """Return what to do now.
 
-    A trip needs a crossed rule and a backlog of `min_backlog`. A crossed rule without a known backlog asks
-    for Twilio's own list; the finding is remembered meanwhile.
+    A crossed rule with `min_backlog` calls queued trips, and they are cancelled. Without a known backlog it asks
+    for Twilio's own list first; the finding is remembered meanwhile. Where the list shows none, or does not come,
+    it trips all the same, unless the policy ignores that: there is nothing to cancel, and much to tell.
+    An incident that began without a queue is drained as soon as it has one.
     """
-    if snapshot.state is not State.ARMED or snapshot.paused:
+    if snapshot.paused:
         return STAND_BY
+    has_backlog = snapshot.cancellable >= policy.min_backlog
+    if snapshot.state is not State.ARMED:
+        return Decision(Verdict.DRAIN) if snapshot.unqueued and has_backlog else STAND_BY
     finding = crossed(snapshot, policy) or snapshot.suspected
     if finding is None:
         return STAND_BY
-    if snapshot.cancellable >= policy.min_backlog:
+    if has_backlog:
         return Decision(Verdict.TRIP, finding)
+    if policy.unqueued is not Unqueued.IGNORE and snapshot.was_asked_about(ANSWER_MS[policy.unqueued]):
+        return Decision(Verdict.TRIP_UNQUEUED, finding)
     return Decision(Verdict.ASK_TWILIO, finding)
 
 

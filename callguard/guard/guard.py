@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Finding, Rule, Snapshot
@@ -9,6 +10,7 @@ from callguard.domain.calls import CallEvent
 from callguard.domain.culprits import Culprit, Sender, carriers, culprits
 from callguard.domain.rules import Verdict, decide
 from callguard.domain.scope import Scope, flooded, scope_of, widened
+from callguard.domain.unqueued import is_back, what_is_dialled, what_is_done
 from callguard.ports import (
     CallTracker,
     Clock,
@@ -22,6 +24,11 @@ from callguard.ports import (
 )
 
 _log = logging.getLogger(__name__)
+
+REMIND_SECONDS = 4 * 3600
+"""How often people are told of an incident without a queue while it lasts."""
+
+MOST_SECONDS_COUNTED = 900
 
 
 class Guard:
@@ -63,26 +70,38 @@ class Guard:
     def judge(self, account: Account, snapshot: Snapshot) -> None:
         """Apply the rules to a snapshot: trip, or remember a suspicion so that the watcher asks Twilio."""
         decision = decide(snapshot, account.policy)
+        if decision.verdict is Verdict.DRAIN:
+            self._take_queue(account, snapshot)
         if decision.finding is None:
             return
-        if decision.verdict is Verdict.TRIP:
-            self.trip(account, snapshot, decision.finding)
+        if decision.verdict in (Verdict.TRIP, Verdict.TRIP_UNQUEUED):
+            unqueued = decision.verdict is Verdict.TRIP_UNQUEUED
+            self.trip(account, snapshot, decision.finding, unqueued=unqueued)
         elif snapshot.suspected is None:
             _log.info("account %s: %s; asking Twilio for its queue", account.sid, describe(decision.finding))
             self._tracker.suspect(account.sid, decision.finding, snapshot.now_ms)
 
-    def trip(self, account: Account, snapshot: Snapshot, finding: Finding) -> bool:
+    def trip(self, account: Account, snapshot: Snapshot, finding: Finding, *, unqueued: bool = False) -> bool:
         """Open an incident and wake a drain; return whether this call was the one that did it.
 
+        An `unqueued` one wakes none: there is nothing to cancel. One that has come back goes on as it was.
         State first, wake-up second: if we die in between, the watcher finds the drain without a lease.
         """
-        policy = account.policy
-        senders = self._tracker.senders(account.sid, finding.rule, policy, snapshot.now_ms)
-        scope = self._scope(account, finding, senders)
-        named_ones = culprits(senders)
-        generation, now_ms = snapshot.generation, snapshot.now_ms
-        if not self._incidents.trip(account.sid, generation, finding, policy.mode, now_ms, named_ones, scope):
+        policy, generation, now_ms = account.policy, snapshot.generation, snapshot.now_ms
+        # Without a queue the numbers that carry it are among the calls that were dialled.
+        seen_by = Rule.INITIATED if unqueued and finding.rule is not Rule.SPIKE else finding.rule
+        senders = self._tracker.senders(account.sid, seen_by, policy, now_ms)
+        scope = self._scope(account, finding, senders, seen_by)
+        if unqueued and self._goes_on(account, snapshot, finding, scope):
+            return True
+        named_ones, finding = culprits(senders), self._as_observed(account, snapshot, finding)
+        if not self._incidents.trip(
+            account.sid, generation, finding, policy.mode, now_ms, named_ones, scope, unqueued=unqueued
+        ):
             return False
+        if unqueued:
+            self.tell_unqueued(account, finding, now_ms, generation + 1, named_ones)
+            return True
         text = f"TRIPPED: {describe(finding)}; {snapshot.depth:,} calls queued, mode {policy.mode.value}"
         text += f"; from {named(named_ones)}" if named_ones else ""
         _log.warning("account %s %s", account.sid, text)
@@ -90,13 +109,63 @@ class Guard:
         self._tell(Notice(account.sid, NoticeKind.TRIPPED, text, now_ms))
         return True
 
+    def tell_unqueued(
+        self, account: Account, finding: Finding, now_ms: int, generation: int, named_ones: Sequence[Culprit]
+    ) -> None:
+        """Tell people of an incident without a queue, every `REMIND_SECONDS` while it is asked to, best effort."""
+        seconds = min(MOST_SECONDS_COUNTED, max(1, -(-(now_ms - finding.onset_ms) // 1000)))
+        calls = max(self._tracker.dialled_since(account.sid, seconds, now_ms), 0)
+        calls = calls or self._tracker.queued_since(account.sid, seconds, now_ms)  # where no callback comes
+        dialled = what_is_dialled(finding, calls, seconds, named(named_ones))
+        text = f"TRIPPED without a queue: {describe(finding)}; {dialled}. {what_is_done(account.policy)}"
+        notice = Notice(account.sid, NoticeKind.TRIPPED, text, now_ms)
+        if self._tell(notice, once=f"unqueued:{generation}", every_seconds=REMIND_SECONDS):
+            _log.warning("account %s %s", account.sid, text)
+
+    def _goes_on(self, account: Account, snapshot: Snapshot, finding: Finding, scope: Scope) -> bool:
+        """Go on with the last incident, if what it was about has come back; return whether that was so."""
+        for closed in self._incidents.recent(account.sid, 1):
+            is_same = closed.generation == snapshot.generation
+            if not is_same or not is_back(closed, finding, scope, snapshot.now_ms):
+                return False
+            if self._incidents.go_on(account.sid, closed.generation):
+                _log.warning("account %s: %s again: %s goes on", account.sid, describe(finding), closed.id)
+                return True
+        return False
+
+    def _take_queue(self, account: Account, snapshot: Snapshot) -> None:
+        """Begin to cancel, now that an incident without a queue has one."""
+        if not self._incidents.take_queue(account.sid, snapshot.generation, snapshot.now_ms):
+            return
+        text = f"{snapshot.cancellable:,} calls are queued by now: the incident goes on with cancelling them"
+        _log.warning("account %s: %s", account.sid, text)
+        self._drains.wake(account.sid, snapshot.generation)
+        self._tell(Notice(account.sid, NoticeKind.TRIPPED, text, snapshot.now_ms))
+
+    def _as_observed(self, account: Account, snapshot: Snapshot, finding: Finding) -> Finding:
+        """Return the finding with what was seen: a bucket holds no more than twice its burst.
+
+        Beside a campaign the level of the bucket stays: the counts hold the campaign's calls too.
+        """
+        counted = {
+            Rule.SPIKE: (self._tracker.queued_since, account.policy.spike_rate),
+            Rule.INITIATED: (self._tracker.dialled_since, account.policy.initiated_rate),
+        }.get(finding.rule)
+        seconds = (snapshot.now_ms - finding.onset_ms) / 1000
+        if counted is None or snapshot.campaign_ms >= finding.onset_ms or seconds >= MOST_SECONDS_COUNTED:
+            return finding
+        count, rate = counted
+        calls = count(account.sid, int(seconds) + 1, snapshot.now_ms)
+        return replace(finding, observed=max(finding.observed, calls - rate * max(0.0, seconds)))
+
     def widen(self, account: Account, snapshot: Snapshot) -> bool:
         """Let an open incident be about more numbers, if those that it leaves alone spike; return whether it is.
 
         Raises:
             StoreUnavailable: a later call takes it up.
         """
-        incident = self._incidents.current(account.sid) if snapshot.outside else None
+        may_be_wider = snapshot.outside or snapshot.unqueued
+        incident = self._incidents.current(account.sid) if may_be_wider else None
         if incident is None:
             return False
         wider, why = self._wider(account, snapshot, incident.scope)
@@ -119,28 +188,30 @@ class Guard:
                 f"{snapshot.outside:,} calls that the incident left alone exceed max_backlog: it goes on with them"
             )
             return flooded(scope, self._tracker.listed_short_ms(account.sid)), why
-        if snapshot.outside < policy.min_backlog:
+        if not snapshot.unqueued and snapshot.outside < policy.min_backlog:
             return scope, ""
-        senders = self._tracker.senders(account.sid, Rule.SPIKE, policy, snapshot.now_ms)
+        seen_by = Rule.INITIATED if snapshot.unqueued else Rule.SPIKE
+        senders = self._tracker.senders(account.sid, seen_by, policy, snapshot.now_ms)
         others = [sender for sender in senders if sender.sender not in scope.senders]
-        wider = widened(scope, others, policy.spike_burst)
+        wider = widened(scope, others, policy.initiated_burst if snapshot.unqueued else policy.spike_burst)
         shown = ", ".join(sender.shown for sender in others if sender.sender in wider.senders)
         return wider, f"the incident goes on with calls from {shown or 'every number'}: they spike as well"
 
-    def _scope(self, account: Account, finding: Finding, senders: Sequence[Sender]) -> Scope:
+    def _scope(self, account: Account, finding: Finding, senders: Sequence[Sender], seen_by: Rule) -> Scope:
         policy = account.policy
-        burst = policy.initiated_burst if finding.rule is Rule.INITIATED else policy.spike_burst
+        burst = policy.initiated_burst if seen_by is Rule.INITIATED else policy.spike_burst
         few = carriers(senders, burst * policy.warn_share)
         if finding.rule is Rule.REPEAT and not few:
             few = frozenset(filter(None, [self._tracker.repeated_by(account.sid)]))
         return scope_of(finding, few, self._tracker.listed_short_ms(account.sid))
 
-    def _tell(self, notice: Notice) -> None:
-        """Post a notice, best effort: whoever is told, the trip stands."""
+    def _tell(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
+        """Post a notice, best effort; return whether it was. The trip stands in any case."""
         try:
-            self._notices.post(notice)
+            return self._notices.post(notice, once=once, every_seconds=every_seconds)
         except StoreUnavailable as error:
             _log.warning("account %s: nobody could be told of the trip: %s", notice.account_sid, error)
+            return False
 
 
 def describe(finding: Finding) -> str:

@@ -230,6 +230,10 @@ class RedisCallTracker:
         """Add up the ring's last `seconds`."""
         return sum(self.counts(account_sid, "q", seconds, now_ms))
 
+    def dialled_since(self, account_sid: str, seconds: int, now_ms: int) -> int:
+        """Add up the ring's last `seconds`."""
+        return sum(self.counts(account_sid, "i", seconds, now_ms))
+
     def counts(self, account_sid: str, series: str, seconds: int, now_ms: int) -> list[int]:
         """Return the per-second counts of `q` (queued) or `i` (initiated), oldest first, up to now."""
         last = now_ms // 1000

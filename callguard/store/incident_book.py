@@ -45,6 +45,8 @@ class RedisIncidentBook:
         now_ms: int,
         culprits: Sequence[Culprit] = (),
         scope: Scope = EVERY_CALL,
+        *,
+        unqueued: bool = False,
     ) -> bool:
         """Open incident `<account>-<generation + 1>`."""
         keys = AccountKeys(account_sid)
@@ -58,9 +60,21 @@ class RedisIncidentBook:
             [keys.state, keys.incident, keys.ledger, keys.incidents, keys.totals],
             [
                 *(generation, now_ms, mode.value, name, INCIDENT_MS, finding.rule.value),
-                *(DETECTION_DELAY.field(delay), delay, _scope_text(scope), *fields, *more),
+                *(DETECTION_DELAY.field(delay), delay, _scope_text(scope), int(unqueued), *fields, *more),
             ],
         )
+
+    def take_queue(self, account_sid: str, generation: int, now_ms: int) -> bool:
+        """Take the mark of an incident without a queue away."""
+        keys = AccountKeys(account_sid)
+        return self._won("take_queue", [keys.state, keys.incident], [generation, now_ms])
+
+    def go_on(self, account_sid: str, generation: int) -> bool:
+        """Take the closed incident of `generation` back."""
+        keys = AccountKeys(account_sid)
+        name = incident_id(account_sid, generation)
+        closed = (keys.closed_incident(name), keys.closed_ledger(name))
+        return self._won("go_on", [keys.state, keys.incident, keys.ledger, *closed], [generation, INCIDENT_MS])
 
     def widen(self, account_sid: str, generation: int, scope: Scope) -> bool:
         """Store the scope."""
@@ -155,7 +169,7 @@ class RedisIncidentBook:
             [
                 *(keys.state, keys.incident, keys.ledger),
                 *(keys.closed_incident(name), keys.closed_ledger(name), keys.queue, keys.spared),
-                keys.outside,
+                *(keys.outside, keys.senders),
             ],
             [generation, int(force), now_ms, reason, INCIDENT_MS, ACCOUNT_MS],
         )
@@ -226,6 +240,7 @@ def _incident(account_sid: str, fields: dict[str, Any]) -> Incident:
         outcomes=outcomes,
         remaining=int(fields["remaining"]) if "remaining" in fields else 0,
         spared=int(fields.get("still_spared", 0)),
+        unqueued=fields.get("unqueued") == "1",
         live={o: int(fields[f"live_{o.value}"]) for o in LiveOutcome if f"live_{o.value}" in fields},
     )
 

@@ -14,7 +14,7 @@ Field = str | None
 FIELDS = (
     *("state", "paused", "generation", "tripped", "cooled", "capped"),
     *("q", "i", "p", "r", "horizon", "t"),
-    *("departed", "dead_until", "campaign_at", "polled", "called_back", "shallow", "suspect"),
+    *("departed", "dead_until", "campaign_at", "polled", "called_back", "shallow", "suspect", "unqueued"),
 )
 
 _STATES = {state.value: state for state in State}
@@ -28,7 +28,7 @@ def snapshot_from(
 ) -> Snapshot:
     """Return the snapshot of the fields above, in their order; a missing field is a fresh account's."""
     stands, paused, generation, tripped, cooled, capped, queued, initiated, plateau, repeats, horizon = fields[:11]
-    learned, departed, dead_until, campaign_at, polled, called_back, shallow, suspect = fields[11:19]
+    learned, departed, dead_until, campaign_at, polled, called_back, shallow, suspect, unqueued = fields[11:20]
     counted_ms, quoted_ms, _ = _numbers(horizon) if horizon else _NO_HORIZON
     return Snapshot(
         now_ms=now_ms,
@@ -38,6 +38,7 @@ def snapshot_from(
         tripped_ms=_int(tripped),
         cooled_ms=_int(cooled),
         capped=capped == "1",
+        unqueued=unqueued == "1",
         cancellable=cancellable,
         spared=spared,
         announced=announced,

@@ -22,6 +22,7 @@ from callguard.ports import (
     TwilioThrottled,
     TwilioUnavailable,
 )
+from callguard.watch.unqueued import UnqueuedIncident
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class AccountWatch:
         self._asked_ms = 0
         self._poll_failures = 0
         self._woken_at = float("-inf")
+        self._unqueued = UnqueuedIncident(account, guard, incidents, notices, monotonic)
 
     def tick(self) -> None:
         """Do what is due now.
@@ -86,7 +88,8 @@ class AccountWatch:
 
         The drain's next run looks at it and knows; here it would be taken for gone.
         """
-        is_due = snapshot.state in (State.TRIPPED, State.DRAINING) and not snapshot.paused
+        has_work = snapshot.state in (State.TRIPPED, State.DRAINING) and not snapshot.unqueued
+        is_due = has_work and not snapshot.paused
         return is_due or self._incidents.has_lease(self.account.sid)
 
     def _look(self) -> Snapshot:
@@ -132,7 +135,9 @@ class AccountWatch:
     def _nurse(self, snapshot: Snapshot) -> None:
         if snapshot.state.has_open_incident and self._guard.widen(self.account, snapshot):
             snapshot = self._look()
-        if snapshot.state in (State.TRIPPED, State.DRAINING):
+        if snapshot.unqueued:
+            self._end_if_over(snapshot)
+        elif snapshot.state in (State.TRIPPED, State.DRAINING):
             self._wake_orphan(snapshot)
         elif snapshot.state is State.COOLING:
             self._cool(snapshot)
@@ -157,8 +162,15 @@ class AccountWatch:
         if policy.rearm is Rearm.MANUAL or snapshot.capped:
             return
         lately = self._tracker.queued_since(self.account.sid, policy.quiet_seconds, snapshot.now_ms)
-        if not is_quiet(snapshot, policy, lately):
-            return
+        if is_quiet(snapshot, policy, lately):
+            self._rearm(snapshot)
+
+    def _end_if_over(self, snapshot: Snapshot) -> None:
+        if self._unqueued.is_over(snapshot) and self.account.policy.rearm is Rearm.AUTO:
+            self._rearm(snapshot)
+
+    def _rearm(self, snapshot: Snapshot) -> None:
+        policy = self.account.policy
         reason = f"quiet for {policy.quiet_seconds} s"
         if self._incidents.rearm(self.account.sid, snapshot.generation, reason, snapshot.now_ms, force=False):
             _log.warning("account %s armed again: %s%s", self.account.sid, reason, _mode_note(policy.mode))

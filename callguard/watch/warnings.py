@@ -48,7 +48,7 @@ class Warnings:
             StoreUnavailable: a later look takes it up.
         """
         policy = self._account.policy
-        if decide(snapshot, policy).verdict is not Verdict.TRIP:
+        if decide(snapshot, policy).verdict not in (Verdict.TRIP, Verdict.TRIP_UNQUEUED):
             for finding in warnings(snapshot, policy):
                 self._warn(snapshot, finding, culprits)
         if disagree(policy.cps, snapshot.throughput.learned) and self._is_due("cps", snapshot):

@@ -245,7 +245,9 @@ end
 -- Most news crosses nothing, and what nobody needs to look at is not worth sending. By bounds that are on the safe
 -- side; whether a rule is crossed is decided in domain/rules.py, and a test holds the two together.
 local function may_be_crossed()
-    if state[1] and state[1] ~= 'armed' or state[2] == '1' then return false end
+    if state[2] == '1' then return false end
+    if state[UNQUEUED] == '1' then return cancellable >= min_backlog end
+    if state[1] and state[1] ~= 'armed' then return false end
     return state[SUSPECT]
         or queued_bucket.level * 2 >= queued_bucket.most or initiated_bucket.level * 2 >= initiated_bucket.most
         or repeats.count >= repeat_limit or (plateau.at > 0 and now - plateau.since >= tonumber(ARGV[17]) * 1000)

@@ -4,7 +4,8 @@
 -- ARGV[1] generation  ARGV[2] owner  ARGV[3] lease ms  ARGV[4] the policy's mode: once observe, it stays so
 --
 -- Returns 1 if the owner may drain, else 0
-local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation')
+local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation', 'unqueued')
+if held[4] == '1' then return 0 end -- there is nothing to drain
 if held[3] ~= ARGV[1] or held[2] == '1' or (held[1] ~= 'tripped' and held[1] ~= 'draining') then
     return 0
 end

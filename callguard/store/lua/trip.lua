@@ -4,7 +4,8 @@
 -- KEYS[4] {account}:incidents  KEYS[5] {account}:totals
 -- ARGV[1] generation expected  ARGV[2] now ms  ARGV[3] mode  ARGV[4] incident id
 -- ARGV[5] expiry of the incident ms  ARGV[6] rule  ARGV[7] histogram field of the delay
--- ARGV[8] the delay in seconds  ARGV[9] scope: "since:sender,sender"  ARGV[10...] field, value, ... of the incident
+-- ARGV[8] the delay in seconds  ARGV[9] scope: "since:sender,sender"
+-- ARGV[10] unqueued (0/1): there is no queue to drain  ARGV[11...] field, value, ... of the incident
 --
 -- Returns 1 if this call tripped the guard, else 0
 local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation')
@@ -14,12 +15,12 @@ if state ~= 'armed' or paused or generation ~= tonumber(ARGV[1]) then
 end
 
 redis.call('HSET', KEYS[1], 'state', 'tripped', 'generation', generation + 1, 'tripped', ARGV[2],
-    'mode', ARGV[3], 'scope', ARGV[9])
+    'mode', ARGV[3], 'scope', ARGV[9], 'unqueued', ARGV[10])
 redis.call('HDEL', KEYS[1], 'cooled', 'capped', 'suspect')
 redis.call('DEL', KEYS[2], KEYS[3])
 redis.call('HSET', KEYS[2], 'id', ARGV[4], 'generation', generation + 1, 'tripped', ARGV[2],
-    'mode', ARGV[3], 'rule', ARGV[6], 'scope', ARGV[9])
-for i = 10, #ARGV, 2 do
+    'mode', ARGV[3], 'rule', ARGV[6], 'scope', ARGV[9], 'unqueued', ARGV[10])
+for i = 11, #ARGV, 2 do
     redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
 end
 redis.call('PEXPIRE', KEYS[2], ARGV[5])

@@ -11,7 +11,7 @@ from callguard.domain.accounts import Snapshot, State
 from callguard.domain.drain_time import seconds_until_full
 from callguard.domain.forecast import forecast
 from callguard.domain.incidents import Incident
-from callguard.domain.policy import Mode, Policy
+from callguard.domain.policy import Mode, Policy, Unqueued
 from callguard.ports import AccountReading
 from callguard.web.api.incident_views import IncidentView, incident_view_of
 from callguard.web.api.moments import utc
@@ -105,8 +105,12 @@ def view_of(account: Account, reading: AccountReading, incident: Incident | None
 
 
 def gate_of(snapshot: Snapshot, policy: Policy) -> Gate:
-    """Return whether calls should be created: not while an incident is open and the guard acts."""
-    is_closed = snapshot.state.has_open_incident or snapshot.capped
+    """Return whether calls should be created: not while an incident is open and the guard acts.
+
+    An incident without a queue shuts the gate only where the policy says so: nothing is cancelled there.
+    """
+    stays_open = snapshot.unqueued and policy.unqueued is not Unqueued.BLOCK
+    is_closed = (snapshot.state.has_open_incident and not stays_open) or snapshot.capped
     is_acting = policy.mode is Mode.ENFORCE and not snapshot.paused
     return Gate(
         allowed=not (is_closed and is_acting),

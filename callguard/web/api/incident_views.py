@@ -41,6 +41,9 @@ class IncidentView(BaseModel):
     setting: Annotated[str, Field(description="the policy key of the threshold")]
     mode: Annotated[Mode, Field(description="whether it cancels or only tells")]
     tripped_at: Annotated[datetime, Field(description="when the guard tripped, in UTC")]
+    unqueued: Annotated[
+        bool, Field(description="true while nothing is queued: its calls are dialled as they are created")
+    ]
     scope: Annotated[IncidentScope, Field(description="which calls it is about")]
     calls: Annotated[CallCounts, Field(description="what became of them")]
 
@@ -56,6 +59,7 @@ def incident_view_of(incident: Incident) -> IncidentView:
         setting=finding.setting,
         mode=incident.mode,
         tripped_at=utc(incident.tripped_ms),
+        unqueued=incident.unqueued,
         scope=IncidentScope(
             since=utc(incident.scope.since_ms) if incident.scope.since_ms else None,
             senders=[c.shown for c in incident.culprits if c.sender in incident.scope.senders],
