@@ -113,9 +113,10 @@ class Guard:
         self, account: Account, finding: Finding, now_ms: int, generation: int, named_ones: Sequence[Culprit]
     ) -> None:
         """Tell people of an incident without a queue, every `REMIND_SECONDS` while it is asked to, best effort."""
-        seconds = min(MOST_SECONDS_COUNTED, max(1, -(-(now_ms - finding.onset_ms) // 1000)))
-        calls = max(self._tracker.dialled_since(account.sid, seconds, now_ms), 0)
-        calls = calls or self._tracker.queued_since(account.sid, seconds, now_ms)  # where no callback comes
+        window = _seconds_counted(finding.onset_ms, now_ms)
+        calls = self._tracker.dialled_since(account.sid, window, now_ms)
+        calls = calls or self._tracker.queued_since(account.sid, window, now_ms)  # where no callback comes
+        seconds = min((now_ms - finding.onset_ms) / 1000, window)
         dialled = what_is_dialled(finding, calls, seconds, named(named_ones))
         text = f"TRIPPED without a queue: {describe(finding)}; {dialled}. {what_is_done(account.policy)}"
         notice = Notice(account.sid, NoticeKind.TRIPPED, text, now_ms)
@@ -151,11 +152,11 @@ class Guard:
             Rule.SPIKE: (self._tracker.queued_since, account.policy.spike_rate),
             Rule.INITIATED: (self._tracker.dialled_since, account.policy.initiated_rate),
         }.get(finding.rule)
-        seconds = (snapshot.now_ms - finding.onset_ms) / 1000
-        if counted is None or snapshot.campaign_ms >= finding.onset_ms or seconds >= MOST_SECONDS_COUNTED:
+        window = _seconds_counted(finding.onset_ms, snapshot.now_ms)
+        if counted is None or snapshot.campaign_ms >= finding.onset_ms or window == MOST_SECONDS_COUNTED:
             return finding
-        count, rate = counted
-        calls = count(account.sid, int(seconds) + 1, snapshot.now_ms)
+        (count, rate), seconds = counted, (snapshot.now_ms - finding.onset_ms) / 1000
+        calls = count(account.sid, window, snapshot.now_ms)
         return replace(finding, observed=max(finding.observed, calls - rate * max(0.0, seconds)))
 
     def widen(self, account: Account, snapshot: Snapshot) -> bool:
@@ -212,6 +213,11 @@ class Guard:
         except StoreUnavailable as error:
             _log.warning("account %s: nobody could be told of the trip: %s", notice.account_sid, error)
             return False
+
+
+def _seconds_counted(onset_ms: int, now_ms: int) -> int:
+    """Return over how many of the ring's seconds what began at the onset is counted."""
+    return min(MOST_SECONDS_COUNTED, max(1, now_ms // 1000 - onset_ms // 1000 + 1))
 
 
 def describe(finding: Finding) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from callguard.domain.accounts import SUSPICION_MS, Finding, Rule, Snapshot, State, Suspicion
-from callguard.domain.policy import Mode, Policy
+from callguard.domain.policy import Mode, Policy, Unqueued
 from callguard.domain.rates import LeakyBucket
 from callguard.domain.rules import Verdict, crossed, decide, is_quiet
 
@@ -18,11 +18,37 @@ CALM = Snapshot(now_ms=NOW, cancellable=20)
 FULL = LeakyBucket(10, NOW, NOW - 3000)
 SUSPECTED = Suspicion(Finding(Rule.INITIATED, 11, 10, "initiated_burst", NOW - 9000), NOW - SUSPICION_MS)
 
+ASKED = replace(SUSPECTED, since_ms=NOW - 100)
+
 
 @pytest.mark.parametrize(
     ("snapshot", "verdict", "rule"),
     [
         pytest.param(CALM, Verdict.STAND_BY, None, id="calm"),
+        pytest.param(
+            replace(CALM, queued=FULL, cancellable=19, suspicion=ASKED, polled_ms=NOW - 101), Verdict.ASK_TWILIO,
+            Rule.SPIKE, id="Twilio is being asked",
+        ),
+        pytest.param(
+            replace(CALM, queued=FULL, cancellable=19, suspicion=ASKED, polled_ms=NOW - 100),
+            Verdict.TRIP_UNQUEUED, Rule.SPIKE, id="Twilio's list shows too few",
+        ),
+        pytest.param(
+            replace(CALM, cancellable=0, suspicion=replace(ASKED, since_ms=NOW - 1500)), Verdict.TRIP_UNQUEUED,
+            Rule.INITIATED, id="Twilio's list does not come",
+        ),
+        pytest.param(
+            replace(CALM, state=State.TRIPPED, unqueued=True, cancellable=20), Verdict.DRAIN, None,
+            id="a queue comes up",
+        ),
+        pytest.param(
+            replace(CALM, state=State.TRIPPED, unqueued=True, cancellable=19), Verdict.STAND_BY, None,
+            id="still no queue",
+        ),
+        pytest.param(
+            replace(CALM, state=State.TRIPPED, unqueued=True, paused=True), Verdict.STAND_BY, None,
+            id="a queue comes up while paused",
+        ),
         pytest.param(replace(CALM, queued=FULL), Verdict.TRIP, Rule.SPIKE, id="spike"),
         pytest.param(
             replace(CALM, queued=LeakyBucket(10, NOW - 1, NOW)), Verdict.STAND_BY, None, id="a spike leaks away"
@@ -56,6 +82,22 @@ def test_the_decision(snapshot: Snapshot, verdict: Verdict, rule: Rule | None) -
 
     assert decision.verdict is verdict
     assert (decision.finding.rule if decision.finding else None) is rule
+
+
+@pytest.mark.parametrize(
+    ("unqueued", "waited_ms", "verdict"),
+    [
+        (Unqueued.PAGE, 1499, Verdict.ASK_TWILIO),
+        (Unqueued.PAGE, 1500, Verdict.TRIP_UNQUEUED),
+        (Unqueued.BLOCK, 499, Verdict.ASK_TWILIO),
+        (Unqueued.BLOCK, 500, Verdict.TRIP_UNQUEUED),
+        (Unqueued.IGNORE, 14_000, Verdict.ASK_TWILIO),
+    ],
+)
+def test_how_long_twilio_is_waited_for(unqueued: Unqueued, waited_ms: int, verdict: Verdict) -> None:
+    snapshot = replace(CALM, cancellable=0, suspicion=replace(SUSPECTED, since_ms=NOW - waited_ms))
+
+    assert decide(snapshot, replace(POLICY, unqueued=unqueued)).verdict is verdict
 
 
 def test_a_drain_that_takes_too_long_trips() -> None:

@@ -8,7 +8,7 @@ import pytest
 from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.incidents import Outcome
-from callguard.domain.policy import Mode, Rearm
+from callguard.domain.policy import Mode, Rearm, Unqueued
 from callguard.ports import Door, NoticeKind
 from callguard.watch import account_watch
 from tests.calls import call_sid
@@ -94,8 +94,9 @@ def test_a_suspicion_is_settled_by_asking_twilio(redis_url: str) -> None:
         assert incident.finding.rule is Rule.INITIATED
 
 
-def test_a_suspicion_without_a_backlog_does_not_trip(redis_url: str) -> None:
-    with guarded(redis_url, trip_at(initiated_burst=10, poll_seconds=3600)) as g:
+@pytest.mark.parametrize(("unqueued", "then"), [("ignore", State.ARMED), ("page", State.TRIPPED)])
+def test_a_suspicion_without_a_backlog_cancels_nothing(redis_url: str, unqueued: str, then: State) -> None:
+    with guarded(redis_url, trip_at(initiated_burst=10, poll_seconds=3600, unqueued=Unqueued(unqueued))) as g:
         for number in range(12):
             news = [CallEvent(call_sid(number), CallStatus.INITIATED, _now())]
             g.guard.take(g.account, news, Door.CALLBACK)
@@ -103,7 +104,8 @@ def test_a_suspicion_without_a_backlog_does_not_trip(redis_url: str) -> None:
         lists = g.truth().requests.lists
         ticking(g, lambda: g.truth().requests.lists > lists, "Twilio is asked again")
 
-        assert state(g) is State.ARMED
+        assert state(g) is then
+        assert g.wakes.wakes == []
 
 
 def test_a_drain_that_nobody_leads_is_woken(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
