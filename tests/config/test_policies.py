@@ -10,12 +10,14 @@ import pytest
 from callguard.config import policies
 from callguard.config.policies import POLICY_KEYS, env_name
 from callguard.config.settings import load_settings
-from callguard.domain.policy import LiveCalls, Mode, Policy, Rearm
+from callguard.domain.policy import LiveCalls, Mode, Policy, Rearm, Unqueued
 from tests.config.given import RIGHT, SID, problem, problems, with_file
 
 OTHER_VALUES: dict[str, Any] = {
     "mode": Mode.OBSERVE,
     "never_cancel": ("+1555*", "client:ann"),
+    "repeat_exempt": ("+1444*", "+15550001111"),
+    "unqueued": Unqueued.BLOCK,
     "live_calls": LiveCalls.HANGUP,
     "live_calls_url": "https://twiml.example.com/sorry?why=1#rc=2&rp=all",
     "live_calls_message": "Pardon: that was our computer.",
@@ -101,6 +103,8 @@ WRONG = [
     ("live_calls_queue", "-callers", "a letter or digit first"),
     ("hold_queues", "maybe", "should be a valid boolean"),
     ("never_cancel", "*", "would spare every call; to cancel nothing, set mode to \"observe\""),
+    ("repeat_exempt", "*", "would exempt every number; to be told of none, set repeat_limit to 1000"),
+    ("unqueued", "never", "should be 'page', 'block' or 'ignore'"),
     ("never_cancel", "5551234", "should be a number with +"),
     ("never_cancel", "+1555*1", "with * only at its end"),
     ("never_cancel", "+*", "should be a number with +"),

@@ -251,7 +251,9 @@ def test_calls_that_have_left_prove_no_backlog(redis_url: str) -> None:
         g.queue_calls(22)
         g.reconciler.read_queue(g.account, retire=True)
 
-        assert g.store.tracker.snapshot(SID, _now()).state is State.ARMED
+        snapshot = g.store.tracker.snapshot(SID, _now())
+        assert (snapshot.state, snapshot.unqueued) == (State.TRIPPED, True)
+        assert g.wakes.wakes == []
 
 
 def test_a_reset_in_the_middle_leaves_a_true_account(redis_url: str) -> None:
