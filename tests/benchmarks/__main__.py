@@ -15,11 +15,13 @@ from tests.benchmarks import (
     race,
     sweep,
     trip,
+    unqueued,
 )
 
 BENCHMARKS = {
     "callbacks": ("Callbacks per second", callbacks.measure),
     "trip": ("From the callback that crosses the line to the trip", trip.measure),
+    "unqueued": ("A runaway without a queue", unqueued.measure),
     "race": ("The sweep against the dialler", race.measure),
     "sweep": ("The sweep, and Twilio's own recipe, at 5 CPS", sweep.measure_at_5),
     "sweep-30": ("The sweep, and Twilio's own recipe, at 30 CPS", sweep.measure_at_30),
