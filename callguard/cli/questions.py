@@ -1,4 +1,4 @@
-"""Questions whose answer cancels calls."""
+"""Questions whose answer cancels calls or changes settings."""
 
 import sys
 import termios
