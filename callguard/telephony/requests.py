@@ -22,7 +22,8 @@ def checked(http_status: int, headers: Mapping[str, str]) -> None:
         TwilioUnavailable: 5xx.
     """
     if http_status == _THROTTLED:
-        raise TwilioThrottled("Twilio answered 429", _seconds(headers.get("Retry-After")))
+        concurrent = _count(headers.get("Twilio-Concurrent-Requests"))
+        raise TwilioThrottled("Twilio answered 429", _seconds(headers.get("Retry-After")), concurrent)
     if http_status >= 500:
         raise TwilioUnavailable(f"Twilio answered {http_status}")
 
@@ -32,3 +33,8 @@ def _seconds(retry_after: str | None) -> float | None:
         return float(retry_after) if retry_after else None
     except ValueError:
         return None  # an HTTP date: no such answer of Twilio's is known
+
+
+def _count(concurrent_requests: str | None) -> int | None:
+    text = (concurrent_requests or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
