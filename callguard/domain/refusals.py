@@ -1,37 +1,45 @@
-"""Which of our requests Twilio refuses (429), and which share of them it would refuse at any load."""
+"""Which requests Twilio refuses with 429, and what share of them it would refuse at any load."""
 
 import math
 from dataclasses import dataclass, field
 
-MOST_BY_CHANCE = 0.25
-"""More than a quarter is never taken for bad luck: then Twilio is full."""
+MOST_BY_CHANCE = 1 / 3
+"""More than a third is never taken for bad luck: then Twilio is full."""
 
 DEVIATIONS = 2.0
+
 MEMORY = 0.6
+"""What was learned before counts so much less with each time that something is learned."""
+
 LEAST_REMEMBERED = 0.5
 
 
-def most_by_chance(share: float, sent: int) -> float:
-    """Return how many of `sent` requests may be refused by chance where that `share` of all requests is."""
+def most_by_chance(share: float, sent: int, known_from: float = math.inf) -> float:
+    """Return how many of `sent` requests may be refused by chance where that `share` of all requests is.
+
+    `known_from` is from how many requests the share is known: the fewer, the less is it trusted.
+    """
     expected = share * sent
-    return expected + DEVIATIONS * math.sqrt(expected + 0.25) if share else 0.0
+    return expected + DEVIATIONS * math.sqrt(expected * (1 + sent / known_from) + 0.25) if share else 0.0
 
 
 @dataclass(slots=True)
 class Round:
-    """The requests since one of them, which is called its first; their numbers grow by one.
+    """The requests from one of them on, which is called its first. Requests have numbers that grow by one.
 
-    A refusal may come back at once, and all else only after Twilio has done the work. So what share is refused is
-    counted among those requests only that were sent before the last one that has been served.
+    A refusal may come back at once, and all else only when Twilio has done the work. So the share that is refused
+    is counted among those requests that were sent before the last one that was served.
 
     Attributes:
         first: the number of the first request.
+        wanted: how many requests are to be counted.
         served_up_to: the highest number that was served.
         refused: the numbers that were refused.
         is_used: whether as many requests were under way as were allowed.
     """
 
     first: int
+    wanted: float
     served_up_to: int = 0
     refused: list[int] = field(default_factory=list)
     is_used: bool = False
@@ -46,9 +54,9 @@ class Round:
         """How many of them were refused."""
         return sum(number <= self.served_up_to for number in self.refused)
 
-    def exceeds(self, share: float, last: int) -> bool:
-        """Return whether more were refused than by chance; `last` is the number of the last request sent."""
-        return len(self.refused) > most_by_chance(share, last - self.first + 1)
+    def sent(self, last: int) -> int:
+        """Return how many requests there are; `last` is the number of the last one."""
+        return last - self.first + 1
 
 
 @dataclass(slots=True)
@@ -66,10 +74,10 @@ class Baseline:
         return min(MOST_BY_CHANCE, self._refused / self._counted)
 
     def learn(self, refused: int, counted: int) -> None:
-        """Take note of requests at a lesser load; those of former times count for less and less."""
+        """Take note of requests at a lesser load."""
         self._counted = MEMORY * self._counted + counted
         self._refused = MEMORY * self._refused + refused
 
     def explains(self, refused: int, counted: int) -> bool:
         """Return whether so many refusals may be chance."""
-        return refused <= most_by_chance(self.share, counted)
+        return refused <= most_by_chance(self.share, counted, self._counted)

@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-MOST_ATTEMPTS = 6
+MOST_ATTEMPTS = 8
 FIRST_PAUSE_SECONDS = 0.2
+PAUSE_GROWTH = 1.5
 MOST_PAUSE_SECONDS = 5.0
 REFILL = 200
 
@@ -102,7 +103,7 @@ class Backlog:
         if attempts >= MOST_ATTEMPTS:
             self.parked.add(call_sid)
             return False
-        pause = min(MOST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** (attempts - 1))
+        pause = min(MOST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * PAUSE_GROWTH ** (attempts - 1))
         self._waiting[call_sid] = now + pause * random.uniform(0.9, 1.1)  # noqa: S311  (jitter)
         return True
 

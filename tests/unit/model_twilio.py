@@ -1,17 +1,18 @@
 """A model of Twilio on a virtual clock: a sweep of minutes takes the time of its arithmetic, and no more."""
 
 import asyncio
+import random
 import selectors
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from random import Random
 from unittest.mock import patch
 
 from callguard.domain.concurrency import ConcurrencyLimit
 from callguard.domain.incidents import Outcome
-from callguard.drain import sweep as sweep_module
 from callguard.drain.sweep import Sweep
 from callguard.ports import CancelReply, TwilioThrottled, TwilioUnavailable
+
+NO_CAP = 10**9
 
 
 class _Leap(selectors.SelectSelector):
@@ -36,13 +37,27 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._leap.now
 
 
+def nobody(_now: float) -> float:
+    """Return that no other program has requests under way."""
+    return 0.0
+
+
 @dataclass(frozen=True)
 class World:
-    """A Twilio, and how its day is. Times are in seconds, ratios shares of all answers.
+    """A Twilio, and what its day is like. Times are in seconds, shares are from 0 to 1.
 
-    `others` says how many requests of other programs are under way at a moment. `refusal` is how long a 429
-    takes; `failure` how long a 5xx; both as long as any answer if None. `retry_after` is what a 429 asks for.
-    `tells` is whether it has `Twilio-Concurrent-Requests`.
+    Attributes:
+        ceiling: how many requests of the account may be under way.
+        latency: of every answer, spread by `jitter`, a share of it.
+        throttled: the share of requests that is refused whatever the load.
+        failed: the share that is answered with 5xx.
+        others: says how many requests of other programs are under way at a moment.
+        refusal: how long a 429 takes; None for as long as any other answer.
+        failure: the same for a 5xx.
+        retry_after: what a 429 asks for.
+        tells: whether a 429 has `Twilio-Concurrent-Requests`.
+        cps: how many calls are dialled in a second, oldest first.
+        seed: of all luck.
     """
 
     ceiling: int = 100
@@ -50,101 +65,107 @@ class World:
     jitter: float = 0.2
     throttled: float = 0.0
     failed: float = 0.0
-    others: Callable[[float], float] = lambda _: 0.0
+    others: Callable[[float], float] = nobody
     refusal: float | None = 0.003
     failure: float | None = None
     retry_after: float | None = None
     tells: bool = False
-    cps: float = 5.0
+    cps: float = 30.0
     seed: int = 1
 
 
 @dataclass
 class ModelTwilio:
-    """Fulfils `CallCanceller` and `SweepLedger`: calls are dialled from the oldest on, at the world's rate."""
+    """Fulfils `CallCanceller` and `SweepLedger` for calls that were all created at 0.
+
+    Attributes:
+        world: how it behaves.
+        calls: how many there are.
+        order: the calls' places, in the order in which they were attempted.
+        use: the share of the room below the ceiling that was in use, until nine tenths of the calls were done.
+    """
 
     world: World
     calls: int
-    under_way: int = 0
-    busy: float = 0.0
-    room: float = 0.0
+    order: list[int] = field(default_factory=list)
     served: int = 0
     refused: int = 0
     failed: int = 0
     cancelled: int = 0
     dialled: int = 0
-    order: list[int] = field(default_factory=list)
-    done_at: float = 0.0
-    marks: list[tuple[float, int, int]] = field(default_factory=list)
+    ended_at: float = 0.0
+    use: float = 0.0
 
     def __post_init__(self) -> None:
-        self.random = Random(self.world.seed)
-        self.left = {f"CA{number:06}": number for number in range(self.calls)}
-        self.over: dict[str, CancelReply] = {}
-        self._at = 0.0
+        """Queue the calls."""
+        self._luck = random.Random(self.world.seed)
+        self._left = {f"CA{number:06}": number for number in range(self.calls)}
+        self._over: dict[str, CancelReply] = {}
+        self._under_way, self._at, self._used, self._room = 0, 0.0, 0.0, 0.0
+
+    @property
+    def left(self) -> int:
+        """Calls that are not settled."""
+        return len(self._left)
+
+    @property
+    def throttled(self) -> float:
+        """The share of all requests that was refused."""
+        return self.refused / max(1, self.refused + self.served + self.failed)
 
     def head(self, count: int) -> Sequence[str]:
-        calls = iter(self.left)
-        return [sid for sid, _ in zip(calls, range(count), strict=False)]
+        """Return the oldest calls that are not settled."""
+        return [sid for sid, _ in zip(self._left, range(count), strict=False)]
 
     def settle(self, outcomes: Sequence[tuple[str, Outcome]]) -> bool:
+        """Count what became of calls."""
         for sid, outcome in outcomes:
-            if self.left.pop(sid, None) is not None:
-                self.cancelled += outcome is Outcome.CANCELLED
-                self.dialled += outcome is Outcome.DIALLED
+            assert self._left.pop(sid, None) is not None, "no call is settled twice"
+            self.cancelled += outcome is Outcome.CANCELLED
+            self.dialled += outcome is Outcome.DIALLED
         return True
 
     async def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
-        self.order.append(int(call_sid[2:]))
+        """Cancel the call, unless it has been dialled."""
+        del account_sid
+        self.order.append(self._left[call_sid])
         await self._answer()
-        number = int(call_sid[2:])
-        is_dialled = _now() * self.world.cps > number + 1
-        return self.over.setdefault(call_sid, CancelReply.DIALLED if is_dialled else CancelReply.CANCELLED)
+        return self._over.setdefault(call_sid, self._fate(call_sid, CancelReply.CANCELLED))
 
     async def look_up(self, account_sid: str, call_sid: str) -> CancelReply:
+        """Look at it."""
+        del account_sid
         await self._answer()
-        if call_sid in self.over:
-            return self.over[call_sid]
-        is_dialled = _now() * self.world.cps > int(call_sid[2:]) + 1
-        return CancelReply.DIALLED if is_dialled else CancelReply.STILL_QUEUED
+        return self._over.get(call_sid) or self._fate(call_sid, CancelReply.STILL_QUEUED)
+
+    def _fate(self, call_sid: str, otherwise: CancelReply) -> CancelReply:
+        return CancelReply.DIALLED if _now() * self.world.cps > self._left[call_sid] + 1 else otherwise
 
     async def _answer(self) -> None:
-        world, luck = self.world, self.random
-        latency = world.latency * luck.uniform(1 - world.jitter, 1 + world.jitter)
+        world = self.world
+        latency = world.latency * self._luck.uniform(1 - world.jitter, 1 + world.jitter)
         self._count()
-        others = world.others(_now())
-        if luck.random() < world.throttled or self.under_way + others >= world.ceiling:
-            concurrent = int(self.under_way + others) + 1 if world.tells else None
+        concurrent = self._under_way + world.others(_now())
+        if self._luck.random() < world.throttled or concurrent >= world.ceiling:
             self.refused += 1
             await asyncio.sleep(latency if world.refusal is None else world.refusal)
-            raise TwilioThrottled("429", world.retry_after, concurrent)
-        self.under_way += 1
-        is_failure = luck.random() < world.failed
+            raise TwilioThrottled("429", world.retry_after, int(concurrent) + 1 if world.tells else None)
+        self._under_way += 1
+        is_failure = self._luck.random() < world.failed
         await asyncio.sleep(world.failure if is_failure and world.failure is not None else latency)
         self._count()
-        self.under_way -= 1
+        self._under_way -= 1
         if is_failure:
             self.failed += 1
             raise TwilioUnavailable("503")
         self.served += 1
 
     def _count(self) -> None:
-        now = _now()
-        self.busy += (now - self._at) * self.under_way
-        self.room += (now - self._at) * max(0.0, self.world.ceiling - self.world.others(self._at))
-        self._at = now
-        if len(self.left) > 0.1 * self.calls or now < 0.01:
-            self.use_at_full = self.busy / max(1e-9, self.room)
-
-    @property
-    def use(self) -> float:
-        """The share of the room that was in use."""
-        return self.use_at_full
-
-    @property
-    def throttled(self) -> float:
-        """The share of requests that were refused."""
-        return self.refused / max(1, self.refused + self.served + self.failed)
+        elapsed, self._at = _now() - self._at, _now()
+        self._used += elapsed * self._under_way
+        self._room += elapsed * max(0.0, self.world.ceiling - self.world.others(self._at))
+        if self.left > 0.1 * self.calls and self._room:
+            self.use = self._used / self._room
 
 
 def _now() -> float:
@@ -152,23 +173,12 @@ def _now() -> float:
 
 
 def swept(world: World, calls: int, seconds: float, limit: ConcurrencyLimit | None = None) -> ModelTwilio:
-    """Sweep calls for at most so many virtual seconds."""
+    """Sweep calls, for at most so many virtual seconds, and return what came of it."""
     twilio = ModelTwilio(world, calls)
+    random.seed(world.seed)  # the jitter of pauses
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         loop = runner.get_loop()
-        with patch.object(sweep_module.time, "monotonic", loop.time):
-            sweep = Sweep("AC", twilio, twilio, 10**9, limit)
-
-            async def sweeping() -> None:
-                async def watch():
-                    while True:
-                        await asyncio.sleep(0.05)
-                        twilio.marks.append((loop.time(), sweep.limit.allowed, twilio.under_way, round(sweep.limit._baseline.share, 3)))
-
-                task = asyncio.create_task(watch())
-                await sweep.run(lambda: loop.time() < seconds)
-                task.cancel()
-
-            runner.run(sweeping())
-            twilio.done_at = loop.time()
+        with patch("callguard.drain.sweep.time.monotonic", loop.time):
+            runner.run(Sweep("AC", twilio, twilio, NO_CAP, limit).run(lambda: loop.time() < seconds))
+        twilio.ended_at = loop.time()
     return twilio
