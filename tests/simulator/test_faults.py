@@ -6,6 +6,7 @@ from twilio.base.exceptions import TwilioRestException
 
 from callguard.simulator import (
     SANDBOX_ACCOUNT_SID,
+    SANDBOX_AUTH_TOKEN,
     Behaviour,
     CallEvent,
     Faults,

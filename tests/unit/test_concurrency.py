@@ -134,7 +134,7 @@ def test_a_twilio_that_tells_nonsense_of_its_load_is_not_believed_for_long() -> 
     limit = ConcurrencyLimit(limit=100, is_searching=False)
     for _ in range(50):
         limit.served(limit.sent(), under_way=100, now=1.0)
-    for _ in range(6):
+    for _ in range(40):
         limit.refused(limit.sent(), under_way=101, now=1.1, concurrent=1)
 
     assert limit.allowed <= 100
