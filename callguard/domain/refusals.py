@@ -35,6 +35,7 @@ class Round:
         wanted: how many requests are to be counted.
         served_up_to: the highest number that was served.
         refused: the numbers that were refused.
+        borne: how many were under way before the first of those was.
         is_used: whether as many requests were under way as were allowed.
     """
 
@@ -42,6 +43,7 @@ class Round:
     wanted: float
     served_up_to: int = 0
     refused: list[int] = field(default_factory=list)
+    borne: float = math.inf
     is_used: bool = False
 
     @property
