@@ -150,7 +150,7 @@ class ConcurrencyLimit:
                 self._step_up(now)
 
     def _step_up(self, now: float) -> None:
-        self._proven = self.limit
+        self._proven = self.limit if self._round.is_used else self._proven
         in_flight = self._round.sent(self._last) - self._round.counted
         if self._round.is_used and not self.is_searching and now >= self._quiet_until:
             self._raise(self._step)

@@ -92,6 +92,18 @@ def test_a_wait_that_a_random_refusal_asks_for_is_for_its_call_alone() -> None:
     assert twilio.ended_at < 15
 
 
+@pytest.mark.parametrize("retry_after", [None, 3.0])
+def test_where_others_use_all_there_is_it_asks_seldom(retry_after: float | None) -> None:
+    def all_for_a_while(now: float) -> float:
+        return 100.0 if now < 20 else 0.0
+
+    twilio = swept(World(others=all_for_a_while, retry_after=retry_after, cps=0.1), 1000, 60)
+
+    assert twilio.left == 0
+    assert twilio.refused < 200
+    assert twilio.ended_at < 35
+
+
 def test_a_refused_call_is_not_asked_for_before_its_time() -> None:
     twilio = swept(World(throttled=0.2, retry_after=1.0, cps=0.01), 50, 60)
 
