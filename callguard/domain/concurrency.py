@@ -18,6 +18,7 @@ SERVED_BETWEEN = 100.0
 FORGIVEN = 2
 """So many refusals do not end a search: above the ceiling more follow at once, and else it would end too soon."""
 
+FIRST_TOLERATED = 0.1
 LESSER_LOAD = 0.6
 ROUNDS_BETWEEN = 10
 """While some is refused at any load, it is looked again how much, after so many rounds."""
@@ -108,7 +109,9 @@ class ConcurrencyLimit:
         if number < self._round.first:
             return
         self._round.refused.append(number)
-        self._round.borne = min(self._round.borne, under_way - 1.0)
+        # Answers that are on their way to us count among ours, but not at Twilio.
+        known = under_way if concurrent is None else min(under_way, concurrent)
+        self._round.borne = min(self._round.borne, known - 1.0)
         if self._is_excessive(concurrent):
             self._quiet_until = max(self._quiet_until, now + min(MOST_QUIET_SECONDS, retry_after))
             self._fall()
@@ -124,8 +127,14 @@ class ConcurrencyLimit:
             return False
         is_far = concurrent is not None and concurrent < FULL * self._proven
         if is_far or self._phase is not Phase.FULL:
-            return refused > most_by_chance(MOST_BY_CHANCE, sent)
+            return refused > most_by_chance(self._tolerated, sent)
         return not self._baseline.explains(refused, sent)
+
+    @property
+    def _tolerated(self) -> float:
+        """The share that is borne while it is not known what is refused by chance: little at first, to save it."""
+        is_first = self._phase is Phase.DOUBT and not self._baseline.share
+        return min(MOST_BY_CHANCE, FIRST_TOLERATED * (1 + self._falls)) if is_first else MOST_BY_CHANCE
 
     def _is_over(self) -> bool:
         """Return whether the round has shown enough; what was refused needs no long look to be believed."""

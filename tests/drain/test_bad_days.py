@@ -12,7 +12,7 @@ from tests.guarded import SID, Guarded, guarded, trip_at
 CALLS, CPS = 2000, 30
 
 MOST_DIALLED = CALLS / 4
-"""`tests/benchmarks/bad_day.py` has the figure, 60 at most; a test shares a process with Twilio, and busy cores."""
+"""`tests/benchmarks/bad_day.py` has the figure, 60 at most; here Twilio is in the same process, on busy cores."""
 
 pytestmark = pytest.mark.full
 
