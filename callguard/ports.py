@@ -46,14 +46,18 @@ class TwilioUnavailable(CallGuardError):
 
 
 class TwilioThrottled(CallGuardError):
-    """Twilio answered 429: the request was never processed. `retry_after` is in seconds, if it was given."""
+    """Twilio answered 429: the request was never processed.
+
+    `retry_after` is in seconds, `concurrent` counts the requests that the account had under way; each if given.
+    """
 
     retryable = True
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        """Keep the pause that Twilio asked for."""
+    def __init__(self, message: str, retry_after: float | None = None, concurrent: int | None = None) -> None:
+        """Keep the pause that Twilio asked for, and what it said of the account's load."""
         super().__init__(message)
         self.retry_after = retry_after
+        self.concurrent = concurrent
 
 
 class TwilioRefused(CallGuardError):

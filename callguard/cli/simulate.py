@@ -45,6 +45,13 @@ _FAULTS = {fault.name for fault in fields(Faults)}
 @click.option(
     "--ceiling", type=click.IntRange(1), default=100, show_default=True, help="Requests in flight before 429."
 )
+@click.option("--others", type=click.IntRange(0), default=0, help="Of those, other programs' requests.")
+@click.option(
+    "--tells-concurrency/--no-tells-concurrency",
+    default=True,
+    show_default=True,
+    help="Whether replies have Twilio-Concurrent-Requests.",
+)
 @click.option("--latency", type=_SECONDS, default=0.1, show_default=True, help="Seconds that each request takes.")
 @click.option(
     "--list-order",
@@ -56,6 +63,8 @@ _FAULTS = {fault.name for fault in fields(Faults)}
 @click.option("--list-lag", type=_SECONDS, default=0.0, show_default=True, help="Seconds that lists lag behind.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same luck.")
 @click.option("--error-rate", type=_SHARE, default=0.0, help="Share of requests refused with 500 or 503.")
+@click.option("--throttle-rate", type=_SHARE, default=0.0, help="Share refused with 429 whatever the load.")
+@click.option("--retry-after-seconds", type=_SECONDS, default=0.0, help="What a 429 asks for; 0: nothing.")
 @click.option("--lost-reply-rate", type=_SHARE, default=0.0, help="Share of requests done but not answered.")
 @click.option("--hang-rate", type=_SHARE, default=0.0, help="Share of requests neither done nor answered.")
 @click.option("--hang-seconds", type=_SECONDS, default=60.0, show_default=True, help="How long those hang.")

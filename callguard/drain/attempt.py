@@ -40,12 +40,14 @@ class Result:
         ending: how it ended.
         outcome: what has become of the call; with SETTLED only.
         retry_after: Twilio's own wish in seconds; with THROTTLED only.
+        concurrent: how many requests of the whole account were under way, if Twilio told; with THROTTLED only.
     """
 
     call_sid: str
     ending: Ending
     outcome: Outcome | None = None
     retry_after: float | None = None
+    concurrent: int | None = None
 
 
 async def attempt(canceller: CallCanceller, account_sid: str, call_sid: str, *, unsure: bool) -> Result:
@@ -61,7 +63,7 @@ async def attempt(canceller: CallCanceller, account_sid: str, call_sid: str, *, 
             return Result(call_sid, Ending.LOOKED if unsure else Ending.QUEUED)
         return Result(call_sid, Ending.SETTLED, outcome)
     except TwilioThrottled as error:
-        return Result(call_sid, Ending.THROTTLED, retry_after=error.retry_after)
+        return Result(call_sid, Ending.THROTTLED, None, error.retry_after, error.concurrent)
     except TwilioRefused as error:
         if error.is_denial:
             return Result(call_sid, Ending.DENIED)

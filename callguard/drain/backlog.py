@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-MOST_ATTEMPTS = 6
+MOST_ATTEMPTS = 8
 FIRST_PAUSE_SECONDS = 0.2
+PAUSE_GROWTH = 1.5
 MOST_PAUSE_SECONDS = 5.0
 REFILL = 200
 
@@ -38,6 +39,7 @@ class Backlog:
     _waiting: dict[str, float] = field(default_factory=dict)
     _attempts: dict[str, int] = field(default_factory=dict)
     _looked_at: set[str] = field(default_factory=set)
+    _put_off: dict[str, float] = field(default_factory=dict)
     _read_at: float = float("-inf")
     _rests: dict[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -46,6 +48,7 @@ class Backlog:
 
         Calls whose pause is over come first. Without `fresh`, only calls that were attempted before come.
         """
+        self._put_off = {sid: until for sid, until in self._put_off.items() if until > now}
         call_sid = self._due(now) or (self._next_ready(now) if fresh else None)
         if call_sid is not None:
             self.under_way.add(call_sid)
@@ -63,7 +66,7 @@ class Backlog:
     @property
     def has_waiting(self) -> bool:
         """Whether calls wait for another attempt."""
-        return bool(self._waiting)
+        return bool(self._waiting or self._put_off)
 
     def settled(self, call_sid: str) -> None:
         """The call is done with."""
@@ -82,11 +85,13 @@ class Backlog:
         pause = min(8 * MOST_PAUSE_SECONDS, 2 * self._rests.get(call_sid, (0.0, FIRST_REST_SECONDS / 2))[1])
         self._rests[call_sid] = (now + pause, pause)
 
-    def put_back(self, call_sid: str) -> None:
-        """The attempt was never processed: it is next again."""
+    def put_back(self, call_sid: str, until: float = 0.0) -> None:
+        """The attempt was never processed: the call is next again, or once it is `until`."""
         self.under_way.discard(call_sid)
         if call_sid in self._attempts:
-            self._waiting[call_sid] = 0.0
+            self._waiting[call_sid] = until
+        elif until:
+            self._put_off[call_sid] = until
         else:
             self._ready.appendleft(call_sid)
 
@@ -98,7 +103,7 @@ class Backlog:
         if attempts >= MOST_ATTEMPTS:
             self.parked.add(call_sid)
             return False
-        pause = min(MOST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** (attempts - 1))
+        pause = min(MOST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * PAUSE_GROWTH ** (attempts - 1))
         self._waiting[call_sid] = now + pause * random.uniform(0.9, 1.1)  # noqa: S311  (jitter)
         return True
 
@@ -119,7 +124,7 @@ class Backlog:
 
     def _read(self, now: float) -> None:
         self._read_at = now
-        taken = self.under_way | self.parked | self._waiting.keys()
+        taken = self.under_way | self.parked | self._waiting.keys() | self._put_off.keys()
         calls = [sid for sid in self.head(len(taken) + REFILL) if sid not in taken]
         resting = {sid: self._rests[sid][0] for sid in calls if sid in self._rests and self._rests[sid][0] > now}
         self._waiting.update(resting)

@@ -28,8 +28,8 @@ class Pauses:
         """Twilio has served a request."""
         self._failures = self._refusals = 0
 
-    def throttled(self, sent_at: float, now: float, retry_after: float | None) -> None:
-        """Twilio has answered 429 to a request that was sent at `sent_at`.
+    def throttled(self, sent_at: float, now: float, retry_after: float = 0.0) -> None:
+        """Twilio has answered 429 to a request that was sent at `sent_at`, and none of ours is left under way.
 
         Fewer requests at once are the answer to that, and no pause, unless it has served nothing since the last
         one: others must be using up what it bears. Then the pause is as long as it asks for (`retry_after`,
@@ -39,12 +39,15 @@ class Pauses:
             self._refusals, self._refused_at = self._refusals + 1, now
         if self._refusals > 1:
             growing = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._refusals - 2, 10))
-            self._pause(now, max(growing, min(MOST_ASKED_SECONDS, retry_after or 0.0)))
+            self._pause(now, max(growing, min(MOST_ASKED_SECONDS, retry_after)))
 
-    def failed(self, now: float) -> bool:
-        """A request was lost; return whether Twilio seems to be away."""
+    def failed(self, now: float, under_way: int) -> bool:
+        """One of `under_way` requests was lost; return whether Twilio seems to be away.
+
+        It may fail some at once and serve others in its time: while more are under way than failed, that is open.
+        """
         self._failures += 1
-        if self._failures < OUTAGE:
+        if self._failures < max(OUTAGE, under_way):
             return False
         self._pause(now, min(MOST_SECONDS, 0.25 * self._failures / OUTAGE))
         return True

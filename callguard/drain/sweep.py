@@ -10,7 +10,7 @@ from callguard.domain.concurrency import ConcurrencyLimit
 from callguard.domain.incidents import Outcome
 from callguard.drain.attempt import Ending, Result, attempt
 from callguard.drain.backlog import Backlog
-from callguard.drain.pauses import Pauses
+from callguard.drain.pauses import MOST_ASKED_SECONDS, Pauses
 from callguard.ports import CallCanceller, StoreUnavailable, SweepLedger
 
 _log = logging.getLogger(__name__)
@@ -25,8 +25,9 @@ DENIALS = 20
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """When a request was sent, and how many were under way with it."""
+    """A request's number, when it was sent, and how many were under way with it."""
 
+    number: int
     at: float
     under_way: int
 
@@ -124,7 +125,7 @@ class Sweep:
             call_sid = self.backlog.next(now, fresh=room)
             if call_sid is None:
                 return
-            self._sent[call_sid] = _Sent(now, len(self._sent) + 1)
+            self._sent[call_sid] = _Sent(self.limit.sent(), now, len(self._sent) + 1)
             task = asyncio.create_task(self._attempt(call_sid))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -147,25 +148,24 @@ class Sweep:
     def _take_in(self) -> None:
         now = time.monotonic()
         results, self._results = self._results, []
+        under_way = len(self._sent)
         for result in results:
-            self._take(result, len(self._sent), now)
+            self._take(result, under_way, now)
 
     def _take(self, result: Result, under_way: int, now: float) -> None:
         sent = self._sent.pop(result.call_sid)
         match result.ending:
             case Ending.SETTLED:
                 self._settled(result)
-                self._served(under_way, now)
+                self._served(sent, under_way, now)
             case Ending.QUEUED:  # Twilio has taken it, and has not done it yet
                 self.backlog.retry_later(result.call_sid, now)
-                self._served(under_way, now)
+                self._served(sent, under_way, now)
             case Ending.THROTTLED:
-                self.backlog.put_back(result.call_sid)
-                self.limit.refused(sent.at, sent.under_way, now, result.retry_after or 0.0)
-                self._pauses.throttled(sent.at, now, result.retry_after)
+                self._throttled(result, sent, now)
             case Ending.LOOKED:
                 self.backlog.looked_at(result.call_sid)
-                self._served(under_way, now)
+                self._served(sent, under_way, now)
             case Ending.DENIED:
                 self._denied(result.call_sid, now)
             case Ending.REFUSED:
@@ -174,14 +174,22 @@ class Sweep:
             case Ending.UNKNOWN:
                 self._answered = True  # what does not answer does not deny either
                 self.backlog.retry_later(result.call_sid, now)
-                if self._pauses.failed(now):
+                if self._pauses.failed(now, under_way):
                     self.limit.lost()
 
-    def _served(self, under_way: int, now: float) -> None:
+    def _served(self, sent: _Sent, under_way: int, now: float) -> None:
         self._answered = True
         self._denials = 0
         self._pauses.answered()
-        self.limit.accepted(under_way, now)
+        self.limit.served(sent.number, under_way, now)
+
+    def _throttled(self, result: Result, sent: _Sent, now: float) -> None:
+        """Twilio did not process it: the call goes again as soon as it may, and others meanwhile."""
+        asked = min(MOST_ASKED_SECONDS, result.retry_after or 0.0)
+        self.backlog.put_back(result.call_sid, now + asked if asked else 0.0)
+        self.limit.refused(sent.number, sent.under_way, now, asked, result.concurrent)
+        if not self._sent:
+            self._pauses.throttled(sent.at, now, asked)
 
     def _denied(self, call_sid: str, now: float) -> None:
         """One call may be denied for a reason of its own; several in a row are not."""

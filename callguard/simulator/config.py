@@ -56,6 +56,8 @@ class AccountConfig:
     """One account. Raises `ValueError` for values that Twilio could not have.
 
     `ceiling` is how many REST requests may be in flight at once; one more is answered with 429.
+    `others` is how many of them are other programs' at the start. `tells_concurrency`: whether replies have
+    `Twilio-Concurrent-Requests`.
     `latency` is in seconds for each REST request, spread by up to `latency_jitter` (a share of it).
     `list_lag`: lists show the calls as they were that many seconds ago; fetches are always fresh.
     `parent_sid`: an account whose credentials open this one too.
@@ -66,6 +68,8 @@ class AccountConfig:
     auth_token: str = SANDBOX_AUTH_TOKEN
     cps: float = 1.0
     ceiling: int = 100
+    others: int = 0
+    tells_concurrency: bool = True
     latency: float = 0.1
     latency_jitter: float = 0.0
     list_order: ListOrder = ListOrder.NEWEST
@@ -86,8 +90,8 @@ class AccountConfig:
             raise ValueError("the auth token is empty")
         if not 0 < self.cps <= 100_000:
             raise ValueError(f"cps must be above 0 and at most 100000, not {self.cps}")
-        if self.ceiling < 1 or self.keep_ended < 0:
-            raise ValueError("ceiling must be 1 or more, keep_ended 0 or more")
+        if self.ceiling < 1 or min(self.others, self.keep_ended) < 0:
+            raise ValueError("ceiling must be 1 or more, others and keep_ended 0 or more")
         if min(self.latency, self.list_lag) < 0 or not 0 <= self.latency_jitter <= 1:
             raise ValueError("latency and list_lag must be 0 or more, latency_jitter from 0 to 1")
 

@@ -4,7 +4,8 @@ It asks for no credentials, so a simulator belongs on a loopback address.
 
     GET   /simulator/accounts                     [AccountTruth, ...]
     GET   /simulator/accounts/{sid}               AccountTruth
-    PATCH /simulator/accounts/{sid}               {cps, latency, ceiling, faults: {error_rate, ...}}, or some
+    PATCH /simulator/accounts/{sid}               {cps, latency, ceiling, others, faults: {error_rate, ...}},
+                                                  or some
     GET   /simulator/accounts/{sid}/log?since=N   {"last": N, "updates": [UpdateRecord, ...]}
     POST  /simulator/accounts/{sid}/runaway       {calls, rate, from, to, status_callback,
                                                    status_callback_events, status_callback_method}

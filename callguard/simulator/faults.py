@@ -10,6 +10,7 @@ class Faults:
     """How often things go wrong: each rate is a share from 0 to 1. Raises `ValueError` outside it."""
 
     error_rate: float = 0.0  # a REST request is refused with 500 or 503, not executed
+    throttle_rate: float = 0.0  # a REST request is refused with 429 at once, whatever the load, not executed
     lost_reply_rate: float = 0.0  # a REST request is executed, then the connection closed without a reply
     hang_rate: float = 0.0  # a REST request is neither executed nor answered for `hang_seconds`
     callback_duplicate_rate: float = 0.0  # a callback is sent twice
@@ -17,6 +18,7 @@ class Faults:
     callback_drop_rate: float = 0.0  # a callback is never sent
     hang_seconds: float = 60.0
     callback_disorder_seconds: float = 5.0
+    retry_after_seconds: float = 0.0  # what every 429 asks for in Retry-After; 0: it has none
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
@@ -51,6 +53,10 @@ class Dice:
         if self._happens(self.faults.lost_reply_rate):
             return RequestFault.LOST_REPLY
         return None
+
+    def throttles(self) -> bool:
+        """Whether this REST request is refused with 429 although there is room for it."""
+        return self._happens(self.faults.throttle_rate)
 
     def error_http(self) -> int:
         """Which 5xx an `ERROR` answers with."""

@@ -25,6 +25,9 @@ def steady_clock() -> Callable[[], float]:
     return lambda: offset + time.monotonic()
 
 
+_KNOBS = ("cps", "latency", "ceiling", "others")
+
+
 class HostedAccount:
     """One account of a running simulator. Must be used on the simulator's event loop only."""
 
@@ -32,6 +35,7 @@ class HostedAccount:
         self.config = config
         self.latency = config.latency
         self.ceiling = config.ceiling
+        self.others = config.others
         self.dice = Dice(config.faults, f"{seed} {config.sid} faults")
         self.callbacks = Callbacks(config, self.dice, delivery)
         sink = config.event_sink
@@ -85,21 +89,27 @@ class HostedAccount:
             raise ValueError(f"{queue} is full")
 
     def change(self, changes: Mapping[str, Any]) -> None:
-        """Change `cps`, `latency`, `ceiling` and `faults` (a mapping of rates), all or nothing.
+        """Change `cps`, `latency`, `ceiling`, `others` and `faults` (a mapping of rates), all or nothing.
 
         Raises `ValueError` for values and `TypeError` for names or types that make no sense.
         """
-        known = {name: value for name, value in changes.items() if name in ("cps", "latency", "ceiling")}
+        known = {name: value for name, value in changes.items() if name in _KNOBS}
         checked = replace(self.config, **known)
         faults = replace(self.dice.faults, **changes.get("faults", {}))
         if unknown := changes.keys() - known.keys() - {"faults"}:
-            raise TypeError(f"unknown: {', '.join(sorted(unknown))}; known: cps, latency, ceiling, faults")
+            raise TypeError(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(_KNOBS)}, faults")
         self.dice.faults = faults
         self.latency = checked.latency if "latency" in known else self.latency
         self.ceiling = checked.ceiling if "ceiling" in known else self.ceiling
+        self.others = checked.others if "others" in known else self.others
         if "cps" in known:
             self.model.queue.change_rate(checked.cps, self.now())
             self._dialler.arm()
+
+    @property
+    def concurrent(self) -> int:
+        """How many REST requests are under way, those of other programs too."""
+        return self.in_flight + self.others
 
     def truth(self) -> AccountTruth:
         """What is the case now."""

@@ -35,16 +35,13 @@ class RestApi:
             reply = refusal(error)
         if reply.body is None:
             return _hang_up(request)
-        concurrent = 1 if account is None else account.in_flight + 1  # this one has just been let go
+        headers = {
+            "Content-Type": "application/json",
+            "Twilio-Request-Duration": f"{perf_counter() - started:.3f}",
+            "Twilio-Request-Id": f"RQ{self._random.getrandbits(128):032x}",
+        }
         return web.Response(
-            status=reply.http,
-            body=reply.body.encode(),
-            headers={
-                "Content-Type": "application/json",
-                "Twilio-Concurrent-Requests": str(concurrent),
-                "Twilio-Request-Duration": f"{perf_counter() - started:.3f}",
-                "Twilio-Request-Id": f"RQ{self._random.getrandbits(128):032x}",
-            },
+            status=reply.http, body=reply.body.encode(), headers=headers | _of_account(account, reply.http)
         )
 
     def _authorized(self, path: str, credentials: str) -> tuple[HostedAccount, Target]:
@@ -70,7 +67,7 @@ class RestApi:
 
     async def _admit(self, request: web.BaseRequest, account: HostedAccount, target: Target, query: str) -> Reply:
         """Let the request in below the ceiling; a request above it is refused at once, and not executed."""
-        if account.in_flight >= account.ceiling:
+        if account.dice.throttles() or account.concurrent >= account.ceiling:
             account.requests.throttled += 1
             raise errors.too_many_requests()
         account.in_flight += 1
@@ -81,6 +78,17 @@ class RestApi:
             return await Visit(account, request.method, target, query, form).serve(self._closing)
         finally:
             account.in_flight -= 1
+
+
+def _of_account(account: HostedAccount | None, http: int) -> dict[str, str]:
+    """The headers that tell of the account's load."""
+    headers = {}
+    if account is None or account.config.tells_concurrency:
+        # The request itself has just been let go.
+        headers["Twilio-Concurrent-Requests"] = str(1 if account is None else account.concurrent + 1)
+    if http == 429 and account is not None and account.dice.faults.retry_after_seconds:
+        headers["Retry-After"] = f"{account.dice.faults.retry_after_seconds:g}"
+    return headers
 
 
 def _hang_up(request: web.BaseRequest) -> web.StreamResponse:

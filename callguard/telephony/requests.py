@@ -1,5 +1,6 @@
 """What both HTTP clients under the twilio library put into a request, and read from an answer first."""
 
+import math
 from base64 import b64encode
 from collections.abc import Mapping
 
@@ -22,13 +23,20 @@ def checked(http_status: int, headers: Mapping[str, str]) -> None:
         TwilioUnavailable: 5xx.
     """
     if http_status == _THROTTLED:
-        raise TwilioThrottled("Twilio answered 429", _seconds(headers.get("Retry-After")))
+        concurrent = _count(headers.get("Twilio-Concurrent-Requests"))
+        raise TwilioThrottled("Twilio answered 429", _seconds(headers.get("Retry-After")), concurrent)
     if http_status >= 500:
         raise TwilioUnavailable(f"Twilio answered {http_status}")
 
 
 def _seconds(retry_after: str | None) -> float | None:
     try:
-        return float(retry_after) if retry_after else None
+        seconds = float(retry_after) if retry_after else math.nan
     except ValueError:
         return None  # an HTTP date: no such answer of Twilio's is known
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _count(concurrent_requests: str | None) -> int | None:
+    text = (concurrent_requests or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -7,6 +7,7 @@ import sys
 from tests.benchmarks import (
     accuracy,
     backtest,
+    bad_day,
     callbacks,
     ceilings,
     detectors,
@@ -25,6 +26,7 @@ BENCHMARKS = {
     "race": ("The sweep against the dialler", race.measure),
     "sweep": ("The sweep, and Twilio's own recipe, at 5 CPS", sweep.measure_at_5),
     "sweep-30": ("The sweep, and Twilio's own recipe, at 30 CPS", sweep.measure_at_30),
+    "bad-day": ("The sweep against the dialler, on bad days", bad_day.measure),
     "ceilings": ("A hidden ceiling, found", ceilings.measure),
     "fairness": ("A small account beside a great one", fairness.measure),
     "memory": ("A full queue in memory", memory.measure),

@@ -59,6 +59,10 @@ class TwilioProcess:
         self._ask("POST", f"{sid}/runaway", {"calls": calls, **plan})
         wait_until(lambda: self.truth(sid).created >= wanted, f"{calls} calls are created", timeout=60)
 
+    def change(self, sid: str = SID, **changes: object) -> None:
+        """Turn knobs of an account, named as the simulator's own surface names them."""
+        self._ask("PATCH", sid, changes)
+
     def hung_up(self, sid: str = SID) -> int:
         """Return how many calls in progress an update has ended: people who were talking."""
         updates = self._ask("GET", f"{sid}/log")["updates"]

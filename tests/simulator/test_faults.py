@@ -6,6 +6,7 @@ from twilio.base.exceptions import TwilioRestException
 
 from callguard.simulator import (
     SANDBOX_ACCOUNT_SID,
+    SANDBOX_AUTH_TOKEN,
     Behaviour,
     CallEvent,
     Faults,
@@ -40,6 +41,23 @@ def test_an_error_refuses_and_does_nothing(simulate: Simulate, connect: Connect)
     record = simulator.updates(SID)[0]
     assert (record.fault, record.http, record.result_status) == ("error", refused.value.status, None)
     assert simulator.account(SID).requests.errors == 1
+
+
+def test_a_throttled_request_does_nothing_and_tells_when_to_come_again(
+    simulate: Simulate, connect: Connect
+) -> None:
+    simulator = simulate(cps=0.01, faults=Faults(throttle_rate=1, retry_after_seconds=2))
+    sid = queued_call(simulator)
+
+    with pytest.raises(TwilioRestException) as refused:
+        connect(simulator).calls(sid).update(status="canceled")
+    url = f"{simulator.url}/2010-04-01/Accounts/{SID}/Calls.json"
+    listed = requests.get(url, auth=(SID, SANDBOX_AUTH_TOKEN), timeout=20)
+
+    assert (refused.value.status, refused.value.code) == (429, 20429)
+    assert (listed.status_code, listed.headers["Retry-After"]) == (429, "2")
+    assert simulator.statuses(SID)[sid] == "queued"
+    assert simulator.account(SID).requests.throttled == 2
 
 
 def test_a_lost_reply_has_done_its_work(simulate: Simulate, connect: Connect) -> None:

@@ -33,6 +33,23 @@ def test_requests_above_the_ceiling_are_refused(simulate: Simulate) -> None:
     assert (truth.requests.throttled, truth.max_concurrent, truth.in_flight) == (2, 4, 3)
 
 
+def test_requests_of_other_programs_count_too(simulate: Simulate) -> None:
+    simulator = simulate(ceiling=3, others=2)
+
+    served = fetch_list(simulator)
+    simulator.change(SID, others=3)
+    refused = fetch_list(simulator)
+
+    assert (served.status_code, served.headers["Twilio-Concurrent-Requests"]) == (200, "3")
+    assert (refused.status_code, refused.headers["Twilio-Concurrent-Requests"]) == (429, "4")
+
+
+def test_the_load_need_not_be_told(simulate: Simulate) -> None:
+    simulator = simulate(tells_concurrency=False)
+
+    assert "Twilio-Concurrent-Requests" not in fetch_list(simulator).headers
+
+
 def test_every_reply_tells_its_load_time_and_id(simulate: Simulate) -> None:
     simulator = simulate(latency=0.02, latency_jitter=0.5)
 

@@ -169,7 +169,15 @@ def test_what_cannot_be_understood_is_unknown(twilio: Scripted, adapter: Adapter
 
 
 @pytest.mark.parametrize(
-    ("headers", "pause"), [({}, None), ({"Retry-After": "7"}, 7.0), ({"Retry-After": "x"}, None)]
+    ("headers", "pause"),
+    [
+        ({}, None),
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "x"}, None),
+        ({"Retry-After": "-1"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "inf"}, None),
+    ],
 )
 def test_a_throttled_request_tells_how_long_to_wait(
     twilio: Scripted, adapter: Adapter, headers: dict[str, str], pause: float | None
@@ -180,6 +188,21 @@ def test_a_throttled_request_tells_how_long_to_wait(
         adapter.cancel(ACCOUNT_SID, SID)
 
     assert caught.value.retry_after == pause
+
+
+@pytest.mark.parametrize(
+    ("headers", "concurrent"),
+    [({}, None), ({"Twilio-Concurrent-Requests": "101"}, 101), ({"Twilio-Concurrent-Requests": "many"}, None)],
+)
+def test_a_throttled_request_tells_how_many_the_account_has_under_way(
+    twilio: Scripted, adapter: Adapter, headers: dict[str, str], concurrent: int | None
+) -> None:
+    twilio.answers = [(429, headers, error(20429))]
+
+    with pytest.raises(TwilioThrottled) as caught:
+        adapter.cancel(ACCOUNT_SID, SID)
+
+    assert caught.value.concurrent == concurrent
 
 
 @pytest.mark.parametrize("adapter", ["of a sweep"], indirect=True)

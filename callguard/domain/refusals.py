@@ -1,0 +1,85 @@
+"""Which requests Twilio refuses with 429, and what share of them it would refuse at any load."""
+
+import math
+from dataclasses import dataclass, field
+
+MOST_BY_CHANCE = 1 / 3
+"""More than a third is never taken for bad luck: then Twilio is full."""
+
+DEVIATIONS = 2.0
+
+MEMORY = 0.6
+"""What was learned before counts so much less with each time that something is learned."""
+
+LEAST_REMEMBERED = 0.5
+
+
+def most_by_chance(share: float, sent: int, known_from: float = math.inf) -> float:
+    """Return how many of `sent` requests may be refused by chance where that `share` of all requests is.
+
+    `known_from` is from how many requests the share is known: the fewer, the less is it trusted.
+    """
+    expected = share * sent
+    return expected + DEVIATIONS * math.sqrt(expected * (1 + sent / known_from) + 0.25) if share else 0.0
+
+
+@dataclass(slots=True)
+class Round:
+    """The requests from one of them on, which is called its first. Requests have numbers that grow by one.
+
+    A refusal may come back at once, and all else only when Twilio has done the work. So the share that is refused
+    is counted among those requests that were sent before the last one that was served.
+
+    Attributes:
+        first: the number of the first request.
+        wanted: how many requests are to be counted.
+        served_up_to: the highest number that was served.
+        refused: the numbers that were refused.
+        borne: how many were under way before the first of those was.
+        is_used: whether as many requests were under way as were allowed.
+    """
+
+    first: int
+    wanted: float
+    served_up_to: int = 0
+    refused: list[int] = field(default_factory=list)
+    borne: float = math.inf
+    is_used: bool = False
+
+    @property
+    def counted(self) -> int:
+        """How many requests are counted."""
+        return max(0, self.served_up_to - self.first + 1)
+
+    @property
+    def counted_refused(self) -> int:
+        """How many of them were refused."""
+        return sum(number <= self.served_up_to for number in self.refused)
+
+    def sent(self, last: int) -> int:
+        """Return how many requests there are; `last` is the number of the last one."""
+        return last - self.first + 1
+
+
+@dataclass(slots=True)
+class Baseline:
+    """The share of requests that is refused at a lesser load too, and so has nothing to do with the load."""
+
+    _counted: float = 0.0
+    _refused: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """0 where nothing is refused, `MOST_BY_CHANCE` at most."""
+        if self._refused < LEAST_REMEMBERED:
+            return 0.0
+        return min(MOST_BY_CHANCE, self._refused / self._counted)
+
+    def learn(self, refused: int, counted: int) -> None:
+        """Take note of requests at a lesser load."""
+        self._counted = MEMORY * self._counted + counted
+        self._refused = MEMORY * self._refused + refused
+
+    def explains(self, refused: int, counted: int) -> bool:
+        """Return whether so many refusals may be chance."""
+        return refused <= most_by_chance(self.share, counted, self._counted)
