@@ -71,7 +71,16 @@ class MeddlingCanceller:
 def meddled(g: Guarded, **meddling: Any) -> tuple[Drain, Meddling]:
     telephony = Meddling(g.telephony, g.drain.canceller, **meddling)
     reconciler = Reconciler(telephony, g.store.tracker, g.guard, SystemClock(), g.store.poll_lease, "other")
-    drain = Drain(telephony.canceller, g.store.tracker, g.store.incidents, reconciler, g.wakes, SystemClock())
+    drain = Drain(
+        telephony.canceller,
+        g.store.tracker,
+        g.store.incidents,
+        reconciler,
+        g.wakes,
+        SystemClock(),
+        g.notices,
+        g.reach,
+    )
     return drain, telephony
 
 
