@@ -96,7 +96,8 @@ class Drain:
             return
         if end is DrainEnd.FINISHED:
             now_ms = self.clock.now_ms()
-            tell_done(self.notices, now, now_ms, self.tracker.snapshot(account_sid, now_ms).left_alone)
+            snapshot = self.tracker.snapshot(account_sid, now_ms)
+            tell_done(self.notices, now, now_ms, snapshot.left_alone - snapshot.spared)
         counts = ", ".join(f"{n} {outcome.value}" for outcome, n in now.outcomes.items() if n)
         _log.warning(
             "account %s: drain %s: %s; %d still queued, %d spared",

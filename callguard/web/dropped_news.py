@@ -72,4 +72,6 @@ _BEHIND = (
 
 def _span(ms: int) -> str:
     minutes = ms / 60_000
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:,.1f} h"
+    if minutes < 120:
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.1f} h" if minutes < 48 * 60 else f"{minutes / 1440:,.0f} days"

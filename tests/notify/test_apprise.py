@@ -247,7 +247,7 @@ def test_a_wrong_receiver_does_not_silence_the_others(hook: Hook, log: list[str]
     first = notifier.deliver(NOTICE)
     again = AppriseNotifier(["slakc://hunter2-hunter2", hook.url]).deliver(NOTICE, first.taken_by)
 
-    assert not (first.is_complete or again.is_complete)
+    assert [first.is_complete, again.is_complete] == [False, False]
     assert first.taken_by == again.taken_by == {"2-http"}
     assert len(hook.requests) == 1
     assert "CALLGUARD_NOTIFY_URLS, entry 1 (slakc://) did not take a notice (warning): Apprise knows no" in log[-1]
