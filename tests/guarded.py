@@ -56,10 +56,12 @@ class NotedNotices:
     """An outbox that only notes."""
 
     posted: list[Notice] = field(default_factory=list)
+    onces: list[str] = field(default_factory=list)
 
     def post(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
-        del once, every_seconds
+        del every_seconds
         self.posted.append(notice)
+        self.onces.append(once)
         return True
 
     def waiting(self, count: int) -> list[tuple[str, Notice]]:
