@@ -21,6 +21,9 @@ KEEP_EVERY_SECONDS = 0.6
 IDLE_SECONDS = 60.0
 LOOKS_BEFORE_STARTING = 2
 
+LOOKED_AT = 100
+"""Of the oldest some may be of a kind that only a newer version knows: those make nobody start."""
+
 
 class RelayLease(Protocol):
     """The right to relay. Every method may raise `StoreUnavailable`."""
@@ -130,7 +133,7 @@ class RelayStarter:
         """
         if self._child is not None and self._child.poll() is None:
             return
-        is_missed = not self._lease.is_held() and bool(self._outbox.waiting(1))
+        is_missed = not self._lease.is_held() and bool(self._outbox.waiting(LOOKED_AT))
         self._looks = self._looks + 1 if is_missed else 0
         if self._looks < LOOKS_BEFORE_STARTING:
             return
