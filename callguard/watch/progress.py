@@ -63,8 +63,17 @@ class Progress:
 
 def progress_text(incident: Incident, lasts_seconds: float, rate: float, will_ring: Forecast) -> str:
     """Return how far a drain is, what will come of it, and what a person may do."""
+    minutes = f"{lasts_seconds / 60:.0f} min"
+    stands_still = incident.remaining and not rate
+    head = (
+        f"the drain has lasted {minutes} and stands still" if stands_still else f"still cancelling after {minutes}"
+    )
+    what_now = (
+        "The guard tries on. `callguard status` says what is in the way: workers, credentials, or Twilio"
+        if stands_still
+        else "The guard goes on by itself. Look: `callguard status`; stop all cancelling: `callguard pause`"
+    )
     return (
-        f"still cancelling after {lasts_seconds / 60:.0f} min: {ledger(incident)}; {rate:,.1f} a second. "
-        f"Of those queued now {will_ring.words}. The guard goes on by itself. Stop the program that creates the "
-        "calls; look: `callguard status`; stop all cancelling: `callguard pause`"
+        f"{head}: {ledger(incident)}; {rate:,.1f} cancelled a second. Of those queued now {will_ring.words}. "
+        f"{what_now}. Stop the program that creates the calls"
     )

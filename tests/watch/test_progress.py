@@ -57,14 +57,27 @@ def test_a_drain_that_lasts_is_told_of_every_three_minutes() -> None:
 def test_it_says_what_was_done_and_what_will_come() -> None:
     outbox = Outbox()
 
-    progress_of(outbox)(at(DRAINING, 360))
+    progress_of(outbox, rate=60.0)(at(DRAINING, 360))
 
     assert outbox.texts == [
         "still cancelling after 6 min: 5,020 found = 4,200 cancelled + 12 dialled + 3 gone + 1 failed + 20 spared "
-        "and still queued + 784 remaining; 0.0 a second. Of those queued now 804 more will ring: 784 in scope and "
-        "20 that are left alone. The guard goes on by itself. Stop the program that creates the calls; look: "
-        "`callguard status`; stop all cancelling: `callguard pause`"
+        "and still queued + 784 remaining; 60.0 cancelled a second. Of those queued now 20 more will ring: 20 that "
+        "are left alone. The guard goes on by itself. Look: `callguard status`; stop all cancelling: `callguard "
+        "pause`. Stop the program that creates the calls"
     ]
+
+
+def test_a_drain_that_stands_still_says_so() -> None:
+    outbox = Outbox()
+
+    progress_of(outbox, rate=0.0)(at(DRAINING, 360))
+
+    (text,) = outbox.texts
+    assert text.startswith("the drain has lasted 6 min and stands still: 5,020 found = 4,200 cancelled + ")
+    assert (
+        "Of those queued now 804 more will ring: 784 in scope and 20 that are left alone. The guard tries on"
+        in text
+    )
 
 
 def test_while_paused_nothing_is_progress() -> None:
