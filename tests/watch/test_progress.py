@@ -61,8 +61,8 @@ def test_it_says_what_was_done_and_what_will_come() -> None:
 
     assert outbox.texts == [
         "still cancelling after 6 min: 5,020 found = 4,200 cancelled + 12 dialled + 3 gone + 1 failed + 20 "
-        "spared and still queued + 784 remaining; 60.0 cancelled a second. Of those queued now 20 more will ring: 20 that "
-        "are left alone. The guard goes on by itself. Look: `callguard status`; stop all cancelling: "
+        "spared and still queued + 784 remaining; 60.0 cancelled a second. Of those queued now 20 more will ring: "
+        "20 that are left alone. The guard goes on by itself. Look: `callguard status`; stop all cancelling: "
         "`callguard pause`. Stop the program that creates the calls"
     ]
 
