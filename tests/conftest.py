@@ -1,9 +1,11 @@
 """Fixtures for every test: a private server, and what is built on it."""
 
+import signal
 import time
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import settings
 
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
@@ -14,11 +16,27 @@ from callguard.store.presence import RedisHeartbeats, RedisLeadership, RedisPoll
 from callguard.store.readings import RedisReadings
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
-from tests.valkey import redis_server, redis_url
+from tests.examples import EXAMPLES
+from tests.valkey import pytest_addoption, pytest_collection_modifyitems, redis_server, redis_url
 
-__all__ = ["redis_server", "redis_url"]
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "redis_server", "redis_url"]
 
 ACCOUNT_SID = "AC" + "0" * 31 + "1"
+
+
+settings.register_profile("fast", max_examples=EXAMPLES)
+settings.register_profile("full", max_examples=100)
+settings.load_profile("fast")
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start heed Ctrl-C, also where the run was begun by `&` or `nohup`.
+
+    A signal that is ignored stays ignored in a child; one that has a handler does not.
+    """
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, lambda *_: None)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @dataclass

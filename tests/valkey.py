@@ -1,9 +1,9 @@
 """Private real servers for tests: a Unix socket in a short directory, no port, nothing on disk.
 
-`redis_url` runs each test on Valkey and on Debian's redis-server, and lets none leave a key without expiry.
+`redis_url` runs a test on Valkey, or with `--server redis` on Debian's redis-server; `tests/store` runs on both.
+It lets no test leave a key without expiry.
 """
 
-import os
 import re
 import shutil
 import signal
@@ -19,6 +19,7 @@ from callguard.processes import ending
 from callguard.processes.log_tail import last_lines
 from callguard.processes.server_binary import find_packaged_binary
 from callguard.processes.spawn import spawn
+from tests.requires import skip_or_fail
 from tests.waiting import wait_until
 
 # The keys of ours that are meant to stay for ever; every other `callguard:` key must expire.
@@ -29,12 +30,37 @@ PERMANENT_KEYS = [
 ]
 
 
-@pytest.fixture(scope="session", params=["valkey", "redis"])
+SERVERS = ("valkey", "redis")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--server", choices=SERVERS, default="valkey", help="on which server the tests run")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On the second server, only what uses a server and has not run on both already."""
+    if config.getoption("--server") == "valkey":
+        return
+    wanted = [item for item in items if _depends_on_the_server(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+    items[:] = wanted
+
+
+def _depends_on_the_server(item: pytest.Item) -> bool:
+    return "redis_server" in getattr(item, "fixturenames", ()) and "store" not in item.path.parts
+
+
+@pytest.fixture(scope="session")
 def redis_server(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a server that lives as long as the test session."""
-    binary = find_packaged_binary() if request.param == "valkey" else shutil.which("redis-server")
+    yield from serve(request.config.getoption("--server"))
+
+
+def serve(brand: str) -> Iterator[str]:
+    """Start a server of one of the `SERVERS`, yield its URL, and end it."""
+    binary = find_packaged_binary() if brand == "valkey" else shutil.which("redis-server")
     if binary is None:
-        _miss(f"there is no server for {request.param} on this machine")
+        skip_or_fail(f"there is no server for {brand} on this machine")
     # Not tmp_path: a socket's path has at most 104 bytes on some systems.
     directory = Path(tempfile.mkdtemp(prefix="callguard-test-"))
     try:
@@ -83,9 +109,3 @@ def _answers(client: "redis.Redis", process: "subprocess.Popen[bytes]", log: Pat
         return bool(client.ping())
     except redis.ConnectionError:
         return False
-
-
-def _miss(reason: str) -> None:
-    if os.environ.get("CALLGUARD_REQUIRE_ALL") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)

@@ -12,6 +12,8 @@ from callguard.simulator import ListOrder, RunawayPlan
 from tests.cli.cancelling import SID, Emergency, account_of, emergency, on_a_terminal
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.full
+
 CULPRIT, OTHER = "+15550100000", "+15550177777"
 
 

@@ -15,6 +15,8 @@ from tests.cli.cancelling import HANG_UP, SID, Emergency, account_of, emergency,
 from tests.processes.victims import is_running
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.full
+
 CULPRIT, OTHER = "+15550100000", "+15550177777"
 
 

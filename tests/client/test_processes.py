@@ -9,6 +9,8 @@ import pytest
 from callguard.simulator import RunningSimulator
 from tests.client.guard_server import KEY, TRIPPED, GuardServer, guard_server
 
+pytestmark = pytest.mark.full
+
 PROGRAM = """
 import os, sys, time
 {start}

@@ -283,7 +283,7 @@ def test_a_reset_in_the_middle_leaves_a_true_account(redis_url: str) -> None:
 
 def test_one_call_that_is_denied_does_not_stop_the_others(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "FIRST_PAUSE_SECONDS", 0.01)
-    with guarded(redis_url, trip_at(cps=1)) as g:
+    with guarded(redis_url, trip_at(cps=0.02)) as g:
         g.queue_calls(60)
         g.trip()
         (poison,) = g.store.tracker.head(SID, 1)

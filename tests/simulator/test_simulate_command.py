@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from callguard.cli.simulate import simulate
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.full
+
 START = [sys.executable, "-c", "from callguard.cli.simulate import simulate; simulate()"]
 
 

@@ -2,11 +2,15 @@
 
 import multiprocessing
 
+import pytest
+
 from callguard.domain.calls import CallStatus
 from callguard.domain.policy import Policy
 from callguard.ports import Door
 from tests.calls import event, queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store, build_store
+
+pytestmark = pytest.mark.full
 
 PROCESSES = 6
 CALLS = 150

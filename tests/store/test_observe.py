@@ -13,6 +13,7 @@ from callguard.domain.throughput import Throughput
 from callguard.ports import Door, MirroredCall
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
+from tests.examples import up_to
 from tests.store.test_incidents import FINDING
 
 POLICY = Policy(cps=5, spike_rate=2, spike_burst=30)
@@ -136,7 +137,7 @@ def test_an_open_incident_in_observe_mode_marks_new_calls(store: Store, clock: F
     assert totals(store, clock)["cancellations:observed"] == 1
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=up_to(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batches=st.lists(st.lists(st.integers(0, 90_000), min_size=1, max_size=25), min_size=1, max_size=6),
     rate=st.sampled_from([0.3, 1.0, 2.0, 17.0]),

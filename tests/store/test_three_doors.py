@@ -21,6 +21,7 @@ from callguard.ports import Door, Observation
 from callguard.store.snapshots import FIELDS
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
+from tests.examples import up_to
 from tests.store.test_incidents import FINDING
 
 POLICY = Policy(cps=5, spike_rate=1, repeat_limit=6, repeat_window_seconds=60, warn_share=0.5)
@@ -51,7 +52,7 @@ def test_the_snapshot_after_news_is_the_one_that_is_read(store: Store, clock: Fr
     assert len(FIELDS) == len(set(FIELDS))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=up_to(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(offsets=st.lists(st.integers(0, 60_000), min_size=1, max_size=60), cps=st.sampled_from([0.5, 1.0, 5.0]))
 def test_the_script_draws_plateaus_as_the_domain_does(
     store: Store, clock: FrozenClock, offsets: list[int], cps: float
@@ -68,7 +69,7 @@ def test_the_script_draws_plateaus_as_the_domain_does(
         model = seen
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=up_to(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(calls=st.lists(st.tuples(st.integers(0, 30_000), st.sampled_from("ab")), min_size=1, max_size=40))
 def test_the_script_and_a_replay_hold_the_same(
     store: Store, clock: FrozenClock, calls: list[tuple[int, str]]
@@ -159,7 +160,7 @@ def test_announced_calls_are_apart_from_all_others(store: Store, clock: FrozenCl
     assert dialled.initiated.level == 0, "a call stays announced to its end, and two waited behind it"
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=up_to(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(calls=st.lists(st.tuples(st.integers(0, 9_000), st.booleans()), min_size=1, max_size=60))
 def test_the_script_and_a_replay_see_the_same_wake_of_a_campaign(
     store: Store, clock: FrozenClock, calls: list[tuple[int, bool]]
@@ -356,7 +357,7 @@ def test_the_oldest_call_of_the_mirror(store: Store, clock: FrozenClock) -> None
     assert store.tracker.oldest_ms(ACCOUNT_SID) == clock.ms - 9
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=up_to(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     calls=st.lists(
         st.tuples(st.integers(0, 4_000), st.sampled_from("qi"), st.sampled_from("ab")), min_size=1, max_size=40

@@ -16,7 +16,7 @@ from callguard.simulator import AccountConfig, EventSink, RunawayPlan, Simulator
 from tests.stack import ROOT, SID, TOKEN, Stack, free_port, stack
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.full, pytest.mark.timeout(180)]
 
 KEYS = {"reporter": "a-reporters-key-0123456789", "operator": "an-operators-key-012345678"}
 API_KEYS = ",".join(f"{role}-1:{role}:{key}" for role, key in KEYS.items())

@@ -80,6 +80,7 @@ def assert_no_personal_data(guard: Stack) -> None:
         assert secret.encode() not in logged
 
 
+@pytest.mark.full
 def test_a_killed_work_horse_does_not_stop_the_cancelling() -> None:
     simulated = SimulatorConfig(accounts=(AccountConfig(cps=1.0, latency=0.2, ceiling=10),))
     with stack(simulated, {"poll_seconds": 1}) as guard:

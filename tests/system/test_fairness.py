@@ -18,7 +18,7 @@ MANY, FEW = 10_000, 10
 LARGE = [SID, "AC" + "1" * 32]
 SMALL = "AC" + "2" * 32
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.full, pytest.mark.timeout(180)]
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from callguard.simulator import AccountConfig, Behaviour, RunawayPlan, Simulator
 from tests.stack import SID, TOKEN, Stack, stack
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.full, pytest.mark.timeout(180)]
 
 CPS = 5.0
 AGENT = "+15550107777"

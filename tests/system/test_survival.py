@@ -16,7 +16,7 @@ from tests.system.sweeps import Strike, allowed_seconds, swept
 PLAN = RunawayPlan(220, 40.0)
 SIMULATED = SimulatorConfig(accounts=(AccountConfig(cps=1.0, latency=0.15, latency_jitter=0.5, ceiling=8),))
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.full, pytest.mark.timeout(180)]
 
 _log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 
 KILLED = (b"valkey-server", b"callguard.processes.serve", b"-m\0workers")
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.full, pytest.mark.timeout(180)]
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from tests.processes.victims import is_running
 from tests.stack import free_port
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.full, pytest.mark.timeout(180)]
 
 
 @pytest.fixture

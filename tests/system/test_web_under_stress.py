@@ -16,7 +16,7 @@ from tests.waiting import wait_until
 
 STALLED = 200
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.full, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from callguard.web.callback_parser import (
     parse_callback,
 )
 from callguard.web.form import Form, Undecodable, read_query
+from tests.examples import up_to
 from tests.web.callbacks import CALL_SID, NOW_MS, fields, timestamp
 
 HOUR_MS = 3_600_000
@@ -353,7 +354,7 @@ def _cut(text: str, borders: list[int]) -> dict[str, str] | None:
     return dict(pairs) if names == sorted(set(names)) else None
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=up_to(1500), deadline=None)
 @given(st.sampled_from(FORMS), MOVES, st.sampled_from(["From", "To"]))
 def test_no_way_to_cut_the_signed_text_makes_other_news_of_it(
     form: dict[str, str], moves: list[tuple[str, float, int]], spared: str

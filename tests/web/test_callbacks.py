@@ -13,6 +13,7 @@ from twilio.request_validator import SIGNATURE_HEADER, SIGNATURE_SETTINGS_HEADER
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.results import CallbackResult
 from callguard.web.uncounted import MOST_AT_ONCE
+from tests.examples import up_to
 from tests.web.callbacks import (
     ACCOUNTS,
     CALL_SID,
@@ -341,7 +342,7 @@ FUZZED_CLIENT = FUZZED.client()
 NAMES = st.sampled_from([*fields(), "AccountSid", "Novelty"])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=up_to(400), deadline=None)
 @given(
     st.binary(max_size=300) | st.lists(st.tuples(NAMES, st.text())).map(lambda pairs: repr(pairs).encode()),
     st.fixed_dictionaries(

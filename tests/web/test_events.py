@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.drain_time import MOST_QUEUE_MS
 from callguard.web.event_reception import MOST_BODY_BYTES
+from tests.examples import up_to
 from tests.web.callbacks import ACCOUNTS, CALL_SID, NOW_MS, OTHER_SID, OTHER_TOKEN, SID, timestamp
 from tests.web.event_batches import (
     CREATED,
@@ -373,7 +374,7 @@ def test_an_answer_holds_nothing_of_the_request() -> None:
 # Repeats.
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=up_to(25), deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 3))
 def test_repeated_and_shuffled_batches_count_each_phase_once(luck: random.Random, copies: int) -> None:
     services = EventServices()
