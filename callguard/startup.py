@@ -44,8 +44,10 @@ def start(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-def verify_receivers(settings: Settings) -> None:
+def verify_receivers(settings: Settings, *, again: bool = False) -> None:
     """Ask Apprise, in a process of its own, whether it knows all receivers; once for us and all that we start.
+
+    With `again` it is asked whatever was found before, since the settings may be others now.
 
     What cannot be found out stops nobody: a guard that tells nobody still guards, and the relay will say so.
 
@@ -54,7 +56,7 @@ def verify_receivers(settings: Settings) -> None:
     """
     # Any address on the web is a webhook at least, so nothing can be wrong with it.
     is_sure = all(url.lower().startswith(("http://", "https://")) for url in settings.notify_urls)
-    if is_sure or os.environ.get(RECEIVERS_VERIFIED) == "1":
+    if is_sure or (os.environ.get(RECEIVERS_VERIFIED) == "1" and not again):
         return
     try:
         asked = subprocess.run(

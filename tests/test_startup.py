@@ -56,6 +56,14 @@ def test_what_was_found_right_is_not_looked_at_again_by_what_we_start(monkeypatc
     verify_receivers(settings("json://127.0.0.1"))
 
 
+@pytest.mark.full
+def test_settings_that_may_have_changed_are_looked_at_again() -> None:
+    verify_receivers(settings("json://127.0.0.1"))
+
+    with pytest.raises(ConfigurationError):
+        verify_receivers(settings(f"slakc://{SECRET}"), again=True)
+
+
 @pytest.mark.parametrize("urls", ["", "https://chat.example.com/hook,http://127.0.0.1:9/x"])
 def test_a_webhook_needs_no_look(urls: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", None)
@@ -75,6 +83,7 @@ def test_a_look_that_fails_is_said_and_stops_nobody(
     assert SECRET not in caplog.text
 
 
+@pytest.mark.full
 def test_the_exit_code_is_understood() -> None:
     assert startup._WRONG == verify.WRONG
     code = f"import sys, io; sys.stdin = io.StringIO({json.dumps(['slakc://x'])!r}); "

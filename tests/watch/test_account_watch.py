@@ -222,7 +222,7 @@ def test_it_polls_each_second_once_a_rule_is_half_way(redis_url: str) -> None:
 def test_people_hear_that_the_list_cannot_be_read_and_can_be_again(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reach, "BLIND_MS", 500)
+    monkeypatch.setattr(reach, "BLIND_MS", 100)
     monkeypatch.setattr(account_watch, "MOST_BACK_OFF_SECONDS", 0.2)
     with guarded(redis_url, trip_at(poll_seconds=0.1)) as g:
         g.twilio.change_faults(SID, error_rate=1.0)

@@ -11,6 +11,7 @@ from callguard.store.connection import connect
 from callguard.store.presence import RedisRelayLease
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
+from callguard.watch import relay as relay_module
 from callguard.watch.relay import Relay, RelayStarter
 from callguard.watch.repeated import Repeated
 from tests.waiting import wait_until
@@ -218,8 +219,11 @@ def test_the_lease_in_redis_is_one_for_all(redis_url: str) -> None:
     assert other.lead("b")
 
 
-def test_while_a_receiver_hangs_the_lease_is_kept(redis_url: str, world: World) -> None:
+def test_while_a_receiver_hangs_the_lease_is_kept(
+    redis_url: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It lasts for two seconds, a receiver may take five."""
+    monkeypatch.setattr(relay_module, "KEEP_EVERY_SECONDS", 0.05)
     release, begun = threading.Event(), threading.Event()
 
     def hang(_: Notice) -> bool:
