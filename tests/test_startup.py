@@ -49,6 +49,7 @@ def test_every_receiver_that_is_none_is_named(capfd: pytest.CaptureFixture[str])
     assert os.environ[RECEIVERS_VERIFIED] != "1"
 
 
+@pytest.mark.full
 def test_what_was_found_right_is_not_looked_at_again_by_what_we_start(monkeypatch: pytest.MonkeyPatch) -> None:
     verify_receivers(settings("json://127.0.0.1"))
     monkeypatch.setattr(subprocess, "run", None)
