@@ -43,5 +43,5 @@ HOLD_MS = 60_000
 RELAY_MS = 2_000
 """Whoever relays notices and has not shown itself for so long is taken for dead; it does so thrice in it."""
 
-RELAY_START_MS = 6_000
-"""So long a relay may take to start before another is started in its place."""
+RELAY_START_MS = 20_000
+"""So long a relay may take to start, on a machine that is busy too, before another is started in its place."""
