@@ -24,11 +24,13 @@ from callguard.drain.live_calls import LiveCallsChore
 from callguard.guard.gathering import Gathering
 from callguard.guard.guard import Guard
 from callguard.guard.named_cancel import NamedCancel
+from callguard.guard.reach import Reach
 from callguard.guard.reconcile import Reconciler
 from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_jobs, drain_queue
 from callguard.metrics.collector import GuardCollector
 from callguard.notify.apprise import AppriseNotifier
-from callguard.ports import CallGuardError, Door
+from callguard.ports import CallGuardError, Door, Notice, NoticeKind
+from callguard.relaying import start_relay
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
 from callguard.store.clearings import RedisClearings
@@ -36,7 +38,8 @@ from callguard.store.connection import connect
 from callguard.store.incident_book import RedisIncidentBook
 from callguard.store.live_calls import RedisHoldBoard, RedisLiveCallBook
 from callguard.store.notices import RedisNotices
-from callguard.store.presence import RedisHeartbeats, RedisLeadership, RedisPollLease
+from callguard.store.outages import RedisOutages
+from callguard.store.presence import RedisHeartbeats, RedisLeadership, RedisPollLease, RedisRelayLease
 from callguard.store.readings import RedisReadings
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
@@ -50,7 +53,10 @@ from callguard.watch.account_watch import AccountWatch
 from callguard.watch.aside import Aside
 from callguard.watch.hold_queues import HoldQueuesChore
 from callguard.watch.housekeeping import Housekeeping
-from callguard.watch.postman import Postman
+from callguard.watch.missing_callbacks import MissingCallbacks
+from callguard.watch.process_watch import ProcessWatch
+from callguard.watch.progress import Progress
+from callguard.watch.relay import Relay, RelayStarter
 from callguard.watch.warnings import Warnings
 from callguard.watch.watcher import Watcher
 
@@ -63,6 +69,9 @@ JOB_PATIENCE_SECONDS = 2.0
 
 NAMED_CANCEL_TIMEOUT_SECONDS = 1.5
 """How long Twilio may take for each answer about a single call, while somebody waits for ours."""
+
+DROPPED_EVERY_SECONDS = 3600
+"""How often at most people are told that news is dropped."""
 
 SCRIPT_CONNECTIONS = 128
 """They are opened when they are needed."""
@@ -87,6 +96,8 @@ class Services:
     campaigns: RedisCampaigns
     clearings: RedisClearings
     notices: RedisNotices
+    relay_lease: RedisRelayLease
+    reach: Reach
     poll_lease: RedisPollLease
     drains: RqDrainQueue
     telephony: TwilioCalls
@@ -134,20 +145,29 @@ class Services:
         """Return what the Redis server says of itself."""
         return server_facts(self.connection)
 
-    def notifier(self) -> AppriseNotifier:
-        """Return the way to people.
+    def tell_dropped(self, account_sid: str, what: str, text: str) -> None:
+        """Tell, at most once an hour, that news of an account was dropped; `what` is of a closed set."""
+        notice = Notice(account_sid, NoticeKind.DROPPED, text, self.clock.now_ms())
+        self.notices.post(notice, once=f"dropped:{what}", every_seconds=DROPPED_EVERY_SECONDS)
 
-        Raises:
-            UnknownReceiver: nobody can be told at one of CALLGUARD_NOTIFY_URLS.
-        """
+    def notifier(self) -> AppriseNotifier:
+        """Return the way to people."""
         return AppriseNotifier(self.notify_urls)
 
-    def watcher(self) -> Watcher:
-        """Return a watcher over all accounts.
+    def relay(self) -> Relay:
+        """Return a relay of notices, for a process that may wait for receivers."""
+        return Relay(process_name(), self.relay_lease, self.notices, self.notifier(), self.clock)
 
-        Raises:
-            UnknownReceiver: as `notifier` does.
-        """
+    def relay_starter(self) -> RelayStarter:
+        """Return what sees that notices are relayed, for a process that may not wait for receivers."""
+        return RelayStarter(self.relay_lease, self.notices, start_relay, process_name)
+
+    def process_watch(self) -> ProcessWatch:
+        """Return what tells of processes that fall silent."""
+        return ProcessWatch(self.heartbeats, self.notices, self.clock, time.monotonic)
+
+    def watcher(self) -> Watcher:
+        """Return a watcher over all accounts."""
         return Watcher(
             process_name(),
             list(self.accounts.values()),
@@ -155,7 +175,6 @@ class Services:
             self.leadership,
             self.heartbeats,
             self.clock,
-            postman=Postman(self.notices, self.notifier(), self.clock, time.monotonic),
         )
 
     def _account_watch(self, account: Account) -> AccountWatch:
@@ -167,6 +186,7 @@ class Services:
             incidents=self.incidents,
             drains=self.drains,
             notices=self.notices,
+            reach=self.reach,
             clock=self.clock,
             monotonic=time.monotonic,
             chores=self._chores(account),
@@ -183,6 +203,8 @@ class Services:
         return (
             partial(warnings.look, culprits=culprits),
             Housekeeping(account, self.tracker, self.campaigns, self.notices, time.monotonic),
+            Progress(account, self.incidents, self.notices, partial(self.readings.cancelled_rate, account.sid)),
+            MissingCallbacks(account, self.notices),
             Aside(f"live calls of {account.sid}", self.live_calls_chore(account), time.monotonic),
             Aside(
                 f"hold queues of {account.sid}",
@@ -236,6 +258,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
     canceller = partial(TwilioCanceller, settings.accounts, api_url)
     notices = RedisNotices(connection, scripts)
     poll_lease = RedisPollLease(scripts)
+    reach = Reach(RedisOutages(connection), notices, clock)
     guard = Guard(tracker, incidents, drains, notices, clock)
     reconciler = Reconciler(telephony, tracker, guard, clock, poll_lease, owner or process_name())
     return Services(
@@ -250,6 +273,8 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         campaigns=RedisCampaigns(connection, scripts),
         clearings=RedisClearings(connection, scripts),
         notices=notices,
+        relay_lease=RedisRelayLease(connection, scripts),
+        reach=reach,
         poll_lease=poll_lease,
         drains=drains,
         telephony=telephony,
@@ -259,10 +284,10 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         guard=guard,
         callbacks=Gathering(partial(guard.take, door=Door.CALLBACK)),
         reconciler=reconciler,
-        drain=Drain(canceller, tracker, incidents, reconciler, drains, clock),
+        drain=Drain(canceller, tracker, incidents, reconciler, drains, clock, notices, reach),
         canceller=canceller,
         named_cancel=_named_cancel(settings, tracker, clock),
-        collector=GuardCollector(settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME),
+        collector=GuardCollector(settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME, notices),
         notify_urls=settings.notify_urls,
         connection=connection,
         public_url=settings.public_url,

@@ -272,6 +272,42 @@ class NoticeKind(Enum):
     ARMED = "armed"
     CPS = "cps"
     CAMPAIGN = "campaign"
+    PROGRESS = "progress"
+    DONE = "done"
+    DENIED = "denied"
+    BLIND = "blind"
+    PROCESS = "process"
+    DROPPED = "dropped"
+
+
+EVERY_ACCOUNT = "ALL"
+"""Stands for an account's SID in a notice that concerns all of them."""
+
+
+class Outage(Enum):
+    """What Twilio does not do for us: list queued calls, or it refuses our credentials for it, or for cancels."""
+
+    LIST = "list"
+    LIST_DENIED = "list_denied"
+    CANCEL_DENIED = "cancel_denied"
+
+    @property
+    def is_denial(self) -> bool:
+        """True where our credentials are refused."""
+        return self is not Outage.LIST
+
+
+class Outages(Protocol):
+    """What Twilio does not do for us, and since when, by account. Each may raise `StoreUnavailable`."""
+
+    def begin(self, account_sid: str, outage: Outage, now_ms: int) -> int:
+        """Note that it has begun, unless that is known; return since when, in milliseconds of Unix time."""
+
+    def end(self, account_sid: str, outage: Outage) -> bool:
+        """Note that it is over; return whether this call did it."""
+
+    def now(self, account_sid: str) -> Mapping[Outage, int]:
+        """Return what goes on, and since when."""
 
 
 class Notices(Protocol):
@@ -290,11 +326,19 @@ class Notices(Protocol):
         """Take a notice out of the outbox."""
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of a try: which receivers have the notice by now, and whether all do that should."""
+
+    is_complete: bool
+    taken_by: frozenset[str] = frozenset()
+
+
 class Notifier(Protocol):
     """The way to people."""
 
-    def deliver(self, notice: Notice) -> bool:
-        """Deliver a notice; False (logged) if it should be tried again."""
+    def deliver(self, notice: Notice, taken_by: Collection[str] = ()) -> Delivery:
+        """Offer a notice to the receivers, but to those that have it; what fails is logged, for a later try."""
 
 
 class IncidentBook(Protocol):
@@ -557,7 +601,7 @@ class DrainQueue(Protocol):
 class AccountReading:
     """What the metrics show of an account: its snapshot, counters since ever, and rates per second.
 
-    `hold_queues` has how many callers are on hold, by the queue's name.
+    `hold_queues` has how many callers are on hold, by the queue's name; `outages` since when each goes on.
     """
 
     snapshot: Snapshot
@@ -567,6 +611,7 @@ class AccountReading:
     initiated_rate: float
     cancelled_rate: float = 0.0
     hold_queues: Mapping[str, int] = field(default_factory=dict)
+    outages: Mapping[Outage, int] = field(default_factory=dict)
 
 
 class Readings(Protocol):
@@ -574,6 +619,21 @@ class Readings(Protocol):
 
     def read(self, account_sid: str, policy: Policy, now_ms: int) -> AccountReading:
         """Read one account."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxFacts:
+    """How many notices had a result, since ever, and when the oldest that waits was posted (Unix ms; 0: none)."""
+
+    totals: Mapping[str, int]
+    oldest_ms: int
+
+
+class OutboxReadings(Protocol):
+    """What is shown of the outbox."""
+
+    def facts(self) -> OutboxFacts:
+        """Read it. May raise `StoreUnavailable`."""
 
 
 class JobCounts(Protocol):
@@ -594,7 +654,7 @@ class Heartbeats(Protocol):
 
 
 class Leadership(Protocol):
-    """Who of several watchers acts."""
+    """Who of several acts: of the watchers, or of those that could relay notices."""
 
     def lead(self, owner: str) -> bool:
         """Take or keep the lead; False while another has it."""

@@ -3,11 +3,17 @@
 It imports little: gunicorn's master runs it before gevent has patched anything.
 """
 
+import json
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
+import callguard
 from callguard.config.effective import log_settings
+from callguard.config.errors import ConfigurationError
 from callguard.config.settings import Settings, load_settings
 from callguard.logs import configure_logging
 
@@ -15,6 +21,12 @@ _log = logging.getLogger(__name__)
 
 SETTINGS_LOGGED = "_CALLGUARD_SETTINGS_LOGGED"
 """Set in the environment by whoever has logged the settings, for the processes that it starts."""
+
+RECEIVERS_VERIFIED = "_CALLGUARD_RECEIVERS_VERIFIED"
+"""Likewise, by whoever has looked whether all of CALLGUARD_NOTIFY_URLS can be sent to."""
+
+VERIFY_SECONDS = 60.0
+_WRONG = 3  # as `callguard.notify.verify` has it
 
 
 def start(environ: Mapping[str, str] | None = None) -> Settings:
@@ -25,7 +37,51 @@ def start(environ: Mapping[str, str] | None = None) -> Settings:
     """
     settings = load_settings(environ)
     configure_logging(settings.log_level, settings.secrets())
+    verify_receivers(settings)
     if os.environ.get(SETTINGS_LOGGED) != "1":
         log_settings(settings, _log)
         os.environ[SETTINGS_LOGGED] = "1"
     return settings
+
+
+def verify_receivers(settings: Settings, *, again: bool = False) -> None:
+    """Ask Apprise, in a process of its own, whether it knows all receivers; once for us and all that we start.
+
+    With `again` it is asked whatever was found before, since the settings may be others now.
+
+    What cannot be found out stops nobody: a guard that tells nobody still guards, and the relay will say so.
+
+    Raises:
+        ConfigurationError: names the entries of CALLGUARD_NOTIFY_URLS that are no receivers.
+    """
+    # Any address on the web is a webhook at least, so nothing can be wrong with it.
+    is_sure = all(url.lower().startswith(("http://", "https://")) for url in settings.notify_urls)
+    if is_sure or (os.environ.get(RECEIVERS_VERIFIED) == "1" and not again):
+        return
+    try:
+        asked = subprocess.run(
+            [sys.executable, "-m", "callguard.notify.verify"],
+            input=json.dumps(settings.notify_urls),
+            env=environ_for_own_modules(),
+            capture_output=True,
+            text=True,
+            timeout=VERIFY_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        _log.error("CALLGUARD_NOTIFY_URLS could not be looked at: %s", type(error).__name__)
+        return
+    if asked.returncode == _WRONG:
+        raise ConfigurationError("\n".join(["CallGuard does not start with these settings:", asked.stdout]))
+    if asked.returncode:
+        _log.error("CALLGUARD_NOTIFY_URLS could not be looked at: the look ended with %d", asked.returncode)
+        return
+    os.environ[RECEIVERS_VERIFIED] = "1"
+
+
+def environ_for_own_modules() -> dict[str, str]:
+    """Return our environment for a Python that runs a module of ours, wherever we were started."""
+    root = str(Path(callguard.__file__).parents[1])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    # A folder that we happen to be in may hold a `callguard/` or a `redis.py` of its own.
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}

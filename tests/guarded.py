@@ -12,6 +12,7 @@ from callguard.config.accounts import Account
 from callguard.domain.policy import Policy
 from callguard.drain.drain import Drain
 from callguard.guard.guard import Guard
+from callguard.guard.reach import Reach
 from callguard.guard.reconcile import Reconciler
 from callguard.ports import Notice
 from callguard.simulator import (
@@ -24,6 +25,8 @@ from callguard.simulator import (
     SimulatorConfig,
     running,
 )
+from callguard.store.connection import connect
+from callguard.store.outages import RedisOutages
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.cancelling import TwilioCanceller
 from callguard.telephony.http_client import PooledHttpClient
@@ -53,10 +56,12 @@ class NotedNotices:
     """An outbox that only notes."""
 
     posted: list[Notice] = field(default_factory=list)
+    onces: list[str] = field(default_factory=list)
 
     def post(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
-        del once, every_seconds
+        del every_seconds
         self.posted.append(notice)
+        self.onces.append(once)
         return True
 
     def waiting(self, count: int) -> list[tuple[str, Notice]]:
@@ -80,6 +85,7 @@ class Guarded:
     drain: Drain
     wakes: NotedWakes
     watch: AccountWatch
+    reach: Reach
 
     def truth(self) -> AccountTruth:
         return self.twilio.account(SID)
@@ -107,15 +113,16 @@ def guarded(redis_url: str, policy: Policy, **simulated: Any) -> Iterator[Guarde
     with running(config) as twilio:
         telephony = TwilioCalls({SID: account}, twilio.url, http_client)
         clock, wakes, notices = SystemClock(), NotedWakes(), NotedNotices()
+        reach = Reach(RedisOutages(connect(redis_url, timeout=5.0)), notices, clock)
         guard = Guard(store.tracker, store.incidents, wakes, notices, clock)
         reconciler = Reconciler(telephony, store.tracker, guard, clock, store.poll_lease, "tests")
         watch = AccountWatch(
             account, guard=guard, reconciler=reconciler, tracker=store.tracker, incidents=store.incidents,
-            drains=wakes, notices=notices, clock=clock, monotonic=time.monotonic,
+            drains=wakes, notices=notices, reach=reach, clock=clock, monotonic=time.monotonic,
         )  # fmt: skip
         canceller = partial(TwilioCanceller, {SID: account}, twilio.url, timeout=2.0)
-        drain = Drain(canceller, store.tracker, store.incidents, reconciler, wakes, clock)
-        yield Guarded(account, store, twilio, telephony, notices, guard, reconciler, drain, wakes, watch)
+        drain = Drain(canceller, store.tracker, store.incidents, reconciler, wakes, clock, notices, reach)
+        yield Guarded(account, store, twilio, telephony, notices, guard, reconciler, drain, wakes, watch, reach)
     http_client.close()
 
 

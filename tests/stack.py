@@ -173,5 +173,9 @@ def guard_at(
             for number in range(watchers - 1):
                 log = folder / f"watcher-{number + 2}.log"
                 things.enter_context(Part([*argv, "watcher"], environ, log))
-            wait_until(lambda: len(services.heartbeats.ages(0)) == 2, "the workers are up", timeout=30)
+            wait_until(
+                lambda: services.heartbeats.ages(0).keys() >= {"watcher", "cancel-worker"},
+                "the workers are up",
+                timeout=30,
+            )
         yield Parts(services, valkey, web, supervisor)

@@ -2,8 +2,10 @@
 
 import re
 import runpy
+import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -28,9 +30,40 @@ def test_the_scrape_configuration_is_valid(tmp_path: Path) -> None:
     subprocess.run([promtool, "check", "config", config], check=True)
 
 
+def alerts() -> dict[str, Any]:
+    groups = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
+    return {rule["alert"]: rule for group in groups for rule in group["rules"]}
+
+
+@pytest.mark.parametrize("interval", ["as it asks for", "Prometheus' default"])
+def test_the_alerts_fire_and_keep_quiet(interval: str, tmp_path: Path) -> None:
+    """The series are a minute apart, as Prometheus scrapes by default; by default it also evaluates so seldom."""
+    promtool = program_or_skip("promtool")
+    rules = (DEPLOY / "prometheus" / "alerts.yml").read_text()
+    own = "" if interval == "as it asks for" else r"^ +interval: .*\n"
+    (tmp_path / "alerts.yml").write_text(re.sub(own, "", rules, flags=re.MULTILINE) if own else rules)
+    shutil.copy(DEPLOY / "prometheus" / "callguard.test.yml", tmp_path)
+
+    tested = subprocess.run(
+        [promtool, "test", "rules", tmp_path / "callguard.test.yml"], capture_output=True, text=True, check=False
+    )
+
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_each_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
+    cases = yaml.safe_load((DEPLOY / "prometheus" / "callguard.test.yml").read_text())["tests"]
+    looked_at = {
+        (re.findall(r'alertname="(\w+)"', look["expr"])[0], bool(look["exp_samples"]))
+        for case in cases
+        for look in case["promql_expr_test"]
+    }
+
+    assert looked_at == {(name, fires) for name in alerts() for fires in (True, False)}
+
+
 def test_alerts_name_metrics_that_exist() -> None:
-    text = (DEPLOY / "prometheus" / "alerts.yml").read_text()
-    expressions = re.findall(r"expr: '(.*)'", text)
+    expressions = [rule["expr"] for rule in alerts().values()]
     named = {name for expression in expressions for name in re.findall(r"callguard_[a-z_]+", expression)}
 
     assert named

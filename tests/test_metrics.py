@@ -15,7 +15,7 @@ from callguard.domain.incidents import LiveOutcome, Outcome
 from callguard.domain.policy import Mode
 from callguard.domain.throughput import Throughput
 from callguard.metrics.catalogue import CATALOGUE
-from callguard.ports import Door
+from callguard.ports import Door, Notice, NoticeKind
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID
 
@@ -30,6 +30,9 @@ NAMES = {
     *("callguard_seconds_until_queue_full", "callguard_announced_calls"),
     "callguard_new_call_dialled_timestamp_seconds",
     *("callguard_warnings_total", "callguard_reports_total", "callguard_live_calls_total"),
+    *("callguard_incident_open", "callguard_last_trip_timestamp_seconds", "callguard_remaining_calls"),
+    *("callguard_credentials_refused", "callguard_departed_calls_total", "callguard_notices_total"),
+    "callguard_oldest_notice_age_seconds",
     *("callguard_cancelled_rate", "callguard_forecast_dialled_calls", "callguard_capped"),
 }
 Shown = dict[tuple[str, tuple[str, ...]], float]
@@ -120,6 +123,63 @@ def test_they_tell_what_has_happened(guard: Services) -> None:
     assert shown["callguard_heartbeat_age_seconds", ("watcher",)] < 5
     assert shown["callguard_cps", (ACCOUNT_SID, "configured")] == 5
     assert ("callguard_cps", (ACCOUNT_SID, "learned")) not in shown
+
+
+def test_trips_are_counted_from_nought_so_that_an_increase_is_seen(guard: Services) -> None:
+    before = scraped(guard)
+    now = guard.clock.now_ms()
+    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
+    during = scraped(guard)
+    guard.incidents.rearm(ACCOUNT_SID, 1, "by hand", now + 1000, force=True)
+    after = scraped(guard)
+
+    for rule in Rule:
+        assert before["callguard_trips_total", (ACCOUNT_SID, rule.value)] == 0
+    assert after["callguard_trips_total", (ACCOUNT_SID, "spike")] == 1
+    shown = [each["callguard_incident_open", (ACCOUNT_SID,)] for each in (before, during, after)]
+    assert shown == [0, 1, 0]
+    moments = [each["callguard_last_trip_timestamp_seconds", (ACCOUNT_SID,)] for each in (before, during, after)]
+    assert moments == [0, now / 1000, now / 1000]
+
+
+def test_an_incident_that_cools_is_open(guard: Services) -> None:
+    now = guard.clock.now_ms()
+    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
+    guard.incidents.start_drain(ACCOUNT_SID, 1, "me", Mode.ENFORCE)
+    guard.incidents.finish_drain(ACCOUNT_SID, 1, "me", now, capped=False)
+
+    shown = scraped(guard)
+
+    assert shown["callguard_state", (ACCOUNT_SID, "cooling")] == 1
+    assert shown["callguard_incident_open", (ACCOUNT_SID,)] == 1
+
+
+def test_a_paused_incident_lets_all_ring(guard: Services) -> None:
+    now = guard.clock.now_ms()
+    policy = guard.accounts[ACCOUNT_SID].policy
+    guard.tracker.observe(ACCOUNT_SID, [queued(n, now) for n in range(100)], policy, now, Door.POLL)
+    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
+    guard.incidents.pause(ACCOUNT_SID, "to look", now)
+
+    shown = scraped(guard)
+
+    assert shown["callguard_forecast_dialled_calls", (ACCOUNT_SID,)] == 100
+    assert shown["callguard_remaining_calls", (ACCOUNT_SID,)] == 100
+    assert shown["callguard_incident_open", (ACCOUNT_SID,)] == 1
+
+
+def test_they_tell_of_notices_and_outages(guard: Services) -> None:
+    now = guard.clock.now_ms()
+    guard.notices.post(Notice(ACCOUNT_SID, NoticeKind.WARNING, "a", now - 90_000))
+    guard.notices.failed("1-1", [])
+    guard.reach.cancel_denied(ACCOUNT_SID)
+
+    shown = scraped(guard)
+
+    assert shown["callguard_notices_total", ("failed",)] == 1
+    assert shown["callguard_notices_total", ("delivered",)] == 0
+    assert 89 < shown["callguard_oldest_notice_age_seconds", ()] < 100
+    assert shown["callguard_credentials_refused", (ACCOUNT_SID,)] == 1
 
 
 def test_they_tell_what_was_learned_and_warned_of(guard: Services) -> None:

@@ -78,15 +78,17 @@ def cancel_worker() -> None:
 def watcher() -> None:
     """Run one watcher in this process."""
     from callguard.bootstrap import build
+    from workers.beside import relaying
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        built = build(_settings()).watcher()
+        services = build(_settings())
     except CallGuardError as error:
         raise click.ClickException(str(error)) from error
-    built.run(stop.is_set)
+    with relaying(services.relay(), services.process_watch()):
+        services.watcher().run(stop.is_set)
     _log.info("watcher stopped")
 
 

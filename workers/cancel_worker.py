@@ -18,6 +18,7 @@ from callguard.bootstrap import Services, build
 from callguard.config.settings import Settings
 from callguard.jobs.drain_queue import DRAIN_JOB, drain_queue
 from callguard.ports import CallGuardError
+from workers.beside import looking_after_notices
 from workers.guarded_job import GuardedJob
 from workers.jobs import give_leases_back, owner_of
 
@@ -125,4 +126,6 @@ def run_cancel_worker(settings: Settings) -> None:
             prepare_for_work=True,
         )
         worker.services = services
+        # Only Redis is asked in this thread: a work-horse, which is forked, inherits locks as they are then.
+        looking_after_notices(services.relay_starter(), services.process_watch()).start()
         worker.work(with_scheduler=False)

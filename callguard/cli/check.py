@@ -112,11 +112,19 @@ def _processes(services: Services) -> Iterator[Line]:
 
 
 def _receivers(services: Services) -> Iterator[Line]:
-    services.notifier()
+    services.notifier().demand_known()
     if services.notify_urls:
         yield Line(Mark.GOOD, f"CALLGUARD_NOTIFY_URLS: {len(services.notify_urls)} receiver(s)")
     else:
         yield Line(Mark.DOUBTFUL, "CALLGUARD_NOTIFY_URLS: nobody is told of warnings and trips")
+    oldest_ms = services.notices.facts().oldest_ms
+    waits = (services.clock.now_ms() - oldest_ms) / 1000 if oldest_ms else 0.0
+    if waits > SILENT_SECONDS:
+        yield Line(
+            Mark.BAD,
+            f"notices: the oldest has waited for {span(waits)} to be told; a receiver does not take it, or nobody "
+            "relays. The logs of watcher, workers and web say why",
+        )
 
 
 def _public_url(public_url: str) -> Iterator[Line]:

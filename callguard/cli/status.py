@@ -16,18 +16,24 @@ from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot
 from callguard.domain.drain_time import QUEUE_FULL_SECONDS, seconds_until_full
-from callguard.domain.forecast import forecast
+from callguard.domain.forecast import Forecast, forecast
 from callguard.domain.incidents import Incident, summary
 from callguard.domain.throughput import disagree
 from callguard.domain.unqueued import everyday, what_is_done
 from callguard.guard.guard import describe, named
 from callguard.metrics.collector import PROCESSES
-from callguard.ports import AccountReading
+from callguard.ports import AccountReading, Outage
 
 CAPPED_ADVICE = "`callguard cancel --continue` lets it cancel as many again, `callguard pause` leaves the rest"
 
 RECENT = 100
 """So many closed incidents tell whether they are everyday."""
+
+OUTAGE_WORDS = {
+    Outage.LIST: "Twilio's list of queued calls cannot be read",
+    Outage.LIST_DENIED: "Twilio refuses our credentials for the list: check the auth token",
+    Outage.CANCEL_DENIED: "Twilio refuses our credentials for cancels: check the auth token",
+}
 
 SILENT_SECONDS = 60
 """A queue that was not read for longer, or a process without a sign of life, is trouble."""
@@ -54,6 +60,7 @@ def status() -> None:
             for label, text in _fields(services, account, reading):
                 console.print(Text(_block(label, text)))
             trouble += _unread(account.sid, reading.snapshot)
+            trouble += [f"{OUTAGE_WORDS[outage]} ({account.sid})" for outage in reading.outages]
             if reading.snapshot.capped:
                 trouble.append(f"the drain of {account.sid} waits for a person (see STOPPED)")
         beats = services.heartbeats.ages(now_ms)
@@ -85,6 +92,8 @@ def _fields(services: Services, account: Account, reading: AccountReading) -> It
         yield "on hold", _on_hold(reading.hold_queues)
     yield "queue last read", _ago(snapshot.polled_ms, now_ms)
     yield "last callback", _ago(snapshot.called_back_ms, now_ms)
+    for outage, since_ms in reading.outages.items():
+        yield "OUTAGE", f"{OUTAGE_WORDS[outage]}, since {_ago(since_ms, now_ms)}"
     if (incident := services.incidents.current(account.sid)) is not None:
         yield "open incident", f"{describe(incident.finding)}, {_ago(incident.tripped_ms, now_ms)}"
         if incident.culprits:
@@ -96,7 +105,10 @@ def _fields(services: Services, account: Account, reading: AccountReading) -> It
             yield "", _scope(incident, snapshot)
         if snapshot.capped:
             yield "STOPPED", f"at max_cancellations = {account.policy.max_cancellations:,}: {CAPPED_ADVICE}"
-        yield "forecast", _forecast(forecast(snapshot, cps, reading.cancelled_rate), reading.cancelled_rate)
+        yield (
+            "forecast",
+            _forecast(forecast(snapshot, account.policy, reading.cancelled_rate), reading.cancelled_rate),
+        )
     elif closed := services.incidents.recent(account.sid, 1):
         yield "last incident", f"{describe(closed[0].finding)}, {_ago(closed[0].tripped_ms, now_ms)}"
         yield "", f"{summary(closed[0])}; closed {_ago(closed[0].closed_ms, now_ms)}: {closed[0].reason}"
@@ -129,8 +141,8 @@ def _scope(incident: Incident, snapshot: Snapshot) -> str:
     return f"about calls {since} from {', '.join(senders) or 'any number'}{left}"
 
 
-def _forecast(dialled: float, rate: float) -> str:
-    return f"{math.ceil(dialled):,} more will ring, at {figure(rate)} cancelled/s"
+def _forecast(will_ring: Forecast, rate: float) -> str:
+    return will_ring.words if will_ring.why else f"{will_ring.words}; {figure(rate)} cancelled/s"
 
 
 def _drain(snapshot: Snapshot) -> str:

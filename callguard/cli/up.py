@@ -29,7 +29,7 @@ from callguard.processes.embedded_valkey import EmbeddedValkey
 from callguard.processes.program import Program
 from callguard.processes.stop_signals import StopSignals
 from callguard.processes.supervisor import Supervisor
-from callguard.startup import SETTINGS_LOGGED, start
+from callguard.startup import SETTINGS_LOGGED, start, verify_receivers
 
 
 @click.command()
@@ -85,8 +85,10 @@ def _run_sandbox(host: str, port: int, extra: Mapping[str, str]) -> int:
     _demand_free(host, port)
     sandbox = Sandbox(f"http://{host}:{port}", f"http://127.0.0.1:{_any_free_port()}")
     environ = {**sandbox.environ(os.environ), **extra, "CALLGUARD_BIND": f"{host}:{port}", SETTINGS_LOGGED: "1"}
-    folder = load_settings({**os.environ, **environ}).data_dir / "sandbox"
+    settings = load_settings({**os.environ, **environ})
+    folder = settings.data_dir / "sandbox"
     configure_logging("WARNING")
+    verify_receivers(settings)
     console = Console()
     with ExitStack() as stack:
         signals = stack.enter_context(StopSignals())

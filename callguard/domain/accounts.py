@@ -144,7 +144,12 @@ class Snapshot:
     @property
     def depth(self) -> int:
         """Calls known to be queued at Twilio."""
-        return self.cancellable + self.spared + self.announced + self.outside
+        return self.cancellable + self.left_alone
+
+    @property
+    def left_alone(self) -> int:
+        """Queued calls that the guard does not cancel: spared, announced, or not what the incident is about."""
+        return self.spared + self.announced + self.outside
 
     @property
     def horizon_ms(self) -> float:

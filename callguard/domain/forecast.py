@@ -1,6 +1,45 @@
-"""How many calls will still be dialled before a sweep is through."""
+"""How many of the calls that are queued now will still be dialled."""
+
+import math
+from dataclasses import dataclass
 
 from callguard.domain.accounts import Snapshot
+from callguard.domain.policy import Mode, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """How many calls of a queue will ring.
+
+    Attributes:
+        in_scope: of those that the open incident is about.
+        left_alone: those that the guard leaves alone: spared, announced, or not what the incident is about.
+        why: why nothing in scope is being cancelled; empty where it is.
+    """
+
+    in_scope: float = 0.0
+    left_alone: int = 0
+    why: str = ""
+
+    @property
+    def dialled(self) -> float:
+        """All that will ring."""
+        return self.in_scope + self.left_alone
+
+    @property
+    def words(self) -> str:
+        """As people read it, such as `826 more will ring: all that are left alone`."""
+        total = f"{math.ceil(self.dialled):,} more will ring"
+        if not self.dialled:
+            return total
+        parts = (
+            [f"{math.ceil(self.in_scope):,} in scope{f' ({self.why})' if self.why else ''}"]
+            if self.in_scope
+            else []
+        )
+        parts += [f"{self.left_alone:,} that are left alone"] if self.left_alone else []
+        is_plain = not self.left_alone and not self.why
+        return total if is_plain else f"{total}: {' and '.join(parts)}"
 
 
 def will_be_dialled(remaining: int, cancelled_per_second: float, cps: float, dead_slots_ahead: float) -> float:
@@ -18,8 +57,28 @@ def will_be_dialled(remaining: int, cancelled_per_second: float, cps: float, dea
     return max(0.0, then_left) * (1 - cancelled_per_second / cps)
 
 
-def forecast(snapshot: Snapshot, cps: float, cancelled_rate: float) -> float:
-    """Return how many calls of an open incident will still be dialled at the present rate of its sweep; else 0."""
+def forecast(snapshot: Snapshot, policy: Policy, cancelled_rate: float) -> Forecast:
+    """Return what will ring of an open incident's queue, as it stands and at the present rate of its sweep.
+
+    Nothing is counted without an incident: then nobody wants to cancel anything.
+    """
     if not snapshot.state.has_open_incident:
-        return 0.0
-    return will_be_dialled(snapshot.cancellable, cancelled_rate, cps, snapshot.phantom_slots(cps))
+        return Forecast()
+    why = _why_nothing_is_cancelled(snapshot, policy)
+    if why:
+        return Forecast(float(snapshot.cancellable), snapshot.left_alone, why if snapshot.cancellable else "")
+    cps = snapshot.cps(policy)
+    in_scope = will_be_dialled(snapshot.cancellable, cancelled_rate, cps, snapshot.phantom_slots(cps))
+    return Forecast(in_scope, snapshot.left_alone)
+
+
+def _why_nothing_is_cancelled(snapshot: Snapshot, policy: Policy) -> str:
+    if snapshot.paused:
+        return "paused"
+    if policy.mode is Mode.OBSERVE:
+        return "mode observe"
+    if snapshot.unqueued:
+        return "fewer than min_backlog"
+    if snapshot.capped:
+        return "stopped at max_cancellations"
+    return ""

@@ -104,6 +104,16 @@ def summary(incident: Incident) -> str:
     return f"{found}; live calls, counted apart: {live}" if live else found
 
 
+def ledger(incident: Incident) -> str:
+    """Return what became of an incident's calls as a sum, such as `9 found = 7 cancelled + 2 dialled`."""
+    terms = [(incident.count(outcome), outcome.value) for outcome in Outcome]
+    terms.append((incident.spared, "spared and still queued"))
+    if incident.mode is Mode.ENFORCE:
+        terms.append((incident.remaining, "remaining"))
+    shown = [f"{count:,} {what}" for count, what in terms if count]
+    return f"{incident.found:,} found" + (f" = {' + '.join(shown)}" if shown else "")
+
+
 def live_summary(incident: Incident) -> str:
     """Return what was done with live calls, in words; empty where nothing was."""
     return ", ".join(f"{count:,} {outcome.words}" for outcome, count in incident.live.items() if count)

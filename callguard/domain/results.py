@@ -12,6 +12,7 @@ class CallbackResult(Enum):
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     IGNORED = "ignored"
+    STALE = "stale"
     FORBIDDEN = "forbidden"
     MALFORMED = "malformed"
     TOO_LARGE = "too_large"
@@ -35,8 +36,18 @@ class ReportResult(Enum):
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     IGNORED = "ignored"
+    STALE = "stale"
     MALFORMED = "malformed"
     OTHER_ACCOUNT = "other_account"
     TOO_LARGE = "too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     UNAVAILABLE = "unavailable"
+
+
+class NoticeResult(Enum):
+    """What became of a notice, as `callguard_notices_total` counts it. Of failed tries it may have many."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    GIVEN_UP = "given_up"
+    DROPPED = "dropped"

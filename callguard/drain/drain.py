@@ -14,9 +14,19 @@ from callguard.drain.incident_ledger import IncidentLedger
 from callguard.drain.queue_listing import QueueListing
 from callguard.drain.sweep import Sweep
 from callguard.drain.turn import Turn
+from callguard.guard.endings import tell_done
 from callguard.guard.kept_lease import KeptLease
+from callguard.guard.reach import Reach
 from callguard.guard.reconcile import Reconciler
-from callguard.ports import CallCanceller, CallTracker, Clock, DrainQueue, IncidentBook, StoreUnavailable
+from callguard.ports import (
+    CallCanceller,
+    CallTracker,
+    Clock,
+    DrainQueue,
+    IncidentBook,
+    Notices,
+    StoreUnavailable,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +59,8 @@ class Drain:
         reconciler: Reconciler,
         drains: DrainQueue,
         clock: Clock,
+        notices: Notices,
+        reach: Reach,
     ) -> None:
         """Keep the ports; `canceller` opens connections to Twilio on the running event loop."""
         self.canceller = canceller
@@ -57,6 +69,8 @@ class Drain:
         self.reconciler = reconciler
         self.drains = drains
         self.clock = clock
+        self.notices = notices
+        self.reach = reach
 
     def run(self, account: Account, generation: int, owner: str) -> DrainEnd:
         """Drain for a turn (`drain/turn.py`); doubled, late or lost runs do no harm.
@@ -80,6 +94,10 @@ class Drain:
         now = self.incidents.current(account_sid)
         if now is None:
             return
+        if end is DrainEnd.FINISHED:
+            now_ms = self.clock.now_ms()
+            snapshot = self.tracker.snapshot(account_sid, now_ms)
+            tell_done(self.notices, now, now_ms, snapshot.left_alone - snapshot.spared)
         counts = ", ".join(f"{n} {outcome.value}" for outcome, n in now.outcomes.items() if n)
         _log.warning(
             "account %s: drain %s: %s; %d still queued, %d spared",
@@ -160,7 +178,9 @@ class _Run:
     def _end_of(self, sweep: Sweep) -> DrainEnd | None:
         """Return why the run ends after this sweep; None if it goes on with Twilio's list."""
         if sweep.denied:
-            _log.error("account %s: Twilio refuses our credentials: check its auth token", self._account.sid)
+            self._drain.reach.cancel_denied(self._account.sid)
+        elif sweep.has_served:
+            self._drain.reach.cancel_served(self._account.sid)
         if sweep.stopped:
             return DrainEnd.STOPPED
         if sweep.is_capped and self._has_work():

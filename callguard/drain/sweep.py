@@ -41,6 +41,7 @@ class Sweep:
         cancelled: calls cancelled so far.
         stopped: the ledger said that cancelling may not go on, or Twilio does not accept our credentials.
         denied: the latter.
+        has_served: Twilio has carried out a request of this sweep, so it accepts our credentials.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Sweep:
         self.cancelled = 0
         self.stopped = False
         self.denied = False
+        self.has_served = False
         self._account_sid = account_sid
         self._canceller = canceller
         self._ledger = ledger
@@ -178,7 +180,7 @@ class Sweep:
                     self.limit.lost()
 
     def _served(self, sent: _Sent, under_way: int, now: float) -> None:
-        self._answered = True
+        self._answered = self.has_served = True
         self._denials = 0
         self._pauses.answered()
         self.limit.served(sent.number, under_way, now)

@@ -91,7 +91,8 @@ CATALOGUE = {
         Metric(
             "callguard_forecast_dialled_calls",
             Kind.GAUGE,
-            "How many calls of an open incident will still be dialled, at the present rate of its sweep.",
+            "How many queued calls will still be dialled while an incident is open: those that its sweep will not "
+            "reach at its present rate, and all that it leaves alone.",
             _ACCOUNT,
         ),
         Metric(
@@ -101,6 +102,36 @@ CATALOGUE = {
             _ACCOUNT,
         ),
         Metric("callguard_state", Kind.GAUGE, "How many accounts are in a state: 1 or 0.", ("account", "state")),
+        Metric(
+            "callguard_incident_open",
+            Kind.GAUGE,
+            "How many incidents are open, be it cooling, paused or without a queue: 1 or 0.",
+            _ACCOUNT,
+        ),
+        Metric(
+            "callguard_last_trip_timestamp_seconds",
+            Kind.GAUGE,
+            "When the guard last tripped, in seconds of Unix time; 0 for never.",
+            _ACCOUNT,
+        ),
+        Metric(
+            "callguard_remaining_calls",
+            Kind.GAUGE,
+            "How many queued calls of an open incident are still to be cancelled.",
+            _ACCOUNT,
+        ),
+        Metric(
+            "callguard_credentials_refused",
+            Kind.GAUGE,
+            "How many accounts have credentials that Twilio refuses, for the list or for cancels: 1 or 0.",
+            _ACCOUNT,
+        ),
+        Metric(
+            "callguard_departed_calls_total",
+            Kind.COUNTER,
+            "How many calls have left the queue for the dialler, with a callback or without one.",
+            _ACCOUNT,
+        ),
         Metric("callguard_trips_total", Kind.COUNTER, "How many times a rule has tripped.", ("account", "rule")),
         Metric(
             "callguard_warnings_total",
@@ -165,6 +196,17 @@ CATALOGUE = {
             Kind.GAUGE,
             "How many seconds ago a kind of process last gave a sign of life; +Inf for never.",
             ("process",),
+        ),
+        Metric(
+            "callguard_notices_total",
+            Kind.COUNTER,
+            "How many notices were delivered, given up after a day, or dropped untold; and how many tries failed.",
+            ("result",),
+        ),
+        Metric(
+            "callguard_oldest_notice_age_seconds",
+            Kind.GAUGE,
+            "How many seconds the oldest notice has waited to be delivered; 0 while none waits.",
         ),
         Metric("callguard_jobs", Kind.GAUGE, "How many wake-ups are in a state.", ("queue", "state")),
         Metric("callguard_redis_up", Kind.GAUGE, "How many Redis servers answered this scrape: 1 or 0."),

@@ -15,9 +15,18 @@ from callguard.domain.drain_time import seconds_until_full
 from callguard.domain.forecast import forecast
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY, Histogram
 from callguard.domain.incidents import LiveOutcome, Outcome
-from callguard.domain.results import CallbackResult, ReportResult, ReportSource
+from callguard.domain.results import CallbackResult, NoticeResult, ReportResult, ReportSource
 from callguard.metrics.catalogue import CATALOGUE, Kind
-from callguard.ports import AccountReading, CallGuardError, Clock, Heartbeats, JobCounts, Readings
+from callguard.ports import (
+    AccountReading,
+    CallGuardError,
+    Clock,
+    Heartbeats,
+    JobCounts,
+    OutboxFacts,
+    OutboxReadings,
+    Readings,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +46,7 @@ class GuardCollector(Collector):
         jobs: JobCounts,
         clock: Clock,
         queue_name: str,
+        outbox: OutboxReadings,
     ) -> None:
         """Keep the ports; nothing is read before a scrape."""
         self._accounts = accounts
@@ -45,6 +55,7 @@ class GuardCollector(Collector):
         self._jobs = jobs
         self._clock = clock
         self._queue_name = queue_name
+        self._outbox = outbox
 
     def describe(self) -> Iterable[Family]:
         """Return nothing: registering must not ask Redis."""
@@ -59,6 +70,7 @@ class GuardCollector(Collector):
             }
             beats = self._heartbeats.ages(now_ms)
             jobs = self._jobs.counts()
+            outbox = self._outbox.facts()
         except CallGuardError as error:
             _log.warning("metrics: %s", error)
             yield _family("callguard_redis_up", [((), 0)])
@@ -67,6 +79,7 @@ class GuardCollector(Collector):
         yield from self._account_gauges(read)
         yield from _account_counters(read)
         yield from _process_families(read.values(), beats, jobs, self._queue_name)
+        yield from _notice_families(outbox, now_ms)
 
     def _account_gauges(self, read: Mapping[str, AccountReading]) -> Iterator[Family]:
         shots = {sid: reading.snapshot for sid, reading in read.items()}
@@ -90,7 +103,18 @@ class GuardCollector(Collector):
             "callguard_capped": {sid: float(shot.capped) for sid, shot in shots.items()},
             "callguard_cancelled_rate": {sid: reading.cancelled_rate for sid, reading in read.items()},
             "callguard_forecast_dialled_calls": {
-                sid: forecast(shots[sid], cps[sid], reading.cancelled_rate) for sid, reading in read.items()
+                sid: forecast(shots[sid], self._accounts[sid].policy, reading.cancelled_rate).dialled
+                for sid, reading in read.items()
+            },
+            "callguard_incident_open": {sid: float(shot.state.has_open_incident) for sid, shot in shots.items()},
+            "callguard_last_trip_timestamp_seconds": {
+                sid: reading.totals.get("tripped_at", 0) / 1000 for sid, reading in read.items()
+            },
+            "callguard_remaining_calls": {
+                sid: shot.cancellable if shot.state.has_open_incident else 0 for sid, shot in shots.items()
+            },
+            "callguard_credentials_refused": {
+                sid: float(any(outage.is_denial for outage in reading.outages)) for sid, reading in read.items()
             },
             "callguard_poll_age_seconds": {sid: _age(s.now_ms, s.polled_ms) for sid, s in shots.items()},
             "callguard_last_callback_age_seconds": {
@@ -131,6 +155,8 @@ def _account_counters(read: Mapping[str, AccountReading]) -> Iterator[Family]:
                 for value in values
             ],
         )
+    departed = [((sid,), reading.snapshot.departed) for sid, reading in read.items()]
+    yield _family("callguard_departed_calls_total", departed)
 
 
 def _process_families(
@@ -153,6 +179,13 @@ def _process_families(
     yield _histogram("callguard_cancel_duration_seconds", CANCEL_DURATION, summed)
     yield _family("callguard_heartbeat_age_seconds", [((name,), beats.get(name, math.inf)) for name in PROCESSES])
     yield _family("callguard_jobs", [((queue_name, state), count) for state, count in jobs.items()])
+
+
+def _notice_families(outbox: OutboxFacts, now_ms: int) -> Iterator[Family]:
+    counts = [((result.value,), outbox.totals.get(result.value, 0)) for result in NoticeResult]
+    yield _family("callguard_notices_total", counts)
+    waits = max(0.0, (now_ms - outbox.oldest_ms) / 1000) if outbox.oldest_ms else 0.0
+    yield _family("callguard_oldest_notice_age_seconds", [((), waits)])
 
 
 def _family(name: str, samples: Iterable[Sample]) -> Family:

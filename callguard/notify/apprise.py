@@ -1,10 +1,11 @@
 """The way to people."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
 
 from callguard.notify.receiver import PATIENCE_SECONDS, Receiver
-from callguard.ports import CallGuardError, Notice
+from callguard.ports import CallGuardError, Delivery, Notice
 
 HELP = "https://appriseit.com/services/"
 
@@ -19,43 +20,67 @@ class AppriseNotifier:
     - A URL of Apprise's goes to that service, and so does the webhook URL of a chat service that Apprise
       recognises (Slack, Discord, Teams, …).
     - Any other `https://` or `http://` URL is posted JSON: `account`, `kind`, `text` and `time`.
+
+    An entry that is wrong is a receiver that never takes anything, and says why: it must not silence the others.
     """
 
     def __init__(self, urls: Sequence[str]) -> None:
-        """Prepare the receivers; nothing is sent yet.
+        """Nothing is loaded or sent yet."""
+        self._urls = tuple(urls)
+
+    @cached_property
+    def _receivers(self) -> list[Receiver]:
+        return [_receiver(number, url) for number, url in enumerate(self._urls, 1)]
+
+    def demand_known(self) -> None:
+        """Look whether every receiver is one that can be sent to.
 
         Raises:
-            UnknownReceiver: names the entry and its scheme; the rest of it is secret.
+            UnknownReceiver: names each entry that is none and its scheme; the rest of it is secret.
         """
-        self._receivers = [_receiver(number, url) for number, url in enumerate(urls, 1)]
+        wrong = [f"{receiver.name}: {receiver.wrong}" for receiver in self._receivers if receiver.wrong]
+        if wrong:
+            raise UnknownReceiver("\n".join(wrong))
 
-    def deliver(self, notice: Notice) -> bool:
-        """Offer the notice to all receivers at the same time; return whether all have it.
+    def deliver(self, notice: Notice, taken_by: Collection[str] = ()) -> Delivery:
+        """Offer the notice to all receivers at the same time that do not have it yet.
 
-        It takes `PATIENCE_SECONDS` at most. The next try goes only to those that do not have it, as long as this
-        process lives.
+        It takes `PATIENCE_SECONDS` at most. A receiver is known by its place in the list and its scheme.
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
-        for receiver in self._receivers:
+        asked = [receiver for receiver in self._receivers if receiver.key not in taken_by]
+        for receiver in asked:
             receiver.offer(notice)
-        missing = [receiver for receiver in self._receivers if not receiver.has(notice, deadline)]
-        if missing:
-            return False
+        have = [receiver for receiver in asked if receiver.has(notice, deadline)]
+        taken = frozenset(taken_by) | {receiver.key for receiver in have}
+        if len(have) < len(asked):
+            return Delivery(False, taken)
         for receiver in self._receivers:
             receiver.forget(notice)
-        return True
+        return Delivery(True, taken)
+
+
+def unknown_receivers(urls: Sequence[str]) -> Iterator[str]:
+    """Yield what is wrong with entries, as `UnknownReceiver` says it."""
+    try:
+        AppriseNotifier(urls).demand_known()
+    except UnknownReceiver as error:
+        yield from str(error).splitlines()
 
 
 def _receiver(number: int, url: str) -> Receiver:
-    # Apprise takes a quarter of a second and 35 MB to load: only who sends something should pay for it.
-    from callguard.notify.services import service_at
-
     scheme = url.partition("://")[0]
-    name = f"CALLGUARD_NOTIFY_URLS, entry {number} ({scheme}://)"
+    name, key = f"CALLGUARD_NOTIFY_URLS, entry {number} ({scheme}://)", f"{number}-{scheme}"
+    try:
+        # Apprise takes a quarter of a second and 35 MB to load: only who sends something should pay for it.
+        from callguard.notify.services import service_at
+    except Exception as error:
+        return Receiver(name, None, key, f"Apprise cannot be loaded ({type(error).__name__}): install it anew")
     send = service_at(url)
-    if send is None:
-        raise UnknownReceiver(
-            f"{name}: Apprise knows no such service, or a part is missing. Write it as {HELP} says, "
-            "or https://… for a webhook that takes JSON"
-        )
-    return Receiver(name, send)
+    if send is not None:
+        return Receiver(name, send, key)
+    wrong = (
+        f"Apprise knows no such service, or a part is missing. Write it as {HELP} says, "
+        "or https://… for a webhook that takes JSON"
+    )
+    return Receiver(name, None, key, wrong)

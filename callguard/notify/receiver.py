@@ -20,29 +20,41 @@ class Receiver:
     `PATIENCE_SECONDS`. What the receiver takes after that is remembered and not sent again.
     """
 
-    def __init__(self, name: str, send: Callable[[Notice], str]) -> None:
-        """`send` returns why the notice was not taken, or nothing. `name` may be logged."""
+    def __init__(self, name: str, send: Callable[[Notice], str] | None, key: str = "", wrong: str = "") -> None:
+        """`send` returns why the notice was not taken, or nothing. `name` may be logged, `key` may be stored.
+
+        Without `send` nothing can be sent, and `wrong` says why.
+        """
         self.name = name
+        self.key = key
+        self.wrong = wrong
         self._send = send
         self._thread: threading.Thread | None = None
+        self._at: Notice | None = None
         self._taken: dict[Notice, None] = {}
         self._problem = ""
 
     def offer(self, notice: Notice) -> None:
         """Begin to hand the notice over, unless the receiver has it, or is still at an earlier one."""
-        if notice in self._taken or self._is_busy():
+        if notice in self._taken or self._is_busy() or self._send is None:
             return
+        self._at = notice
         # A daemon: a receiver that hangs must not hold up the end of the process.
-        self._thread = threading.Thread(target=self._hand_over, args=(notice,), daemon=True, name="notify")
+        self._thread = threading.Thread(
+            target=self._hand_over, args=(self._send, notice), daemon=True, name="notify"
+        )
         self._thread.start()
 
     def has(self, notice: Notice, deadline: float) -> bool:
-        """Wait until `deadline` (monotonic) at most; return whether the receiver has the notice."""
-        if self._thread is not None:
+        """Wait until `deadline` (monotonic) at most; return whether the receiver has the notice.
+
+        One that is still at an earlier notice is not waited for: it would hold up the others at each.
+        """
+        if self._thread is not None and self._at == notice:
             self._thread.join(max(0.0, deadline - time.monotonic()))
         if notice in self._taken:
             return True
-        problem = f"no answer within {PATIENCE_SECONDS:g} s" if self._is_busy() else self._problem
+        problem = self.wrong or (f"no answer within {PATIENCE_SECONDS:g} s" if self._is_busy() else self._problem)
         _log.warning("%s did not take a notice (%s): %s", self.name, notice.kind.value, problem)
         return False
 
@@ -53,9 +65,9 @@ class Receiver:
     def _is_busy(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def _hand_over(self, notice: Notice) -> None:
+    def _hand_over(self, send: Callable[[Notice], str], notice: Notice) -> None:
         try:
-            self._problem = self._send(notice)
+            self._problem = send(notice)
         except Exception as error:
             # Whatever a library raises; its text may hold the URL, which is secret.
             self._problem = type(error).__name__

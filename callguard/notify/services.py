@@ -14,12 +14,19 @@ from callguard.ports import Notice, NoticeKind
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 3.0
 
-_TYPES = {
+TYPES = {
     NoticeKind.WARNING: NotifyType.WARNING,
     NoticeKind.TRIPPED: NotifyType.FAILURE,
     NoticeKind.CAPPED: NotifyType.FAILURE,
     NoticeKind.ARMED: NotifyType.SUCCESS,
     NoticeKind.CPS: NotifyType.WARNING,
+    NoticeKind.CAMPAIGN: NotifyType.INFO,
+    NoticeKind.PROGRESS: NotifyType.INFO,
+    NoticeKind.DONE: NotifyType.SUCCESS,
+    NoticeKind.DENIED: NotifyType.FAILURE,
+    NoticeKind.BLIND: NotifyType.FAILURE,
+    NoticeKind.PROCESS: NotifyType.FAILURE,
+    NoticeKind.DROPPED: NotifyType.WARNING,
 }
 
 # Apprise logs what it is given, and its libraries log what they send: both hold secrets.
@@ -95,7 +102,7 @@ def _send(service: Any, asset: AppriseAsset, notice: Notice) -> str:
         title=f"CallGuard {notice.kind.value}: {notice.account_sid}",
         # A webhook has the time in a field of its own.
         body=notice.text if getattr(service, "payload_extras", None) else f"{notice.text}\n{_time(notice)}",
-        notify_type=_TYPES.get(notice.kind, NotifyType.INFO),
+        notify_type=TYPES.get(notice.kind, NotifyType.INFO),
         body_format=NotifyFormat.TEXT.value,
     )
     return "" if result else _problem(result)

@@ -13,7 +13,17 @@ WATCH = "callguard:watch"
 """STRING, seconds: the watcher that acts. Written by the watchers."""
 
 NOTICES = "callguard:{notices}:outbox"
-"""STREAM, 30 d: what people are to be told. Written by `post_notice` and the watcher."""
+"""STREAM, 30 d: what people are to be told. Written by `post_notice` and whoever relays."""
+
+
+NOTICES_TAKEN = "callguard:{notices}:taken"
+"""HASH, 30 d: notice -> the receivers that have it, while others do not. Written by whoever relays."""
+
+NOTICE_RESULTS = "callguard:{notices}:results"
+"""HASH, 30 d: result -> how many notices had it. Written by `post_notice` and whoever relays."""
+
+RELAY = "callguard:{notices}:relay"
+"""STRING, seconds: the process that relays notices. Written by it, and by whoever starts one."""
 
 
 def told(account_sid: str, name: str) -> str:
@@ -110,6 +120,11 @@ class AccountKeys:
     def concurrency(self) -> str:
         """STRING, 10 min: how many requests at once Twilio bore. Written by drains."""
         return self._key("concurrency")
+
+    @property
+    def outages(self) -> str:
+        """HASH, 30 d: what Twilio does not do for us now -> since when, ms. Written by watchers and drains."""
+        return self._key("outages")
 
     @property
     def hold(self) -> str:

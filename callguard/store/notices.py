@@ -2,15 +2,17 @@
 
 import json
 import logging
+from collections.abc import Collection
 from dataclasses import astuple
 from hashlib import sha256
 from typing import Any
 
 from redis import Redis
 
-from callguard.ports import Notice, NoticeKind
+from callguard.domain.results import NoticeResult
+from callguard.ports import Notice, NoticeKind, OutboxFacts
 from callguard.store.connection import translated_errors
-from callguard.store.keys import NOTICES, told
+from callguard.store.keys import NOTICE_RESULTS, NOTICES, NOTICES_TAKEN, told
 from callguard.store.retention import HOUR_MS
 from callguard.store.scripts import Scripts
 
@@ -25,7 +27,10 @@ _KINDS = {kind.value: kind for kind in NoticeKind}
 
 
 class RedisNotices:
-    """Fulfils `Notices`. Every method may raise `StoreUnavailable`, and may then be repeated."""
+    """Fulfils `Notices`, `Outbox` and `OutboxReadings`.
+
+    Every method may raise `StoreUnavailable`, and may then be repeated.
+    """
 
     def __init__(self, connection: Redis, scripts: Scripts) -> None:
         """Use `connection` to read and `scripts` to post."""
@@ -44,7 +49,7 @@ class RedisNotices:
         fields = (notice.account_sid, notice.kind.value, notice.text, notice.at_ms)
         posted, dropped = self._scripts.run(
             "post_notice",
-            [NOTICES, told(notice.account_sid, name)],
+            [NOTICES, told(notice.account_sid, name), NOTICE_RESULTS],
             [digest, quiet_ms, MOST_NOTICES, NOTICE_MS, *fields],
         )
         if dropped:
@@ -57,10 +62,35 @@ class RedisNotices:
             entries: Any = self._redis.xrange(NOTICES, count=count)
         return [(entry_id, _notice(fields)) for entry_id, fields in entries if fields["kind"] in _KINDS]
 
-    def done(self, notice_id: str) -> None:
-        """Take a notice out of the outbox; a repeat does nothing."""
+    def done(self, notice_id: str, result: NoticeResult | None = None) -> None:
+        """Take a notice out of the outbox and count the result, if there is one; a repeat does nothing."""
+        keys, counted = [NOTICES, NOTICES_TAKEN, NOTICE_RESULTS], result.value if result else ""
+        self._scripts.run("close_notice", keys, [notice_id, counted, NOTICE_MS])
+
+    def failed(self, notice_id: str, taken_by: Collection[str]) -> None:
+        """Count a try that failed, and keep which receivers have the notice all the same."""
+        with translated_errors(), self._redis.pipeline() as pipe:
+            pipe.hincrby(NOTICE_RESULTS, NoticeResult.FAILED.value, 1)
+            pipe.pexpire(NOTICE_RESULTS, NOTICE_MS)
+            if taken_by:
+                pipe.hset(NOTICES_TAKEN, notice_id, ",".join(sorted(taken_by)))
+                pipe.pexpire(NOTICES_TAKEN, NOTICE_MS)
+            pipe.execute()
+
+    def taken_by(self, notice_id: str) -> frozenset[str]:
+        """Read which receivers have the notice, though others do not."""
         with translated_errors():
-            self._redis.xdel(NOTICES, notice_id)
+            held: Any = self._redis.hget(NOTICES_TAKEN, notice_id)
+        return frozenset(held.split(",")) if held else frozenset()
+
+    def facts(self) -> OutboxFacts:
+        """Read the counts and the oldest notice."""
+        with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(NOTICE_RESULTS)
+            pipe.xrange(NOTICES, count=1)
+            totals, oldest = pipe.execute()
+        counts = {result: int(count) for result, count in totals.items()}
+        return OutboxFacts(counts, int(oldest[0][1]["at_ms"]) if oldest else 0)
 
 
 def _notice(fields: dict[str, str]) -> Notice:

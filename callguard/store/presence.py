@@ -6,8 +6,8 @@ from typing import Any
 from redis import Redis
 
 from callguard.store.connection import translated_errors
-from callguard.store.keys import HEARTBEATS, WATCH, AccountKeys
-from callguard.store.retention import LEAD_MS, POLL_MS
+from callguard.store.keys import HEARTBEATS, RELAY, WATCH, AccountKeys
+from callguard.store.retention import LEAD_MS, POLL_MS, RELAY_MS, RELAY_START_MS
 from callguard.store.scripts import Scripts
 
 
@@ -44,6 +44,32 @@ class RedisLeadership:
     def step_down(self, owner: str) -> None:
         """Give the lease up."""
         self._scripts.run("release_lease", [WATCH], [owner])
+
+
+class RedisRelayLease:
+    """Fulfils `RelayLease` with a lease of `RELAY_MS`, or of `RELAY_START_MS` for one that must first start."""
+
+    def __init__(self, connection: Redis, scripts: Scripts) -> None:
+        """Use `connection` to look and `scripts` to take."""
+        self._redis = connection
+        self._scripts = scripts
+
+    def lead(self, owner: str) -> bool:
+        """Take or keep the lease."""
+        return bool(self._scripts.run("hold_lease", [RELAY], [owner, RELAY_MS]))
+
+    def lead_soon(self, owner: str) -> bool:
+        """Take the lease for a process that is yet to start."""
+        return bool(self._scripts.run("hold_lease", [RELAY], [owner, RELAY_START_MS]))
+
+    def is_held(self) -> bool:
+        """Look for the lease."""
+        with translated_errors():
+            return bool(self._redis.exists(RELAY))
+
+    def step_down(self, owner: str) -> None:
+        """Give the lease up."""
+        self._scripts.run("release_lease", [RELAY], [owner])
 
 
 class RedisPollLease:

@@ -39,3 +39,9 @@ LIVE_CALL_MS = 25 * HOUR_MS
 
 HOLD_MS = 60_000
 """For how long the sizes of hold queues are shown when they cannot be read again."""
+
+RELAY_MS = 2_000
+"""Whoever relays notices and has not shown itself for so long is taken for dead; it does so thrice in it."""
+
+RELAY_START_MS = 20_000
+"""So long a relay may take to start, on a machine that is busy too, before another is started in its place."""

@@ -9,6 +9,7 @@ from callguard.domain.incidents import summary
 from callguard.domain.policy import Mode, Rearm
 from callguard.domain.rules import is_quiet, warnings
 from callguard.guard.guard import Guard
+from callguard.guard.reach import Reach
 from callguard.guard.reconcile import Reconciler
 from callguard.ports import (
     CallTracker,
@@ -44,6 +45,7 @@ class AccountWatch:
         incidents: IncidentBook,
         drains: DrainQueue,
         notices: Notices,
+        reach: Reach,
         clock: Clock,
         monotonic: Callable[[], float],
         chores: Sequence[Callable[[Snapshot], None]] = (),
@@ -56,6 +58,7 @@ class AccountWatch:
         self._incidents = incidents
         self._drains = drains
         self._notices = notices
+        self._reach = reach
         self._clock = clock
         self._monotonic = monotonic
         self._chores = chores
@@ -76,7 +79,8 @@ class AccountWatch:
         if self._poll_is_due(snapshot):
             # Without a proof of a backlog the whole list is wanted: what has left must not prove one.
             whole = snapshot.suspected is not None
-            self._poll(retire=not self._is_being_drained(snapshot), whole=whole)
+            has_incident = snapshot.state.has_open_incident
+            self._poll(retire=not self._is_being_drained(snapshot), whole=whole, has_incident=has_incident)
             snapshot = self._look()
         if not snapshot.paused:
             self._nurse(snapshot)
@@ -113,19 +117,21 @@ class AccountWatch:
         suspicion = snapshot.suspicion
         return suspicion is not None and suspicion.since_ms >= self._asked_ms
 
-    def _poll(self, *, retire: bool, whole: bool) -> None:
+    def _poll(self, *, retire: bool, whole: bool, has_incident: bool) -> None:
         before_at, before_ms = self._polled_at, self._asked_ms
         self._polled_at, self._asked_ms = self._monotonic(), self._clock.now_ms()
         try:
             reading = self._reconciler.look(self.account, retire=retire, whole=whole)
         except (TwilioUnavailable, TwilioThrottled, TwilioRefused) as error:
             self._poll_failures += 1
+            self._reach.list_failed(self.account.sid, error)
             _log.warning("account %s: Twilio's queue could not be read: %s", self.account.sid, error)
             return
         if not reading.taken:  # another process is reading: our turn comes with one of the next ticks
             self._polled_at, self._asked_ms = before_at, before_ms
             return
         self._poll_failures = 0
+        self._reach.list_read(self.account.sid, has_incident=has_incident)
         if reading.fresh or reading.retired:
             _log.info(
                 "account %s: %d queued calls listed, %d new, %d gone",

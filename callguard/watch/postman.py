@@ -3,22 +3,52 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Protocol
 
 from callguard.clock import SystemClock
-from callguard.ports import Clock, Notice, NoticeKind, Notices, Notifier
+from callguard.domain.results import NoticeResult
+from callguard.ports import Clock, Notice, NoticeKind, Notifier
 
 _log = logging.getLogger(__name__)
 
-LOOK_EVERY_SECONDS = 1.0
+LOOK_EVERY_SECONDS = 0.5
 MOST_LOOKED_AT = 1_000
 TURN_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 300.0
 GIVE_UP_MS = 24 * 3_600_000
 
-_QUIET_KINDS = (NoticeKind.ARMED, NoticeKind.CAMPAIGN)
+_QUIET_KINDS = (NoticeKind.ARMED, NoticeKind.CAMPAIGN, NoticeKind.PROGRESS, NoticeKind.DONE)
+
+
+class Outbox(Protocol):
+    """The notices that wait, for whoever relays them. Every method may raise `StoreUnavailable`."""
+
+    def waiting(self, count: int) -> list[tuple[str, Notice]]:
+        """Return the oldest notices, each with the id under which it is taken out."""
+
+    def done(self, notice_id: str, result: NoticeResult | None = None) -> None:
+        """Take a notice out of the outbox, and count what became of it."""
+
+    def failed(self, notice_id: str, taken_by: Collection[str]) -> None:
+        """Count a try that failed, and keep which receivers have the notice all the same."""
+
+    def taken_by(self, notice_id: str) -> frozenset[str]:
+        """Return which receivers have the notice, though others do not."""
+
+
+class Lease(Protocol):
+    """The right to deliver, as long as it is not lost."""
+
+    is_lost: bool
+
+
+@dataclass(slots=True)
+class _Unleased:
+    is_lost: bool = False
 
 
 @dataclass(slots=True)
@@ -29,35 +59,50 @@ class _Tries:
     due_at: float = 0.0
 
 
+def _unleased() -> AbstractContextManager[Lease]:
+    return nullcontext(_Unleased())
+
+
 class Postman:
     """Delivers what waits, oldest first. A notice that fails holds up no other.
 
     One that was never tried goes before one that has failed; as soon as anything is delivered, all that has failed
-    is due again. What it knows of failures it forgets with its process: the outbox alone says what is to be done.
+    is due again. How often it has tried it forgets with its process; which receivers have a notice stands in the
+    outbox, so that whoever takes over sends none of them the same again.
     """
 
     def __init__(
         self,
-        notices: Notices,
+        outbox: Outbox,
         notifier: Notifier,
         clock: Clock | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        keep_lease: Callable[[], AbstractContextManager[Lease]] = _unleased,
     ) -> None:
-        """Keep the ports; `monotonic` gives seconds for pauses. Without a clock it is the system's."""
-        self._notices = notices
+        """Keep the ports; `monotonic` gives seconds for pauses. Without a clock it is the system's.
+
+        `keep_lease` keeps the right to deliver while a receiver is waited for.
+        """
+        self._outbox = outbox
         self._notifier = notifier
         self._clock = clock or SystemClock()
         self._monotonic = monotonic
+        self._keep_lease = keep_lease
         self._tries: dict[str, _Tries] = {}
         self._look_at = float("-inf")
         self._stopped = threading.Event()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything waited when it was last looked at."""
+        return bool(self._tries)
 
     def stop(self) -> None:
         """End the turn after the notice that is under way."""
         self._stopped.set()
 
     def deliver_some(self) -> None:
-        """Deliver what is due, for `TURN_SECONDS` or one notice more.
+        """Deliver what is due, for `TURN_SECONDS` or one notice more, or until the lease is lost.
 
         Raises:
             StoreUnavailable: the next turn takes it up.
@@ -66,10 +111,14 @@ class Postman:
         if started < self._look_at:
             return
         self._look_at = started + LOOK_EVERY_SECONDS
-        for notice_id, notice in self._due(self._notices.waiting(MOST_LOOKED_AT), started):
-            if self._stopped.is_set() or self._monotonic() - started >= TURN_SECONDS:
-                return
-            self._deliver(notice_id, notice)
+        due = self._due(self._outbox.waiting(MOST_LOOKED_AT), started)
+        if not due:
+            return
+        with self._keep_lease() as lease:
+            for notice_id, notice in due:
+                if self._stopped.is_set() or lease.is_lost or self._monotonic() - started >= TURN_SECONDS:
+                    return
+                self._deliver(notice_id, notice)
 
     def _due(self, waiting: list[tuple[str, Notice]], now: float) -> list[tuple[str, Notice]]:
         for notice_id, notice in waiting:
@@ -80,15 +129,18 @@ class Postman:
         return sorted(due, key=lambda entry: self._tries[entry[0]].failures > 0)
 
     def _deliver(self, notice_id: str, notice: Notice) -> None:
-        if self._notifier.deliver(notice):
-            self._notices.done(notice_id)
+        delivery = self._notifier.deliver(notice, self._outbox.taken_by(notice_id))
+        if delivery.is_complete:
+            # Where nobody is named, the log is all that was told.
+            self._outbox.done(notice_id, NoticeResult.DELIVERED if delivery.taken_by else None)
             for tries in self._tries.values():
                 tries.due_at = 0.0
         elif self._clock.now_ms() - notice.at_ms > GIVE_UP_MS:
             _log.error("account %s: given up telling after 24 h: %s", notice.account_sid, notice.text)
-            self._notices.done(notice_id)
+            self._outbox.done(notice_id, NoticeResult.GIVEN_UP)
         else:
             self._pause(self._tries[notice_id])
+            self._outbox.failed(notice_id, delivery.taken_by)
 
     def _pause(self, tries: _Tries) -> None:
         pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(tries.failures, 16))

@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from callguard.config.accounts import Account
 from callguard.ports import CallGuardError, Clock, Heartbeats, Leadership
 from callguard.watch.account_watch import AccountWatch
-from callguard.watch.postman import Postman
 
 _log = logging.getLogger(__name__)
 
@@ -31,15 +30,11 @@ class Watcher:
         leadership: Leadership,
         heartbeats: Heartbeats,
         clock: Clock,
-        postman: Postman | None = None,
     ) -> None:
         """Keep what is needed; `owner` tells this watcher from the others."""
         self._owner = owner
         watches = [watch_of(account) for account in accounts]
         self._turns = {f"account {watch.account.sid}": watch.tick for watch in watches}
-        self._postman = postman
-        if postman is not None:
-            self._turns["notices"] = postman.deliver_some
         self._leadership = leadership
         self._heartbeats = heartbeats
         self._clock = clock
@@ -48,14 +43,11 @@ class Watcher:
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Watch until `should_stop`; errors of Redis or Twilio are logged and outlived."""
-        # One thread more, for the postman: who waits for a slow receiver takes none from the accounts.
-        with ThreadPoolExecutor(MOST_THREADS + 1, thread_name_prefix="watch") as pool:
+        with ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="watch") as pool:
             while not should_stop():
                 started = time.monotonic()
                 self._turn(pool)
                 time.sleep(max(0.0, TICK_SECONDS - (time.monotonic() - started)))
-            if self._postman is not None:
-                self._postman.stop()
         self._step_down()
 
     def _turn(self, pool: ThreadPoolExecutor) -> None:

@@ -9,6 +9,7 @@ from callguard.config.errors import ConfigurationError
 from callguard.ports import CallGuardError
 from callguard.startup import start
 from callguard.web.api import api
+from callguard.web.beside import beside
 from callguard.web.callbacks import callbacks
 from callguard.web.events import events
 from callguard.web.form import MOST_BODY_BYTES
@@ -27,6 +28,8 @@ def create_app(services: Services | None = None) -> Flask:
     app = Flask("callguard", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
     built = services or _build_from_environment()
+    if services is None:
+        beside(built).start()
     app.extensions["callguard"] = built
     app.register_blueprint(callbacks(built))
     app.register_blueprint(events(built))

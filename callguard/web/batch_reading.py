@@ -5,6 +5,7 @@ from typing import Any
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
+from callguard.web.callback_parser import Stale
 from callguard.web.cloud_events import MalformedBatch, TooManyEvents, news_of, read_batch, type_of
 from callguard.web.created_calls import Skipped
 from callguard.web.event_fields import MalformedEvent
@@ -20,6 +21,7 @@ class BatchReading:
     news: list[CallEvent] = field(default_factory=list)
     malformed: list[tuple[int | None, str]] = field(default_factory=list)
     ignored: list[tuple[int | None, str]] = field(default_factory=list)
+    stale: list[Stale] = field(default_factory=list)
     unknown_types: list[str] = field(default_factory=list)
     is_too_large: bool = False
 
@@ -65,6 +67,8 @@ def read(body: bytes, account: Account, received_ms: int) -> BatchReading:
             reading.news.append(news)
             continue
         reading.ignored.append((index, news.value))
+        if isinstance(news, Stale):
+            reading.stale.append(news)
         if news is Skipped.UNKNOWN_TYPE:
             reading.unknown_types.append(type_of(event))
     # Event Streams promises no order. Rates are measured in that of time, and a call is queued before it rings.

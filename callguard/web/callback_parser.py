@@ -7,6 +7,7 @@ read from the same string in another way.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -52,9 +53,16 @@ _COUNTED_DIRECTION = "outbound-api"
 class Ignored(Enum):
     """A true callback that must not count, and why."""
 
-    STALE = "stale"
     OTHER_DIRECTION = "other_direction"
     CHILD_CALL = "child_call"
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """True news that must not count, since its time cannot be right; `ahead_ms` of our clock, or behind it."""
+
+    ahead_ms: int
+    value = "stale"
 
 
 class MalformedCallback(CallGuardError):
@@ -85,7 +93,7 @@ def parse_callback(
     *,
     signed_text: str | None,
     stale_ms: int = STALE_MS,
-) -> CallEvent | Ignored:
+) -> CallEvent | Ignored | Stale:
     """Return the news that a callback brings.
 
     `received_ms` (Unix time) is when it came; news that is `stale_ms` older, or `MOST_AHEAD_MS` ahead, is stale.
@@ -108,7 +116,7 @@ def parse_callback(
         raise MalformedCallback("missing_from" if not fields["From"] else "missing_to")
     sent_ms = _unix_ms(fields["Timestamp"])
     if received_ms - sent_ms > stale_ms or sent_ms - received_ms > MOST_AHEAD_MS:
-        return Ignored.STALE
+        return Stale(sent_ms - received_ms)
     status = _STATUSES[fields["CallStatus"]]
     parties = marks.of(fields["From"], fields["To"])
     return CallEvent(

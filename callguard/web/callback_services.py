@@ -45,3 +45,6 @@ class CallbackServices(Protocol):
 
     def refuse(self, account_sid: str, result: str) -> None:
         """Count a callback that was not taken. May raise `StoreUnavailable`."""
+
+    def tell_dropped(self, account_sid: str, what: str, text: str) -> None:
+        """Tell people that news was dropped, once an hour for each `what`. May raise `StoreUnavailable`."""

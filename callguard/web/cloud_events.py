@@ -12,7 +12,7 @@ from typing import Any
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
-from callguard.web.callback_parser import Ignored, MalformedCallback, parse_callback
+from callguard.web.callback_parser import Ignored, MalformedCallback, Stale, parse_callback
 from callguard.web.created_calls import Skipped, created_call
 from callguard.web.event_fields import OTHER_ACCOUNT, MalformedEvent, object_in, text_in
 
@@ -61,7 +61,7 @@ def type_of(event: Any) -> str:
     return said if isinstance(said, str) else ""
 
 
-def news_of(event: Any, account: Account, received_ms: int) -> CallEvent | Ignored | Skipped:
+def news_of(event: Any, account: Account, received_ms: int) -> CallEvent | Ignored | Skipped | Stale:
     """Return the news that an event brings to the account that has signed it.
 
     Raises:
@@ -89,7 +89,7 @@ def _check_envelope(event: Mapping[str, Any]) -> None:
         raise MalformedEvent("bad_specversion")
 
 
-def _progress(data: Mapping[str, Any], account: Account, received_ms: int) -> CallEvent | Ignored:
+def _progress(data: Mapping[str, Any], account: Account, received_ms: int) -> CallEvent | Ignored | Stale:
     """Read the status callback that is reported: its fields, as it has them, are the request's parameters."""
     fields = _fields(object_in(object_in(data, "request"), "parameters"))
     try:

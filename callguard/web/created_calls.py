@@ -14,7 +14,7 @@ from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.drain_time import MOST_QUEUE_MS
 from callguard.web.callback_fields import PATTERNS
-from callguard.web.callback_parser import FRESH_MS, MOST_AHEAD_MS, STALE_MS, Ignored
+from callguard.web.callback_parser import FRESH_MS, MOST_AHEAD_MS, STALE_MS, Ignored, Stale
 from callguard.web.event_fields import OTHER_ACCOUNT, MalformedEvent, object_in, text_in, unix_ms
 
 _ACCOUNT_SID, _CALL_SID = re.compile(PATTERNS["AccountSid"]), re.compile(PATTERNS["CallSid"])
@@ -30,7 +30,7 @@ class Skipped(Enum):
 
 def created_call(
     data: Mapping[str, Any], account: Account, received_ms: int, sent: str = ""
-) -> CallEvent | Ignored | Skipped:
+) -> CallEvent | Ignored | Skipped | Stale:
     """Return the news that a call has entered the queue. `sent` is the envelope's `time`, if it has one.
 
     Twilio's answer to the script that made the call is within the event, and is believed first; what it lacks
@@ -53,7 +53,7 @@ def created_call(
         return Ignored.OTHER_DIRECTION
     sent_ms = _created_ms(call, data, sent, received_ms)
     if received_ms - sent_ms > STALE_MS or sent_ms - received_ms > MOST_AHEAD_MS:
-        return Ignored.STALE
+        return Stale(sent_ms - received_ms)
     parties = account.marks.of(
         text_in(call, "from") or text_in(parameters, "From"), text_in(call, "to") or text_in(parameters, "To")
     )

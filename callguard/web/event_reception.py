@@ -10,6 +10,7 @@ from callguard.domain.results import ReportResult, ReportSource
 from callguard.ports import StoreUnavailable
 from callguard.web.batch_reading import BatchReading, read
 from callguard.web.bodies import read_body
+from callguard.web.dropped_news import DroppedNews
 from callguard.web.event_fields import OTHER_ACCOUNT
 from callguard.web.event_services import EventServices
 from callguard.web.spaced_warning import SpacedWarning
@@ -38,6 +39,8 @@ class EventReception:
         self._unavailable = SpacedWarning(
             "Redis did not answer, so a batch of events was answered 503; account SID ends in %s", services.clock
         )
+
+        self._dropped = DroppedNews("events", services)
 
     def answer(self, request: Request) -> Response:
         """Return the answer to a request, whatever it holds."""
@@ -78,11 +81,15 @@ class EventReception:
     def _count_refusals(self, account_sid: str, reading: BatchReading) -> None:
         if reading.is_too_large:
             self._count(account_sid, ReportResult.TOO_LARGE)
-        elif reading.codes - {OTHER_ACCOUNT}:
+        elif codes := sorted(reading.codes - {OTHER_ACCOUNT}):
+            self._dropped.malformed(account_sid, codes[0])
             self._count(account_sid, ReportResult.MALFORMED)
         if OTHER_ACCOUNT in reading.codes:
             self._count(account_sid, ReportResult.OTHER_ACCOUNT)
-        if reading.ignored:
+        if reading.stale:
+            self._dropped.stale(account_sid, reading.stale[0].ahead_ms)
+            self._count(account_sid, ReportResult.STALE)
+        if len(reading.ignored) > len(reading.stale):
             self._count(account_sid, ReportResult.IGNORED)
         self._uncounted.count_some()
 

@@ -42,3 +42,6 @@ class EventServices(Protocol):
 
     def refuse_report(self, account_sid: str, source: str, result: str) -> None:
         """Count a report that was not taken. May raise `StoreUnavailable`."""
+
+    def tell_dropped(self, account_sid: str, what: str, text: str) -> None:
+        """Tell people that news was dropped, once an hour for each `what`. May raise `StoreUnavailable`."""

@@ -6,8 +6,9 @@ from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
 from callguard.domain.results import CallbackResult
 from callguard.ports import StoreUnavailable
-from callguard.web.callback_parser import Ignored, MalformedCallback, once_each, parse_callback
+from callguard.web.callback_parser import Ignored, MalformedCallback, Stale, once_each, parse_callback
 from callguard.web.callback_services import CallbackServices
+from callguard.web.dropped_news import DroppedNews
 from callguard.web.form import Form, TooLarge, UnreadableForm, UnsupportedMediaType, read_form, read_query
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.uncounted import UncountedResults
@@ -15,6 +16,7 @@ from callguard.web.uncounted import UncountedResults
 _ANSWERS = {
     CallbackResult.ACCEPTED: "204 NO CONTENT",
     CallbackResult.IGNORED: "204 NO CONTENT",
+    CallbackResult.STALE: "204 NO CONTENT",
     CallbackResult.FORBIDDEN: "403 FORBIDDEN",
     CallbackResult.MALFORMED: "400 BAD REQUEST",
     CallbackResult.TOO_LARGE: "413 REQUEST ENTITY TOO LARGE",
@@ -44,6 +46,8 @@ class Reception:
             "Redis did not answer, so a callback was answered 503; account SID ends in %s", services.clock
         )
 
+        self._dropped = DroppedNews("callbacks", services)
+
     def answer(self, request: Request) -> Response:
         """Return the answer to a request, whatever it holds."""
         is_post = request.method == "POST"
@@ -71,7 +75,11 @@ class Reception:
                 signed_text=signed_text,
             )
         except MalformedCallback as error:
+            self._dropped.malformed(account.sid, error.code)
             return self._refuse(account.sid, CallbackResult.MALFORMED, error.code)
+        if isinstance(event, Stale):
+            self._dropped.stale(account.sid, event.ahead_ms)
+            return self._refuse(account.sid, CallbackResult.STALE)
         if isinstance(event, Ignored):
             return self._refuse(account.sid, CallbackResult.IGNORED)
         return self._take(account, event)

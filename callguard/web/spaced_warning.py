@@ -21,16 +21,17 @@ class SpacedWarning:
         self._due = 0
         self._logged_ms: int | None = None
 
-    def due(self, detail: str) -> None:
-        """Count one more, and log if it is time. `detail` may be an attacker's text: it is escaped.
+    def due(self, detail: str) -> bool:
+        """Count one more, and log if it is time; return whether it was.
 
-        It is the end of an AccountSid, and empty where a request had none.
+        `detail` may be an attacker's text: it is escaped. It is the end of an AccountSid, and empty where a
+        request had none.
         """
         now_ms = self._clock.now_ms()
         with self._lock:
             self._due += 1
             if self._logged_ms is not None and 0 <= now_ms - self._logged_ms < APART_MS:
-                return
+                return False
             is_first, count = self._logged_ms is None, self._due
             self._due, self._logged_ms = 0, now_ms
         shown = ascii(detail) if detail else "nothing (a request without an AccountSid)"
@@ -38,3 +39,4 @@ class SpacedWarning:
             _log.warning(self._text, shown)
         else:
             _log.warning(f"{self._text} (%d since the last such warning)", shown, count)
+        return True

@@ -8,8 +8,12 @@ import pytest
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.policy import Policy
 from callguard.domain.throughput import Throughput
-from callguard.ports import Door
+from callguard.ports import Door, Notice, NoticeKind
 from callguard.simulator import AccountConfig, RunningSimulator, SimulatorConfig, running
+from callguard.store.connection import connect
+from callguard.store.notices import RedisNotices
+from callguard.store.script_connections import ScriptConnections
+from callguard.store.scripts import Scripts
 from tests.calls import call_sid
 from tests.cli.running import environ, run
 from tests.conftest import ACCOUNT_SID, Store
@@ -94,3 +98,14 @@ def test_a_receiver_that_nobody_knows_is_bad(
     assert result.exit_code == 1
     assert "CALLGUARD_NOTIFY_URLS" in result.output
     assert "a-secret-loft" not in result.output
+
+
+def test_a_notice_that_nobody_takes_is_bad(store: Store, twilio: RunningSimulator, redis_url: str) -> None:
+    all_is_well(store)
+    outbox = RedisNotices(connect(redis_url), Scripts(ScriptConnections(connect(redis_url))))
+    outbox.post(Notice(ACCOUNT_SID, NoticeKind.TRIPPED, "TRIPPED", now_ms() - 300_000))
+
+    result = run("check")
+
+    assert result.exit_code == 1
+    assert "notices: the oldest has waited for 5 min" in result.output

@@ -9,6 +9,10 @@ from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.incidents import LiveOutcome
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.throughput import Throughput
+from callguard.ports import Door, Outage
+from callguard.store.connection import connect
+from callguard.store.outages import RedisOutages
+from tests.calls import queued
 from tests.cli.running import environ, run
 from tests.conftest import ACCOUNT_SID, Store
 
@@ -95,3 +99,25 @@ def test_without_a_running_guard_the_commands_say_what_to_set(
     assert result.exit_code != 0
     assert "CALLGUARD_DATA_DIR" in result.output
     assert "Traceback" not in result.output
+
+
+def test_status_says_that_all_ring_while_paused(store: Store) -> None:
+    news = [queued(n, now_ms()) for n in range(100)]
+    store.tracker.observe(ACCOUNT_SID, news, Policy(), now_ms(), Door.POLL)
+    store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, now_ms())
+    store.incidents.pause(ACCOUNT_SID, "to look", now_ms())
+
+    said = " ".join(run("status").output.split())
+
+    assert "forecast 100 more will ring: 100 in scope (paused)" in said
+
+
+def test_status_says_that_twilio_refuses_the_credentials(store: Store, redis_url: str) -> None:
+    RedisOutages(connect(redis_url)).begin(ACCOUNT_SID, Outage.CANCEL_DENIED, now_ms() - 300_000)
+
+    result = run("status")
+
+    said = " ".join(result.output.split())
+    assert result.exit_code == 1
+    assert "OUTAGE Twilio refuses our credentials for cancels: check the auth token, since 5 min" in said
+    assert f"NOT GUARDED: Twilio refuses our credentials for cancels: check the auth token ({ACCOUNT_SID})" in said

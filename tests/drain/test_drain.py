@@ -183,7 +183,9 @@ def drain_as(account: Account, g: Guarded) -> Drain:
     telephony = TwilioCalls({SID: account}, g.twilio.url, PooledHttpClient(timeout=2.0))
     reconciler = Reconciler(telephony, g.store.tracker, g.guard, SystemClock(), g.store.poll_lease, "other")
     canceller = partial(TwilioCanceller, {SID: account}, g.twilio.url)
-    return Drain(canceller, g.store.tracker, g.store.incidents, reconciler, g.wakes, SystemClock())
+    return Drain(
+        canceller, g.store.tracker, g.store.incidents, reconciler, g.wakes, SystemClock(), g.notices, g.reach
+    )
 
 
 def test_a_second_run_keeps_away_while_the_lease_lives(redis_url: str) -> None:

@@ -11,12 +11,12 @@ import pytest
 
 from callguard.clock import SystemClock
 from callguard.domain.accounts import State
-from callguard.domain.incidents import Outcome
+from callguard.domain.incidents import Outcome, ledger
 from callguard.domain.policy import Mode
 from callguard.drain import backlog, turn
 from callguard.drain.drain import Drain, DrainEnd, OpenCanceller
 from callguard.guard.reconcile import Reconciler
-from callguard.ports import CallCanceller, CancelReply, ListedPage, TwilioRefused
+from callguard.ports import CallCanceller, CancelReply, ListedPage, NoticeKind, TwilioRefused
 from callguard.store import retention
 from callguard.telephony.calls import TwilioCalls
 from tests.guarded import SID, Guarded, guarded, trip_at
@@ -71,7 +71,16 @@ class MeddlingCanceller:
 def meddled(g: Guarded, **meddling: Any) -> tuple[Drain, Meddling]:
     telephony = Meddling(g.telephony, g.drain.canceller, **meddling)
     reconciler = Reconciler(telephony, g.store.tracker, g.guard, SystemClock(), g.store.poll_lease, "other")
-    drain = Drain(telephony.canceller, g.store.tracker, g.store.incidents, reconciler, g.wakes, SystemClock())
+    drain = Drain(
+        telephony.canceller,
+        g.store.tracker,
+        g.store.incidents,
+        reconciler,
+        g.wakes,
+        SystemClock(),
+        g.notices,
+        g.reach,
+    )
     return drain, telephony
 
 
@@ -392,3 +401,39 @@ def test_a_turn_does_not_wait_for_a_list_that_does_not_come(
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
+
+
+def test_a_token_that_is_revoked_in_mid_sweep_is_told_and_its_return_too(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(backlog, "FIRST_PAUSE_SECONDS", 0.01)
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(90)
+        g.trip()
+        is_revoked = False
+
+        def deny(_sid: str, _turn: int) -> CancelReply | None:
+            nonlocal is_revoked
+            if is_revoked or len(g.twilio.updates(SID)) >= 20:
+                is_revoked = True
+                raise TwilioRefused("Twilio answered 401, code 20003", 20003, 401)
+            return None
+
+        drain, meddling = meddled(g, on_cancel=deny)
+        for _ in range(3):
+            assert drain.run(g.account, 1, "me") is DrainEnd.STOPPED
+
+        denied = [notice for notice in g.notices.posted if notice.kind is NoticeKind.DENIED]
+        assert {notice.text.partition(".")[0] for notice in denied} == {
+            "Twilio refuses our credentials (401 or 403) for cancelling"
+        }
+        assert len({g.notices.onces[g.notices.posted.index(notice)] for notice in denied}) == 1
+        meddling.on_cancel = lambda _sid, _turn: None
+        assert run_to_the_end(drain, g) is DrainEnd.FINISHED
+
+        kinds = [notice.kind for notice in g.notices.posted]
+        assert kinds[-2:] == [NoticeKind.DENIED, NoticeKind.DONE]
+        assert "Twilio accepts our credentials again" in g.notices.posted[-2].text
+        incident = g.store.incidents.current(SID)
+        assert incident is not None
+        assert ledger(incident) in g.notices.posted[-1].text

@@ -107,7 +107,7 @@ def other() -> Iterator[Hook]:
 
 
 def test_a_webhook_gets_four_fields_of_json(hook: Hook) -> None:
-    assert AppriseNotifier([f"{hook.url}/a%2Fb/?token=x%2Fy&token=z"]).deliver(NOTICE)
+    assert AppriseNotifier([f"{hook.url}/a%2Fb/?token=x%2Fy&token=z"]).deliver(NOTICE).is_complete
 
     ((method, path, headers, body),) = hook.requests
     assert (method, path) == ("POST", "/a%2Fb/?token=x%2Fy&token=z")
@@ -121,14 +121,14 @@ def test_a_webhook_gets_four_fields_of_json(hook: Hook) -> None:
 
 
 def test_the_password_of_a_webhook_goes_into_its_header(hook: Hook) -> None:
-    assert AppriseNotifier([hook.url.replace("://", "://us%40er:p%2Fw@")]).deliver(NOTICE)
+    assert AppriseNotifier([hook.url.replace("://", "://us%40er:p%2Fw@")]).deliver(NOTICE).is_complete
 
     ((_, path, headers, _body),) = hook.requests
     assert (path, headers["Authorization"]) == ("/", "Basic dXNAZXI6cC93")
 
 
 def test_a_url_of_apprise_is_taken_as_apprise_says(hook: Hook) -> None:
-    assert AppriseNotifier([f"{hook.url.replace('http', 'json')}/x"]).deliver(NOTICE)
+    assert AppriseNotifier([f"{hook.url.replace('http', 'json')}/x"]).deliver(NOTICE).is_complete
 
     (body,) = hook.bodies()
     assert (body["title"], body["type"]) == (f"CallGuard warning: {SID}", "warning")
@@ -137,7 +137,7 @@ def test_a_url_of_apprise_is_taken_as_apprise_says(hook: Hook) -> None:
 
 @pytest.mark.parametrize("kind", NoticeKind)
 def test_every_kind_is_delivered(kind: NoticeKind, hook: Hook) -> None:
-    assert AppriseNotifier([hook.url]).deliver(Notice(SID, kind, "text", 1))
+    assert AppriseNotifier([hook.url]).deliver(Notice(SID, kind, "text", 1)).is_complete
 
     assert hook.bodies()[0]["kind"] == kind.value
 
@@ -148,7 +148,7 @@ def test_a_failing_receiver_is_named_without_its_secret(
 ) -> None:
     hook.status = status
 
-    assert not AppriseNotifier([f"{hook.url}/{SECRET}"]).deliver(NOTICE)
+    assert not AppriseNotifier([f"{hook.url}/{SECRET}"]).deliver(NOTICE).is_complete
 
     assert f"CALLGUARD_NOTIFY_URLS, entry 1 (http://) did not take a notice (warning): HTTP {status}" in log
     assert len(hook.requests) == 1
@@ -159,7 +159,7 @@ def test_a_receiver_that_is_not_there_is_tried_again(log: list[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://u:{SECRET}@127.0.0.1:{taken.getsockname()[1]}/"
-        assert not AppriseNotifier([url]).deliver(NOTICE)
+        assert not AppriseNotifier([url]).deliver(NOTICE).is_complete
 
     assert "could not be reached" in log[-1]
     assert SECRET not in "".join(log)
@@ -170,7 +170,7 @@ def test_a_hung_receiver_costs_less_than_five_seconds(hook: Hook) -> None:
     notifier = AppriseNotifier([hook.url])
     started = time.monotonic()
 
-    assert not notifier.deliver(NOTICE)
+    assert not notifier.deliver(NOTICE).is_complete
 
     assert time.monotonic() - started < 4.5
 
@@ -182,25 +182,25 @@ def test_nobody_waits_longer_than_patience_lasts(hook: Hook, monkeypatch: pytest
     notifier = AppriseNotifier([f"{hook.url.replace('http', 'json')}/?rto=30"])
     started = time.monotonic()
 
-    assert not notifier.deliver(NOTICE)
-    assert not notifier.deliver(NOTICE)
+    assert not notifier.deliver(NOTICE).is_complete
+    assert not notifier.deliver(NOTICE).is_complete
     assert time.monotonic() - started < 1.5
 
     hook.answering.set()
-    wait_until(lambda: notifier.deliver(NOTICE), "the late answer counts")
+    wait_until(lambda: notifier.deliver(NOTICE).is_complete, "the late answer counts")
     assert len(hook.requests) == 1
 
 
 def test_a_second_try_goes_to_those_who_have_it_not(hook: Hook, other: Hook) -> None:
     other.status = 503
     notifier = AppriseNotifier([hook.url, other.url])
-    assert not notifier.deliver(NOTICE)
+    assert not notifier.deliver(NOTICE).is_complete
     other.status = 200
 
-    assert notifier.deliver(NOTICE)
+    assert notifier.deliver(NOTICE).is_complete
     assert (len(hook.requests), len(other.requests)) == (1, 2)
 
-    assert notifier.deliver(NOTICE), "the same words may be sent again once they are delivered"
+    assert notifier.deliver(NOTICE).is_complete, "the same words may be sent again once they are delivered"
     assert (len(hook.requests), len(other.requests)) == (2, 3)
 
 
@@ -233,12 +233,48 @@ def test_a_bug_of_a_library_is_a_failure_without_its_words(caplog: pytest.LogCap
 )
 def test_what_apprise_does_not_know_is_refused_by_number(url: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UnknownReceiver) as caught:
-        AppriseNotifier(["https://chat.example.com/hook", url])
+        AppriseNotifier(["https://chat.example.com/hook", url]).demand_known()
 
     scheme = url.partition(":")[0]
     assert str(caught.value).startswith(f"CALLGUARD_NOTIFY_URLS, entry 2 ({scheme}://): Apprise knows no such")
     assert "https://appriseit.com/services/" in str(caught.value)
     assert SECRET not in str(caught.value) + "".join(capfd.readouterr())
+
+
+def test_a_wrong_receiver_does_not_silence_the_others(hook: Hook, log: list[str]) -> None:
+    notifier = AppriseNotifier(["slakc://hunter2-hunter2", hook.url])
+
+    first = notifier.deliver(NOTICE)
+    again = AppriseNotifier(["slakc://hunter2-hunter2", hook.url]).deliver(NOTICE, first.taken_by)
+
+    assert [first.is_complete, again.is_complete] == [False, False]
+    assert first.taken_by == again.taken_by == {"2-http"}
+    assert len(hook.requests) == 1
+    assert "CALLGUARD_NOTIFY_URLS, entry 1 (slakc://) did not take a notice (warning): Apprise knows no" in log[-1]
+    assert SECRET not in "".join(log)
+
+
+def test_one_that_hangs_at_an_earlier_notice_holds_up_no_other(
+    hook: Hook, other: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callguard.notify.apprise.PATIENCE_SECONDS", 0.5)
+    hook.answering.clear()
+    notifier = AppriseNotifier([f"{hook.url.replace('http', 'json')}/?rto=30", other.url])
+    notifier.deliver(NOTICE)
+    monkeypatch.setattr("callguard.notify.apprise.PATIENCE_SECONDS", 600.0)
+
+    for number in range(5):
+        assert notifier.deliver(Notice(SID, NoticeKind.WARNING, str(number), 1)).taken_by == {"2-http"}
+
+
+def test_apprise_that_cannot_be_loaded_is_a_failure_that_is_said(
+    log: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "callguard.notify.services", None)
+    notifier = AppriseNotifier(["https://chat.example.com/hook"])
+
+    assert not notifier.deliver(NOTICE).is_complete
+    assert "Apprise cannot be loaded (ModuleNotFoundError): install it anew" in log[-1]
 
 
 def test_the_url_of_a_chat_service_goes_to_that_service() -> None:
@@ -252,8 +288,9 @@ def test_the_url_of_a_chat_service_goes_to_that_service() -> None:
 
 def test_who_sends_nothing_does_not_pay_for_apprise() -> None:
     code = (
-        "import sys; from callguard.notify.apprise import AppriseNotifier as A; from callguard.ports "
-        "import *; assert A([]).deliver(Notice('', NoticeKind.CPS, '', 0)); sys.exit('apprise' in sys.modules)"
+        "import sys; from callguard.notify.apprise import AppriseNotifier as A; from callguard.ports import *\n"
+        "A(['json://x']); assert A([]).deliver(Notice('', NoticeKind.CPS, '', 0)).is_complete\n"
+        "sys.exit('apprise' in sys.modules)"
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0

@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 import redis
 
-from callguard.ports import Notice, NoticeKind, StoreUnavailable
+from callguard.domain.results import NoticeResult
+from callguard.ports import Notice, NoticeKind, OutboxFacts, StoreUnavailable
 from callguard.store import notices as notices_module
 from callguard.store.connection import connect
-from callguard.store.keys import NOTICES, told
+from callguard.store.keys import NOTICES, NOTICES_TAKEN, told
 from callguard.store.notices import RedisNotices
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
@@ -155,6 +156,44 @@ def test_all_keys_share_one_slot(notices: RedisNotices, raw: "redis.Redis") -> N
 
     keys = set(raw.scan_iter("callguard:*"))
     assert keys == {"callguard:{notices}:outbox", f"callguard:{{notices}}:told:{SID}:cps"}
+
+
+def test_what_became_of_notices_is_counted_once(notices: RedisNotices, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2):
+        notices.post(numbered(number))
+    (first, _), (second, _) = notices.waiting(2)
+
+    notices.failed(first, ["1-json"])
+    notices.failed(first, [])
+    for _ in range(2):
+        notices.done(first, NoticeResult.DELIVERED)
+    notices.done(second, NoticeResult.GIVEN_UP)
+    monkeypatch.setattr(notices_module, "MOST_NOTICES", 1)
+    for number in range(5, 8):
+        notices.post(numbered(number))
+
+    assert notices.facts().totals == {"failed": 2, "delivered": 1, "given_up": 1, "dropped": 2}
+
+
+def test_the_age_of_the_oldest_is_known(notices: RedisNotices) -> None:
+    assert notices.facts() == OutboxFacts({}, 0)
+
+    notices.post(NOTICE)
+    notices.post(replace(NOTICE, at_ms=2_000))
+
+    assert notices.facts().oldest_ms == NOTICE.at_ms
+
+
+def test_who_has_a_notice_is_known_to_whoever_takes_over(notices: RedisNotices, raw: "redis.Redis") -> None:
+    notices.post(NOTICE)
+    ((notice_id, _),) = notices.waiting(1)
+    assert notices.taken_by(notice_id) == frozenset()
+
+    notices.failed(notice_id, ["2-https", "1-json"])
+
+    assert notices.taken_by(notice_id) == {"1-json", "2-https"}
+    notices.done(notice_id)
+    assert raw.hlen(NOTICES_TAKEN) == 0
 
 
 def test_a_store_that_is_away_is_said_to_be() -> None:

@@ -45,7 +45,11 @@ def test_what_callguard_up_runs_comes_back(tmp_path: Path) -> None:
             url = f"unix://{tmp_path}/valkey.sock"
             services = build(load_settings({**os.environ, **environ, "CALLGUARD_REDIS_URL": url}))
             guard = Stack(port, services, twilio, tmp_path, EmbeddedValkey(tmp_path), up, None)
-            wait_until(lambda: len(services.heartbeats.ages(0)) == 2, "the workers are up", timeout=60)
+            wait_until(
+                lambda: services.heartbeats.ages(0).keys() >= {"watcher", "cancel-worker"},
+                "the workers are up",
+                timeout=60,
+            )
             twilio.start_runaway(SID, RunawayPlan(PLAN.calls, PLAN.rate))
             killed_at = [_kill_at(guard, share, name) for share, name in zip((0.1, 0.4, 0.7), KILLED, strict=True)]
             wait_for_the_end(guard)

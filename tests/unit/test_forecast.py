@@ -1,8 +1,12 @@
 """The forecast against a race that is played call by call."""
 
+from dataclasses import replace
+
 import pytest
 
-from callguard.domain.forecast import will_be_dialled
+from callguard.domain.accounts import Snapshot, State
+from callguard.domain.forecast import Forecast, forecast, will_be_dialled
+from callguard.domain.policy import Mode, Policy
 
 
 def raced(remaining: int, rate: float, cps: float, dead: int) -> int:
@@ -42,3 +46,54 @@ def test_without_a_sweep_all_are_dialled() -> None:
 
 def test_nothing_remains() -> None:
     assert will_be_dialled(0, 0, 5, 10) == 0
+
+
+POLICY = Policy(cps=5.0)
+DRAINING = Snapshot(1_000_000, state=State.DRAINING, cancellable=1_000)
+
+
+def test_while_paused_every_call_rings_whatever_was_cancelled_just_now() -> None:
+    will_ring = forecast(replace(DRAINING, paused=True), POLICY, 161.6)
+
+    assert will_ring == Forecast(1_000.0, 0, "paused")
+    assert will_ring.words == "1,000 more will ring: 1,000 in scope (paused)"
+
+
+def test_what_is_left_alone_rings() -> None:
+    snapshot = replace(DRAINING, cancellable=0, outside=800, spared=20, announced=6)
+
+    will_ring = forecast(snapshot, POLICY, 900.0)
+
+    assert will_ring.dialled == 826
+    assert will_ring.words == "826 more will ring: 826 that are left alone"
+
+
+def test_at_its_cap_the_drain_lets_the_rest_ring() -> None:
+    snapshot = replace(DRAINING, state=State.COOLING, capped=True, outside=3)
+
+    assert forecast(snapshot, POLICY, 40.0).words == (
+        "1,003 more will ring: 1,000 in scope (stopped at max_cancellations) and 3 that are left alone"
+    )
+
+
+def test_who_only_observes_lets_all_ring() -> None:
+    assert forecast(DRAINING, replace(POLICY, mode=Mode.OBSERVE), 0.0) == Forecast(1_000.0, 0, "mode observe")
+
+
+def test_none_will_ring_only_where_that_is_so() -> None:
+    fast = forecast(DRAINING, POLICY, 200.0)
+
+    assert (fast.dialled, fast.words) == (0, "0 more will ring")
+    assert forecast(replace(DRAINING, cancellable=0, paused=True), POLICY, 0.0).words == "0 more will ring"
+
+
+def test_a_slow_sweep_and_what_is_left_alone_add_up() -> None:
+    will_ring = forecast(replace(DRAINING, outside=10), POLICY, 4.0)
+
+    assert will_ring.in_scope == will_be_dialled(1_000, 4.0, 5.0, 0)
+    assert will_ring.dialled == will_ring.in_scope + 10
+    assert will_ring.words == "210 more will ring: 200 in scope and 10 that are left alone"
+
+
+def test_without_an_incident_nothing_is_forecast() -> None:
+    assert forecast(replace(DRAINING, state=State.ARMED), POLICY, 0.0) == Forecast()

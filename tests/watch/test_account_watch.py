@@ -9,6 +9,7 @@ from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Rearm, Unqueued
+from callguard.guard import reach
 from callguard.ports import Door, NoticeKind
 from callguard.watch import account_watch
 from tests.calls import call_sid
@@ -218,3 +219,27 @@ def test_it_polls_each_second_once_a_rule_is_half_way(redis_url: str) -> None:
 
         ticking(g, lambda: g.truth().requests.lists > lists, "Twilio's list is read")
         assert state(g) is State.ARMED
+
+
+def test_people_hear_that_the_list_cannot_be_read_and_can_be_again(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reach, "BLIND_MS", 100)
+    monkeypatch.setattr(account_watch, "MOST_BACK_OFF_SECONDS", 0.2)
+    with guarded(redis_url, trip_at(poll_seconds=0.1)) as g:
+        g.twilio.change_faults(SID, error_rate=1.0)
+        ticking(g, lambda: g.notices.posted, "somebody is told")
+        g.twilio.change_faults(SID, error_rate=0.0)
+        ticking(g, lambda: "is read again" in g.notices.posted[-1].text, "and told of the end")
+
+        assert {notice.kind for notice in g.notices.posted} == {NoticeKind.BLIND}
+        assert "could not be read" in g.notices.posted[0].text
+
+
+def test_people_hear_that_twilio_refuses_the_token(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(poll_seconds=0.1), auth_token="b" * 32) as g:
+        g.watch.tick()
+
+        (notice,) = g.notices.posted
+        assert notice.kind is NoticeKind.DENIED
+        assert "for the list of queued calls" in notice.text

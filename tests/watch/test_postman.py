@@ -1,19 +1,16 @@
 """The postman delivers oldest first, comes back with growing pauses, and holds up nobody."""
 
 import logging
-import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
-from callguard.ports import Notice, NoticeKind, StoreUnavailable
-from callguard.watch import postman as postman_module
+from callguard.domain.results import NoticeResult
+from callguard.ports import Delivery, Notice, NoticeKind
 from callguard.watch.postman import Postman
-from callguard.watch.watcher import Watcher
-from tests.waiting import wait_until
 
 SID = "AC" + "0" * 31 + "1"
 START_MS = 1_800_000_000_000
@@ -27,6 +24,10 @@ class World:
         self.box: dict[str, Notice] = {}
         self.delivered: list[str] = []
         self.tried: list[tuple[float, str]] = []
+        self.taken: dict[str, frozenset[str]] = {}
+        self.offered: list[frozenset[str]] = []
+        self.takers = ["1-json"]
+        self.results: list[NoticeResult | None] = []
         self.fails: Callable[[Notice], bool] = lambda _: False
         self.seconds_a_try = 0.0
         self.postman = Postman(self, self, self, lambda: self.seconds)
@@ -41,13 +42,22 @@ class World:
     def waiting(self, count: int) -> list[tuple[str, Notice]]:
         return list(self.box.items())[:count]
 
-    def done(self, notice_id: str) -> None:
+    def done(self, notice_id: str, result: NoticeResult | None = None) -> None:
         self.delivered.append(self.box.pop(notice_id).text)
+        self.results.append(result)
 
-    def deliver(self, notice: Notice) -> bool:
+    def failed(self, notice_id: str, taken_by: Collection[str]) -> None:
+        self.taken[notice_id] = frozenset(taken_by)
+        self.results.append(NoticeResult.FAILED)
+
+    def taken_by(self, notice_id: str) -> frozenset[str]:
+        return self.taken.get(notice_id, frozenset())
+
+    def deliver(self, notice: Notice, taken_by: Collection[str] = ()) -> Delivery:
         self.tried.append((self.seconds, notice.text))
+        self.offered.append(frozenset(taken_by))
         self.seconds += self.seconds_a_try
-        return not self.fails(notice)
+        return Delivery(not self.fails(notice), frozenset(self.takers))
 
     def posted(self, *texts: str, kind: NoticeKind = NoticeKind.WARNING) -> None:
         for text in texts:
@@ -171,75 +181,65 @@ def test_what_is_delivered_is_forgotten(world: World) -> None:
     assert world.postman._tries == {}
 
 
-class _Leading:
-    def lead(self, owner: str) -> bool:  # noqa: ARG002
-        return True
+def test_what_became_of_each_is_counted(world: World) -> None:
+    world.posted("a", "b")
+    world.fails = lambda notice: notice.text == "b"
+    world.postman.deliver_some()
+    world.seconds += 25 * 3600
+    world.postman.deliver_some()
 
-    def step_down(self, owner: str) -> None:
-        pass
-
-    def beat(self, process: str, now_ms: int) -> None:
-        pass
-
-    def ages(self, now_ms: int) -> dict[str, float]:  # noqa: ARG002
-        return {}
+    assert world.results == [NoticeResult.DELIVERED, NoticeResult.FAILED, NoticeResult.GIVEN_UP]
 
 
-def watching(world: World, postman: Postman | None = None) -> tuple[threading.Event, threading.Thread]:
-    """Start a watcher without accounts, with a postman."""
-    stop = threading.Event()
-    no_account: Any = None
-    watcher = Watcher("me", [], no_account, _Leading(), _Leading(), world, postman or world.postman)
-    thread = threading.Thread(target=watcher.run, args=(stop.is_set,))
-    thread.start()
-    return stop, thread
-
-
-def test_the_watcher_that_leads_sends_the_postman(world: World) -> None:
+def test_where_nobody_is_named_nothing_counts_as_delivered(world: World) -> None:
+    world.takers = []
     world.posted("a")
-    stop, thread = watching(world)
 
-    wait_until(lambda: world.delivered == ["a"], "the notice is delivered")
+    world.postman.deliver_some()
 
-    stop.set()
-    thread.join(5)
-    assert not thread.is_alive()
+    assert (world.delivered, world.results) == (["a"], [None])
 
 
-def test_the_end_waits_for_one_delivery_at_most(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postman_module, "TURN_SECONDS", 3600)
-    world.posted(*"abcdefghij")
-    begun = threading.Event()
-
-    def slow(notice: Notice) -> bool:
-        begun.set()
-        time.sleep(0.6)
-        return True
-
-    world.fails = slow
-    stop, thread = watching(world)
-    assert begun.wait(5)
-    stop.set()
-    started = time.monotonic()
-
-    thread.join(10)
-
-    assert time.monotonic() - started < 2.5
-    assert len(world.tried) < 5
-
-
-def test_an_outbox_that_is_away_is_outlived(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    def away(count: int) -> list[tuple[str, Notice]]:
-        del world.waiting
-        raise StoreUnavailable("Redis did not answer")
-
-    world.waiting = away  # type: ignore[method-assign]
+def test_whoever_takes_over_sends_nobody_the_same_again(world: World) -> None:
+    world.fails = lambda _: True
     world.posted("a")
-    stop, thread = watching(world)
-    wait_until(lambda: "notices: Redis did not answer" in caplog.text, "the outage is logged")
-    world.seconds += 2
+    world.postman.deliver_some()
+    successor = Postman(world, world, world, lambda: world.seconds)
 
-    wait_until(lambda: world.delivered == ["a"], "the notice is delivered after it")
+    successor.deliver_some()
 
-    stop.set()
-    thread.join(5)
+    assert world.offered == [frozenset(), frozenset({"1-json"})]
+
+
+@dataclass
+class _Lease:
+    is_lost: bool = False
+
+
+def test_who_loses_the_lease_ends_after_the_notice_under_way(world: World) -> None:
+    lease = _Lease()
+
+    @contextmanager
+    def keep() -> Iterator[_Lease]:
+        yield lease
+
+    def lose(notice: Notice) -> bool:
+        lease.is_lost = notice.text == "b"
+        return False
+
+    world.fails = lose
+    postman = Postman(world, world, world, lambda: world.seconds, keep)
+    world.posted("a", "b", "c")
+
+    postman.deliver_some()
+
+    assert world.delivered == ["a", "b"]
+
+
+def test_who_is_stopped_delivers_nothing_more(world: World) -> None:
+    world.posted("a")
+    world.postman.stop()
+
+    world.postman.deliver_some()
+
+    assert world.delivered == []

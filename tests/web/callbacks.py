@@ -90,6 +90,7 @@ class Services:
     is_down: bool = False
     taken: list[tuple[str, CallEvent]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
+    told: list[tuple[str, str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.authenticator = CallbackAuthenticator(self.public_url, self.accounts)
@@ -102,6 +103,10 @@ class Services:
     def refuse(self, account_sid: str, result: str) -> None:
         self._answer()
         self.refused.append((account_sid, result))
+
+    def tell_dropped(self, account_sid: str, what: str, text: str) -> None:
+        self._answer()
+        self.told.append((account_sid, what, text))
 
     def _answer(self) -> None:
         if self.is_down:

@@ -104,6 +104,7 @@ class EventServices:
     taken: list[CallEvent] = field(default_factory=list)
     takers: list[str] = field(default_factory=list)
     refused: list[tuple[str, str, str]] = field(default_factory=list)
+    told: list[tuple[str, str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.authenticator = CallbackAuthenticator(self.public_url, self.accounts)
@@ -121,6 +122,10 @@ class EventServices:
     def refuse_report(self, account_sid: str, source: str, result: str) -> None:
         self._answer()
         self.refused.append((account_sid, source, result))
+
+    def tell_dropped(self, account_sid: str, what: str, text: str) -> None:
+        self._answer()
+        self.told.append((account_sid, what, text))
 
     def _answer(self) -> None:
         if self.is_down:

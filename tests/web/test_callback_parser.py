@@ -16,6 +16,7 @@ from callguard.web.callback_parser import (
     STALE_MS,
     Ignored,
     MalformedCallback,
+    Stale,
     once_each,
     parse_callback,
 )
@@ -29,7 +30,7 @@ USED = ("AccountSid", "CallSid", "CallStatus", "From", "SequenceNumber", "Timest
 NOBODY = PartyMarks([], "secret")
 
 
-def parse(form: Mapping[str, str], never_cancel: PartyMarks = NOBODY) -> CallEvent | Ignored:
+def parse(form: Mapping[str, str], never_cancel: PartyMarks = NOBODY) -> CallEvent | Ignored | Stale:
     return parse_callback(form, NOW_MS, never_cancel, signed_text=text_of(form))
 
 
@@ -196,14 +197,19 @@ def test_what_twilio_may_well_send_is_accepted(name: str, value: str | None) -> 
         ({"Direction": "outbound-dial"}, Ignored.OTHER_DIRECTION),
         ({"Direction": "trunking-originating"}, Ignored.OTHER_DIRECTION),
         ({"ParentCallSid": "CA" + "2" * 32}, Ignored.CHILD_CALL),
-        ({"Timestamp": timestamp(NOW_MS - 6 * HOUR_MS - 1000)}, Ignored.STALE),
-        ({"Timestamp": timestamp(NOW_MS + MOST_AHEAD_MS + 1000)}, Ignored.STALE),
-        ({"Timestamp": "Wed, 01 Jan 1000 00:00:00 +2359"}, Ignored.STALE),
-        ({"Timestamp": "Tue, 31 Dec 2999 23:59:59 -2359"}, Ignored.STALE),
+        ({"Timestamp": timestamp(NOW_MS - 6 * HOUR_MS - 1500)}, Stale(-6 * HOUR_MS - 1500)),
+        ({"Timestamp": timestamp(NOW_MS + MOST_AHEAD_MS + 1000)}, Stale(MOST_AHEAD_MS + 500)),
     ],
 )
-def test_calls_outside_of_the_rate_queue_and_old_news_are_ignored(changes: dict[str, str], why: Ignored) -> None:
-    assert parse(fields(**changes)) is why
+def test_calls_outside_of_the_rate_queue_and_old_news_are_ignored(
+    changes: dict[str, str], why: Ignored | Stale
+) -> None:
+    assert parse(fields(**changes)) == why
+
+
+@pytest.mark.parametrize("at", ["Wed, 01 Jan 1000 00:00:00 +2359", "Tue, 31 Dec 2999 23:59:59 -2359"])
+def test_times_of_other_ages_are_stale(at: str) -> None:
+    assert isinstance(parse(fields(Timestamp=at)), Stale)
 
 
 def test_news_goes_stale_before_the_store_forgets_a_call() -> None:

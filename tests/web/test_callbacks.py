@@ -86,9 +86,12 @@ def test_a_shared_key_and_an_old_token_are_good_too(services: Services, client: 
     assert services.taken == TAKEN * 2
 
 
-@pytest.mark.parametrize("changes", [{"Direction": "inbound"}, {"Timestamp": "Mon, 21 Sep 2015 14:00:00 +0000"}])
+@pytest.mark.parametrize(
+    ("changes", "result"),
+    [({"Direction": "inbound"}, "ignored"), ({"Timestamp": "Mon, 21 Sep 2015 14:00:00 +0000"}, "stale")],
+)
 def test_what_must_not_count_is_answered_well(
-    services: Services, client: FlaskClient, changes: dict[str, str]
+    services: Services, client: FlaskClient, changes: dict[str, str], result: str
 ) -> None:
     form = fields(**changes)
 
@@ -96,7 +99,7 @@ def test_what_must_not_count_is_answered_well(
 
     assert (answer.status_code, answer.data) == (204, b"")
     assert services.taken == []
-    assert services.refused == [(SID, "ignored")]
+    assert services.refused == [(SID, result)]
 
 
 @pytest.mark.parametrize(
@@ -329,7 +332,7 @@ def test_what_could_not_be_counted_is_counted_later(services: Services, client: 
 
 def test_all_results_are_of_a_closed_set() -> None:
     assert {result.value for result in CallbackResult} == {
-        *("accepted", "duplicate", "ignored", "forbidden", "malformed"),
+        *("accepted", "duplicate", "ignored", "stale", "forbidden", "malformed"),
         *("too_large", "unsupported_media_type", "unavailable"),
     }
 

@@ -28,6 +28,7 @@ redis.call('ZADD', KEYS[4], ARGV[2], ARGV[4])
 redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', tonumber(ARGV[2]) - tonumber(ARGV[5]))
 redis.call('PEXPIRE', KEYS[4], ARGV[5])
 redis.call('HINCRBY', KEYS[5], 'trips:' .. ARGV[6], 1)
+redis.call('HSET', KEYS[5], 'tripped_at', ARGV[2])
 redis.call('HINCRBY', KEYS[5], ARGV[7], 1)
 redis.call('HINCRBYFLOAT', KEYS[5], 'detection_sum', ARGV[8])
 return 1

@@ -52,7 +52,11 @@ class AccountView(BaseModel):
     out_of_scope: Annotated[int, Field(description="queued calls that the open incident leaves alone")]
     cancelled_rate: Annotated[float, Field(description="calls per second that the sweep cancels, over 4 s")]
     forecast_dialled: Annotated[
-        float, Field(description="calls of the open incident that will still be dialled at that rate")
+        float,
+        Field(
+            description="queued calls that will still be dialled while an incident is open: those that the sweep "
+            "will not reach at that rate, and all that it leaves alone"
+        ),
     ]
     incident: Annotated[IncidentView | None, Field(description="the open incident; null without one")]
 
@@ -99,7 +103,7 @@ def view_of(account: Account, reading: AccountReading, incident: Incident | None
         capped=snapshot.capped,
         out_of_scope=snapshot.outside,
         cancelled_rate=reading.cancelled_rate,
-        forecast_dialled=forecast(snapshot, cps, reading.cancelled_rate),
+        forecast_dialled=forecast(snapshot, account.policy, reading.cancelled_rate).dialled,
         incident=incident_view_of(incident) if incident else None,
     )
 

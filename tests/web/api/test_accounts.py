@@ -66,7 +66,7 @@ def test_an_account_tells_all_that_is_known(services: Services) -> None:
         "drain_seconds": 30.0, "dialled_at": "2026-09-21T14:13:50.500000Z", "seconds_until_full": 86_370.0,
         "queued_rate": 10.0, "initiated_rate": 5.0, "cps": 5.0, "cps_configured": 2.0, "cps_learned": 5.0,
         "spared": 2, "announced": 3, "polled_seconds_ago": 1.5, "last_callback_seconds_ago": 60.0, "paused": True,
-        "capped": False, "out_of_scope": 0, "cancelled_rate": 5.0, "forecast_dialled": 0.0, "incident": None,
+        "capped": False, "out_of_scope": 0, "cancelled_rate": 5.0, "forecast_dialled": 25.0, "incident": None,
     }  # fmt: skip
 
 

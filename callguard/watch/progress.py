@@ -1,0 +1,79 @@
+"""While a drain lasts, people hear how far it is; and they hear of its end, whoever ended it."""
+
+from collections.abc import Callable
+
+from callguard.config.accounts import Account
+from callguard.domain.accounts import Snapshot, State
+from callguard.domain.forecast import Forecast, forecast
+from callguard.domain.incidents import Incident, ledger
+from callguard.guard.endings import tell_done
+from callguard.ports import IncidentBook, Notice, NoticeKind, Notices
+
+PROGRESS_SECONDS = 180
+ASK_EVERY_MS = 10_000
+
+
+class Progress:
+    """A chore of the watch."""
+
+    def __init__(
+        self,
+        account: Account,
+        incidents: IncidentBook,
+        notices: Notices,
+        cancelled_rate: Callable[[Snapshot], float],
+    ) -> None:
+        """`cancelled_rate` returns how many calls a second are being cancelled."""
+        self._account = account
+        self._incidents = incidents
+        self._notices = notices
+        self._cancelled_rate = cancelled_rate
+        self._asked_ms = 0
+        self._done: int | None = None
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        """Tell what is due.
+
+        Raises:
+            StoreUnavailable: a later tick takes it up.
+        """
+        if snapshot.paused or snapshot.unqueued:  # what has no queue is told by its own reminders
+            return
+        if snapshot.state in (State.TRIPPED, State.DRAINING):
+            self._tell_progress(snapshot)
+        elif snapshot.state is State.COOLING and not snapshot.capped and self._done != snapshot.generation:
+            incident = self._incidents.current(self._account.sid)
+            if incident is not None:
+                tell_done(self._notices, incident, snapshot.now_ms, snapshot.left_alone - snapshot.spared)
+            self._done = snapshot.generation
+
+    def _tell_progress(self, snapshot: Snapshot) -> None:
+        lasts_ms = snapshot.now_ms - snapshot.tripped_ms
+        if lasts_ms < PROGRESS_SECONDS * 1000 or 0 <= snapshot.now_ms - self._asked_ms < ASK_EVERY_MS:
+            return
+        self._asked_ms = snapshot.now_ms
+        incident = self._incidents.current(self._account.sid)
+        if incident is None:
+            return
+        rate = self._cancelled_rate(snapshot)
+        text = progress_text(incident, lasts_ms / 1000, rate, forecast(snapshot, self._account.policy, rate))
+        notice = Notice(self._account.sid, NoticeKind.PROGRESS, text, snapshot.now_ms)
+        self._notices.post(notice, once=f"progress:{snapshot.generation}", every_seconds=PROGRESS_SECONDS)
+
+
+def progress_text(incident: Incident, lasts_seconds: float, rate: float, will_ring: Forecast) -> str:
+    """Return how far a drain is, what will come of it, and what a person may do."""
+    minutes = f"{lasts_seconds / 60:.0f} min"
+    stands_still = incident.remaining and not rate
+    head = (
+        f"the drain has lasted {minutes} and stands still" if stands_still else f"still cancelling after {minutes}"
+    )
+    what_now = (
+        "The guard tries on. `callguard status` says what is in the way: workers, credentials, or Twilio"
+        if stands_still
+        else "The guard goes on by itself. Look: `callguard status`; stop all cancelling: `callguard pause`"
+    )
+    return (
+        f"{head}: {ledger(incident)}; {rate:,.1f} cancelled a second. Of those queued now {will_ring.words}. "
+        f"{what_now}. Stop the program that creates the calls"
+    )

@@ -1,0 +1,22 @@
+"""What a web process does beside its requests: it lives, and sees that people hear of things."""
+
+from callguard.bootstrap import Services
+from callguard.watch.repeated import Repeated
+
+PROCESS = "web"
+
+
+def beside(services: Services) -> Repeated:
+    """Return the task, in a thread of its own; gevent makes it a greenlet.
+
+    Only Redis is asked. What takes longer (Apprise, receivers) is done by a process that is started for it: no
+    callback waits.
+    """
+    processes, starter = services.process_watch(), services.relay_starter()
+
+    def look() -> None:
+        services.heartbeats.beat(PROCESS, services.clock.now_ms())
+        processes.look()
+        starter.look()
+
+    return Repeated("notices", look)

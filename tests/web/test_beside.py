@@ -1,0 +1,59 @@
+"""What a web process does beside its requests: it beats, and has notices relayed where nobody else does."""
+
+import pytest
+
+from callguard.bootstrap import Services, build
+from callguard.config.settings import load_settings
+from callguard.ports import Notice, NoticeKind
+from callguard.watch.relay import Started
+from callguard.web.beside import beside
+from tests.conftest import ACCOUNT_SID
+
+
+@pytest.fixture
+def services(redis_url: str) -> Services:
+    return build(
+        load_settings(
+            {
+                "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+                "TWILIO_AUTH_TOKEN": "a" * 32,
+                "CALLGUARD_PUBLIC_URL": "https://guard.example.com",
+                "CALLGUARD_REDIS_URL": redis_url,
+            }
+        )
+    )
+
+
+def test_it_beats_and_has_waiting_notices_relayed(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+
+    class Child:
+        def poll(self) -> int | None:
+            return None
+
+    def start(owner: str) -> Started:
+        started.append(owner)
+        return Child()
+
+    monkeypatch.setattr("callguard.bootstrap.start_relay", start)
+    look = beside(services)._task
+
+    for _ in range(3):
+        look()
+    assert services.heartbeats.ages(services.clock.now_ms()).keys() == {"web"}
+    assert started == []
+
+    services.notices.post(Notice(ACCOUNT_SID, NoticeKind.TRIPPED, "TRIPPED", services.clock.now_ms()))
+    for _ in range(5):
+        look()
+
+    assert len(started) == 1
+    assert services.relay_lease.lead(started[0]), "the lease is the child's"
+
+
+def test_what_it_drops_is_told_once_an_hour(services: Services) -> None:
+    for _ in range(3):
+        services.tell_dropped(ACCOUNT_SID, "callbacks:stale", "dropped")
+
+    ((_, notice),) = services.notices.waiting(10)
+    assert (notice.kind, notice.account_sid) == (NoticeKind.DROPPED, ACCOUNT_SID)
