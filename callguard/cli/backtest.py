@@ -26,15 +26,12 @@ from callguard.cli.backtest_report import Report, as_json, show
 from callguard.cli.call_log import CallLog, Log, LogError
 from callguard.cli.call_times import TimeReader
 from callguard.cli.services import has_account
-from callguard.cli.suggested import as_toml, write
 from callguard.cli.tried_policy import configured, with_tried
 from callguard.config.errors import ConfigurationError
 from callguard.config.settings import Settings
 from callguard.domain.backtest import Backtest, Hearing
 from callguard.domain.history import HistoryBuilder
 from callguard.domain.policy import Policy
-from callguard.domain.suggestion import Suggestion, TooLittle
-from callguard.domain.suggestion import suggest as suggest_thresholds
 from callguard.domain.thresholds import tightest
 from callguard.ports import CallGuardError
 from callguard.telephony.calls import TwilioCalls
@@ -88,9 +85,6 @@ class _Bars:
 )
 @click.option("--set", "tried", multiple=True, metavar="KEY=VALUE", help="Try another value of a policy key.")
 @click.option("--timezone", default="UTC", show_default=True, help="Of times in the file that name no zone.")
-@click.option("--suggest", is_flag=True, help="Print thresholds that fit the account, as TOML, and no report.")
-@click.option("--write", "wants_write", is_flag=True, help="Put them into CALLGUARD_CONFIG's file; asks first.")
-@click.option("--yes", is_flag=True, help="With --write: do not ask.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 def backtest(
     file: BinaryIO | None,
@@ -102,9 +96,6 @@ def backtest(
     door: str,
     tried: tuple[str, ...],
     timezone: str,
-    suggest: bool,
-    wants_write: bool,
-    yes: bool,
     wants_json: bool,
 ) -> None:
     """Replay an account's history through the rules: what would have tripped, and the tightest thresholds.
@@ -124,17 +115,10 @@ def backtest(
                 log = _read(file, builder, times, account_sid, bars)
             else:
                 log = _fetched(_wanted(settings, account_sid, since, before, times), builder, bars)
-            if suggest or wants_write:
-                suggested = _suggested(builder, policy, Hearing(door), bars)
-            else:
-                report = _replayed(builder, policy, Hearing(door), log, whose, bars)
-    except (ConfigurationError, CallGuardError, LogError, TooLittle) as error:
+            report = _replayed(builder, policy, Hearing(door), log, whose, bars)
+    except (ConfigurationError, CallGuardError, LogError) as error:
         raise click.ClickException(str(error)) from None
-    if suggest or wants_write:
-        click.echo(as_toml(suggested, policy), nl=False)
-        if wants_write:
-            write(suggested, account_sid or _only(settings), yes=yes)
-    elif wants_json:
+    if wants_json:
         click.echo(json.dumps(as_json(report), indent=2))
     else:
         show(report)
@@ -194,23 +178,6 @@ def _replayed(
     trips = Backtest(history, policy, hearing, progress=told).run()
     found = tightest(history, policy, hearing, progress=told)
     return Report(history, policy, hearing, log, builder, trips, found, whose)
-
-
-def _suggested(builder: HistoryBuilder, policy: Policy, hearing: Hearing, bars: _Bars) -> list[Suggestion]:
-    history = builder.build()
-    if trips := Backtest(history, policy, hearing).run():
-        days = sorted({f"{datetime.fromtimestamp(trip.at_ms / 1000, UTC):%Y-%m-%d %H:%M}" for trip in trips})
-        bars.console.print(
-            f"NOTE: with the present thresholds this history trips {len(trips)} time(s), first at {days[0]} UTC. "
-            "The suggested ones spare that too. If it was a runaway, leave it out with --since and --before.",
-            highlight=False,
-        )
-    return suggest_thresholds(history, policy, hearing, progress=bars.steps("replaying", len(history) * _PASSES))
-
-
-def _only(settings: Settings | None) -> str | None:
-    """Return the only account's SID; None where there are several, or none."""
-    return next(iter(settings.accounts)) if settings is not None and len(settings.accounts) == 1 else None
 
 
 @contextmanager

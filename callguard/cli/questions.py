@@ -1,4 +1,4 @@
-"""Questions whose answer cancels calls or changes settings."""
+"""Questions whose answer cancels calls."""
 
 import sys
 import termios

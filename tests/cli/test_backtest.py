@@ -3,7 +3,6 @@
 import json
 import random
 import time
-import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +13,6 @@ from click.testing import CliRunner, Result
 
 from callguard.cli.backtest import backtest
 from callguard.cli.call_times import TimeReader
-from callguard.cli.suggested import changed
-from callguard.domain.suggestion import Suggestion
 from callguard.simulator import (
     SANDBOX_ACCOUNT_SID,
     SANDBOX_AUTH_TOKEN,
@@ -315,116 +312,3 @@ def test_a_history_is_fetched(twilio: RunningSimulator) -> None:
     assert "by start time" in answer["notes"][0]
     assert "needs --since" in run("--fetch").output
     assert "is no time" in run("--fetch", "--since", "soon").output
-
-
-def two_weeks() -> str:
-    """A batch of 40 calls at noon each day, dialled five a second, and one call an hour."""
-    rows, number = [], 0
-    for day in range(14):
-        for hour in range(24):
-            number += 1
-            rows.append(row(number, day * 86_400 + hour * 3600, 0))
-        for place in range(40):
-            number += 1
-            rows.append(row(number, day * 86_400 + 60, place / 5))
-    return csv(*rows)
-
-
-@pytest.fixture
-def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A settings file with comments and one account."""
-    path = tmp_path / "callguard.toml"
-    path.write_text(
-        'public_url = "https://guard.example.com"  # behind nginx\n\n'
-        f'[[accounts]]\nsid = "{ACCOUNT}"\nauth_token_env = "SALES_TOKEN"\n'
-        "# the night shift\nspike_burst = 20\ncps = 5\n"
-    )
-    path.chmod(0o640)
-    monkeypatch.setenv("CALLGUARD_CONFIG", str(path))
-    monkeypatch.setenv("SALES_TOKEN", "a" * 32)
-    return path
-
-
-def test_suggested_thresholds_are_toml_with_what_they_rest_on() -> None:
-    result = run("-", "--suggest", "--cps", "5", given=two_weeks())
-
-    assert result.exit_code == 0, result.output
-    table = tomllib.loads(result.stdout)
-    assert table["spike_burst"] == 59, "half as much again as the batch of 40 within a second"
-    assert (table["cps"], table["spike_rate"]) == (5, 1)
-    assert "spike_burst = 59  # highest 39" in result.stdout
-
-
-def test_what_is_suggested_trips_nothing(tmp_path: Path) -> None:
-    log = tmp_path / "log.csv"
-    log.write_text(two_weeks())
-    table = tomllib.loads(run(str(log), "--suggest", "--cps", "5").stdout)
-
-    report = told(str(log), *(word for key, value in table.items() for word in ("--set", f"{key}={value}")))
-
-    assert report["trips"] == []
-
-
-@pytest.mark.parametrize(
-    ("given", "why"),
-    [
-        (csv(*runaway()), "30 calls over 0.0 days are too few to suggest thresholds from"),
-        (csv(*(row(n, n, 0) for n in range(500))), "500 calls over 0.0 days"),
-    ],
-)
-def test_nothing_is_suggested_from_too_little(given: str, why: str) -> None:
-    result = run("-", "--suggest", given=given)
-
-    assert result.exit_code == 1
-    assert why in result.output
-    assert "spike_burst" not in result.stdout
-
-
-def test_a_runaway_in_the_log_is_told(tmp_path: Path) -> None:
-    log = tmp_path / "log.csv"
-    log.write_text(two_weeks() + "\n".join(row(9000 + n, 90_000, n) for n in range(300)))
-
-    result = run(str(log), "--suggest", "--cps", "1")
-
-    assert "with the present thresholds this history trips 1 time(s), first at 2026-11-22 13:00 UTC" in " ".join(
-        result.stderr.split()
-    )
-
-
-def test_it_writes_the_accounts_table_and_keeps_the_rest(config: Path) -> None:
-    result = run("-", "--write", "--yes", given=two_weeks())
-
-    assert result.exit_code == 0, result.output
-    assert "-spike_burst = 20" in result.stdout
-    assert "+spike_burst = 59" in result.stdout
-    text = config.read_text()
-    assert tomllib.loads(text)["accounts"][0]["spike_burst"] == 59
-    assert "# behind nginx" in text
-    assert "# the night shift\nspike_burst = 59\n" in text
-    assert config.stat().st_mode & 0o777 == 0o640
-    assert list(config.parent.iterdir()) == [config]
-
-
-def test_it_asks_before_it_writes(config: Path, tmp_path: Path) -> None:
-    before = config.read_text()
-    log = tmp_path / "log.csv"
-    log.write_text(two_weeks())
-
-    result = CliRunner().invoke(backtest, [str(log), "--write"], input="n\n")
-
-    assert result.exit_code == 1
-    assert "nothing was written" in result.output
-    assert config.read_text() == before
-
-
-def test_without_a_file_it_says_what_to_do() -> None:
-    result = run("-", "--write", "--yes", "--cps", "5", given=two_weeks())
-
-    assert result.exit_code == 1
-    assert "--write needs a settings file: CALLGUARD_CONFIG names none" in result.output
-
-
-def test_an_account_without_a_table_of_its_own_gets_the_policy_table() -> None:
-    text = changed('public_url = "x"\n', [Suggestion("spike_burst", 60.0, 40.0)], None)
-
-    assert tomllib.loads(text) == {"public_url": "x", "policy": {"spike_burst": 60}}
