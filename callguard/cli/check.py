@@ -22,7 +22,6 @@ from callguard.cli.status import SILENT_SECONDS
 from callguard.cli.up import callback_address
 from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
-from callguard.domain.consequences import in_words
 from callguard.domain.throughput import disagree
 from callguard.metrics.collector import PROCESSES
 from callguard.ports import CallGuardError
@@ -173,7 +172,6 @@ def _account(services: Services, account: Account, name: str) -> Iterator[Line]:
             f"{name}: no callback has ever come; do your calls set StatusCallback to {_callback(services)}?",
         )
     yield _cps(account, snapshot.throughput.learned, name)
-    yield Line(Mark.GOOD, f"{name}: {in_words(account.policy)}")
 
 
 def _callback(services: Services) -> str:

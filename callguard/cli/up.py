@@ -4,7 +4,6 @@ import errno
 import os
 import socket
 import sys
-import textwrap
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,7 +21,6 @@ from callguard.cli.wording import figure
 from callguard.config.errors import ConfigurationError
 from callguard.config.home import expanded
 from callguard.config.settings import load_settings
-from callguard.domain.consequences import in_words
 from callguard.logs import configure_logging
 from callguard.ports import CallGuardError
 from callguard.processes.embedded_valkey import EmbeddedValkey
@@ -75,7 +73,6 @@ def _run_guard(host: str, port: int, extra: Mapping[str, str]) -> int:
         for account in settings.accounts.values():
             mode, cps = account.policy.mode.value, figure(account.policy.cps)
             click.echo(f"  {account.sid}, mode {mode}, {cps} calls per second")
-            click.echo(textwrap.fill(in_words(account.policy), initial_indent=" " * 4, subsequent_indent=" " * 4))
         click.echo(_addresses(settings.public_url, host, port))
         revive = valkey.revive if valkey else None
         return Supervisor(_programs(environ)).run_until_signalled(signals, alongside=revive)
