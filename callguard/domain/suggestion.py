@@ -29,7 +29,14 @@ DAY_MS = 86_400_000
 _RATE_WINDOW_MS = 600_000
 _UNREACHABLE = 10**12
 _EVERYDAY_CALLS = 10
-_MEASURED = ("spike_burst", "initiated_burst", "plateau_seconds", "max_drain_seconds", "max_backlog", "repeat_limit")
+_MEASURED = (
+    "spike_burst",
+    "initiated_burst",
+    "plateau_seconds",
+    "max_drain_seconds",
+    "max_backlog",
+    "repeat_limit",
+)
 _FLOORS = {
     "spike_rate": 0.1,
     "initiated_rate": 0.1,
@@ -95,7 +102,8 @@ class Suggestion:
         counts = ("repeat_limit", "max_backlog")
         known = {one.setting: one.value for one in self.settings if one.value is not None}
         return replace(
-            policy, **{key: int(value) if key in counts else value for key, value in known.items()}  # type: ignore[arg-type]
+            policy,
+            **{key: int(value) if key in counts else value for key, value in known.items()},  # type: ignore[arg-type]
         )
 
 
@@ -138,7 +146,9 @@ def suggested(
 def _busiest(times_ms: "array[int]") -> dict[int, float]:
     """Return the calls per second of each day's busiest ten minutes; `times_ms` ascend."""
     busiest: dict[int, float] = {}
-    for window_ms in range(times_ms[0] // _RATE_WINDOW_MS, times_ms[-1] // _RATE_WINDOW_MS + 1) if times_ms else ():
+    for window_ms in (
+        range(times_ms[0] // _RATE_WINDOW_MS, times_ms[-1] // _RATE_WINDOW_MS + 1) if times_ms else ()
+    ):
         begin_ms = window_ms * _RATE_WINDOW_MS
         calls = bisect_left(times_ms, begin_ms + _RATE_WINDOW_MS) - bisect_left(times_ms, begin_ms)
         day = begin_ms // DAY_MS
@@ -176,7 +186,9 @@ def _ordinary(
     return [day for day in days if day not in left_out], tuple(left_out[day] for day in sorted(left_out))
 
 
-def _of_peaks(setting: str, by_day: dict[int, float], days: list[int], margin: float, digits: int = 0) -> Suggested:
+def _of_peaks(
+    setting: str, by_day: dict[int, float], days: list[int], margin: float, digits: int = 0
+) -> Suggested:
     day = max(days, key=lambda one: by_day.get(one, 0.0))
     highest = by_day.get(day, 0.0)
     if highest <= 0:
@@ -184,6 +196,20 @@ def _of_peaks(setting: str, by_day: dict[int, float], days: list[int], margin: f
     scale = 10**digits
     value = max(_FLOORS[setting], math.ceil(highest * margin * scale) / scale)
     return Suggested(setting, min(value, _CEILINGS.get(setting, math.inf)), highest, day * DAY_MS)
+
+
+def sparing(history: History, policy: Policy) -> dict[int, dict[str, int]]:
+    """Return by day (days of Unix time) the least whole values with which `policy` would have crossed no rule.
+
+    Only what must change is named: with the policy's own rates, and whether calls were queued or not.
+    """
+    spared: dict[int, dict[str, int]] = {}
+    for setting, by_day in _measured(history, policy, [], (), untold).items():
+        for day, highest in by_day.items():
+            least = math.floor(highest) + 1
+            if least > getattr(policy, setting):
+                spared.setdefault(day, {})[setting] = least
+    return spared
 
 
 def _measured(

@@ -9,10 +9,11 @@ from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.policy import Policy
 from callguard.domain.throughput import Throughput
 from callguard.ports import Door
-from callguard.simulator import AccountConfig, RunningSimulator, SimulatorConfig, running
+from callguard.simulator import AccountConfig, RunawayPlan, RunningSimulator, SimulatorConfig, running
 from tests.calls import call_sid
 from tests.cli.running import environ, run
 from tests.conftest import ACCOUNT_SID, Store
+from tests.waiting import wait_until
 
 __all__ = ["environ"]
 
@@ -94,3 +95,22 @@ def test_a_receiver_that_nobody_knows_is_bad(
     assert result.exit_code == 1
     assert "CALLGUARD_NOTIFY_URLS" in result.output
     assert "a-secret-loft" not in result.output
+
+
+def test_it_says_what_the_thresholds_will_cancel(store: Store, twilio: RunningSimulator) -> None:
+    assert "A batch of 66 calls at once will be cancelled" in run("check").output
+
+
+def test_the_latest_calls_are_replayed(store: Store, twilio: RunningSimulator) -> None:
+    quiet = run("check").output
+    twilio.start_runaway(ACCOUNT_SID, RunawayPlan(200))
+    wait_until(lambda: twilio.account(ACCOUNT_SID).created == 200, "all calls are created")
+
+    loud = run("check").output
+
+    assert "no outbound call in the last 14 days" in quiet
+    assert "read 200 calls back to" in loud
+    assert "1 would have cancelled calls" in loud
+    assert "spared that day by spike_burst = " in loud
+    assert "callguard backtest --fetch --since" in loud
+    assert "call log" not in run("check", "--days", "0").output

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
+import click
+
 from callguard.domain.backtest import Backtest
 from callguard.domain.history import History
 from callguard.domain.policy import Policy
@@ -109,7 +111,7 @@ def _batches(random: Random, days: int) -> Iterator[tuple[int, int, Kind]]:
 
 def main(margins: list[float]) -> None:
     """Print for each account and margin the false incidents and the delay of a runaway of 10 calls/s."""
-    print(f"{'calls/s':>8}{'CPS':>5}{'margin':>8}{'incidents':>11}{'cancelled':>11}{'delay (s)':>11}  rules")
+    click.echo(f"{'calls/s':>8}{'CPS':>5}{'margin':>8}{'incidents':>11}{'cancelled':>11}{'delay (s)':>11}  rules")
     for rate, cps in ACCOUNTS:
         for margin in margins:
             found, delays = [], []
@@ -118,10 +120,10 @@ def main(margins: list[float]) -> None:
                 found.append(judged(policy, seed + 1000, rate))
                 delays.append(delay(policy, seed + 2000, rate))
             rules = sorted({rule for one in found for rule in one.rules})
-            print(
+            click.echo(
                 f"{rate:8g}{cps:5g}{margin:8g}{sum(one.incidents for one in found):11}"
                 f"{sum(one.cancelled for one in found):11}{max(delays):11.1f}  {', '.join(rules) or '-'}",
-                flush=True,
+
             )
 
 
