@@ -118,7 +118,7 @@ def write_offer(offer: Offer, *, yes: bool) -> None:
     name = os.environ.get(_CONFIG, "").strip()
     if not name:
         raise click.ClickException(
-            f"--write needs {_CONFIG}, which names a TOML file. Put the lines above below [policy] in such a file, "
+            f"--write needs {_CONFIG}, which names a TOML file. Put the lines above below [policy] there, "
             "or set them as CALLGUARD_POLICY__ variables, such as CALLGUARD_POLICY__SPIKE_BURST"
         )
     path = expanded(name, os.environ)

@@ -38,7 +38,7 @@ def row(number: int, created: datetime, waits: int, called: int) -> str:
 
 def log(days: int = 7, *, runaway: int = 0) -> str:
     """A batch of 40 calls at each noon, dialled one a second, and perhaps a runaway on one day."""
-    rows = []
+    rows: list[str] = []
     for day in range(days):
         count = runaway if runaway and day == RUNAWAY_DAY else 40
         noon = BEGIN + timedelta(days=day, hours=12)

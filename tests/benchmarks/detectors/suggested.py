@@ -123,7 +123,6 @@ def main(margins: list[float]) -> None:
             click.echo(
                 f"{rate:8g}{cps:5g}{margin:8g}{sum(one.incidents for one in found):11}"
                 f"{sum(one.cancelled for one in found):11}{max(delays):11.1f}  {', '.join(rules) or '-'}",
-
             )
 
 
