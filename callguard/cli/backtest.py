@@ -23,6 +23,7 @@ from rich.progress import (
 )
 
 from callguard.cli.backtest_report import Report, as_json, show
+from callguard.cli.backtest_suggest import Offer, offer_json, show_offer, write_offer
 from callguard.cli.call_log import CallLog, Log, LogError
 from callguard.cli.call_times import TimeReader
 from callguard.cli.services import has_account
@@ -32,6 +33,7 @@ from callguard.config.settings import Settings
 from callguard.domain.backtest import Backtest, Hearing
 from callguard.domain.history import HistoryBuilder
 from callguard.domain.policy import Policy
+from callguard.domain.suggestion import suggested
 from callguard.domain.thresholds import tightest
 from callguard.ports import CallGuardError
 from callguard.telephony.calls import TwilioCalls
@@ -85,6 +87,13 @@ class _Bars:
 )
 @click.option("--set", "tried", multiple=True, metavar="KEY=VALUE", help="Try another value of a policy key.")
 @click.option("--timezone", default="UTC", show_default=True, help="Of times in the file that name no zone.")
+@click.option("--suggest", is_flag=True, help="Print thresholds that fit the account, as TOML.")
+@click.option(
+    "--ordinary", multiple=True, type=click.DateTime(["%Y-%m-%d"]), metavar="DAY",
+    help="With --suggest: a day (UTC) that stands out and is ordinary all the same.",
+)  # fmt: skip
+@click.option("--write", is_flag=True, help="With --suggest: write them to the file of CALLGUARD_CONFIG.")
+@click.option("--yes", is_flag=True, help="With --write: do not ask.")
 @click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
 def backtest(
     file: BinaryIO | None,
@@ -96,6 +105,10 @@ def backtest(
     door: str,
     tried: tuple[str, ...],
     timezone: str,
+    suggest: bool,
+    ordinary: tuple[datetime, ...],
+    write: bool,
+    yes: bool,
     wants_json: bool,
 ) -> None:
     """Replay an account's history through the rules: what would have tripped, and the tightest thresholds.
@@ -105,7 +118,10 @@ def backtest(
     """
     if (file is None) is not fetch:
         raise click.UsageError("give one of: a FILE.csv (- is standard input), or --fetch --since TIME")
+    if (write or ordinary) and not suggest:
+        raise click.UsageError("--write and --ordinary go with --suggest")
     times = TimeReader(_zone(timezone))
+    offer = None
     try:
         settings, policy, whose = configured(os.environ, account_sid)
         policy = with_tried(policy, (*((f"cps={cps}",) if cps is not None else ()), *tried))
@@ -116,12 +132,38 @@ def backtest(
             else:
                 log = _fetched(_wanted(settings, account_sid, since, before, times), builder, bars)
             report = _replayed(builder, policy, Hearing(door), log, whose, bars)
+            if suggest:
+                offer = _offer(report, _sid(settings, log, account_sid), ordinary, bars)
     except (ConfigurationError, CallGuardError, LogError) as error:
         raise click.ClickException(str(error)) from None
-    if wants_json:
+    if offer is not None:
+        _hand_out(offer, write=write, yes=yes, wants_json=wants_json)
+    elif wants_json:
         click.echo(json.dumps(as_json(report), indent=2))
     else:
         show(report)
+
+
+def _offer(report: Report, account_sid: str, ordinary: tuple[datetime, ...], bars: _Bars) -> Offer:
+    told = bars.steps("suggesting", len(report.history))
+    days = {moment.date() for moment in ordinary}
+    return Offer(report, suggested(report.history, report.policy, ordinary=days, progress=told), account_sid)
+
+
+def _hand_out(offer: Offer, *, write: bool, yes: bool, wants_json: bool) -> None:
+    if wants_json:
+        click.echo(json.dumps(offer_json(offer), indent=2))
+    else:
+        show_offer(offer)
+    if write and offer.rests_on_something:
+        write_offer(offer, yes=yes)
+
+
+def _sid(settings: Settings | None, log: Log, account_sid: str | None) -> str:
+    """The account whose thresholds they are: as asked for, or the only one of the settings or of the log."""
+    if account_sid is None and settings is not None and len(settings.accounts) == 1:
+        return next(iter(settings.accounts))
+    return account_sid or next(iter(log.accounts), "")
 
 
 def _read(file: BinaryIO, builder: HistoryBuilder, times: TimeReader, account_sid: str | None, bars: _Bars) -> Log:
@@ -175,9 +217,10 @@ def _replayed(
         raise LogError("there is no outbound call to replay")
     history = builder.build()
     told = bars.steps("replaying", len(history) * _PASSES)
-    trips = Backtest(history, policy, hearing, progress=told).run()
+    played = Backtest(history, policy, hearing, progress=told)
+    trips = played.run()
     found = tightest(history, policy, hearing, progress=told)
-    return Report(history, policy, hearing, log, builder, trips, found, whose)
+    return Report(history, policy, hearing, log, builder, trips, found, whose, played.unqueued)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """A backtest's result, for people and as JSON."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.text import Text
 from callguard.cli.call_log import Log
 from callguard.cli.wording import figure
 from callguard.domain.accounts import Finding
-from callguard.domain.backtest import Hearing, Trip
+from callguard.domain.backtest import Hearing, Trip, Unqueued
 from callguard.domain.history import History, HistoryBuilder
 from callguard.domain.policy import Mode, Policy, Rearm
 from callguard.domain.thresholds import Threshold, Tightest
@@ -34,11 +34,17 @@ class Report:
     trips: list[Trip]
     tightest: Tightest
     whose_policy: str
+    unqueued: list[Unqueued] = field(default_factory=list)
 
     @property
     def cancelled(self) -> int:
         """Calls that would have been cancelled."""
         return sum(trip.cancelled for trip in self.trips)
+
+    @property
+    def shows_creation(self) -> bool:
+        """Whether the log tells when calls were created, and not only when they were dialled."""
+        return self.log.shows_queue
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -66,8 +72,17 @@ def show(report: Report) -> None:
     )
     if any(trip.cancelled >= report.policy.max_cancellations for trip in report.trips):
         console.print("At max_cancellations the guard would have stopped and asked; so it is played here.")
-    console.print(_thresholds(report.tightest.thresholds))
-    console.print(Text(_proof(report.tightest)))
+    if report.unqueued:
+        console.print(
+            f"[bold]{_count(len(report.unqueued), 'incident')}[/] more would have opened without a queue: "
+            "nothing to cancel."
+        )
+        console.print(_unqueued(report.unqueued))
+    if _is_known(report.tightest):
+        console.print(_thresholds(report.tightest.thresholds))
+        console.print(Text(_proof(report.tightest)))
+    else:
+        console.print("No rule got anywhere while calls were queued, so no tightest thresholds follow.")
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -84,12 +99,18 @@ def as_json(report: Report) -> dict[str, Any]:
         "notes": report.log.notes,
         "shows_queue": _shows_queue(report),
         "trips": [_trip_json(trip) for trip in report.trips],
+        "unqueued": [_unqueued_json(one) for one in report.unqueued],
         "cancelled": report.cancelled,
         "tightest": [
-            {"setting": t.setting, "configured": t.configured, "tightest": t.tightest, "reached": t.reached}
+            {
+                "setting": t.setting,
+                "configured": t.configured,
+                "tightest": t.tightest if t.reached else None,
+                "reached": t.reached,
+            }
             for t in report.tightest.thresholds
         ],
-        "verified": report.tightest.is_proven,
+        "verified": report.tightest.is_proven and _is_known(report.tightest),
     }
 
 
@@ -138,9 +159,35 @@ def _thresholds(thresholds: tuple[Threshold, ...]) -> Table:
     for one in thresholds:
         if one.tightest is None:
             table.add_row(one.setting, "", "not heard at this door", figure(one.configured))
+        elif not one.reached:
+            table.add_row(one.setting, "", "never reached", figure(one.configured))
         else:
             table.add_row(one.setting, figure(one.reached), figure(one.tightest), figure(one.configured))
     return table
+
+
+def _is_known(found: Tightest) -> bool:
+    return any(one.reached for one in found.thresholds)
+
+
+def _unqueued(incidents: list[Unqueued]) -> Table:
+    table = Table("time (UTC)", "rule", box=box.SIMPLE)
+    for one in incidents[:MOST_TRIPS_SHOWN]:
+        table.add_row(_day(one.at_ms), _rule(one.finding))
+    if len(incidents) > MOST_TRIPS_SHOWN:
+        table.add_row("...", f"and {len(incidents) - MOST_TRIPS_SHOWN:,} more")
+    return table
+
+
+def _unqueued_json(one: Unqueued) -> dict[str, Any]:
+    finding = one.finding
+    return {
+        "at": _iso(one.at_ms),
+        "rule": finding.rule.value,
+        "observed": finding.observed,
+        "threshold": finding.threshold,
+        "setting": finding.setting,
+    }
 
 
 def _proof(found: Tightest) -> str:

@@ -17,11 +17,13 @@ from rich.console import Console
 from rich.text import Text
 
 from callguard.bootstrap import Services
+from callguard.cli.check_history import HISTORY_DAYS, HISTORY_SECONDS, Lately
 from callguard.cli.services import NO_PUBLIC_URL, connect
 from callguard.cli.status import SILENT_SECONDS
 from callguard.cli.up import callback_address
 from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
+from callguard.domain.batches import will_cancel
 from callguard.domain.throughput import disagree
 from callguard.metrics.collector import PROCESSES
 from callguard.ports import CallGuardError
@@ -46,22 +48,32 @@ class Line:
 
 
 @click.command()
-def check() -> None:
+@click.option(
+    "--days", default=HISTORY_DAYS, show_default=True, type=click.IntRange(0, 90),
+    help="Of the account's call log to replay; 0 replays nothing.",
+)  # fmt: skip
+@click.option(
+    "--seconds", default=HISTORY_SECONDS, show_default=True, type=click.FloatRange(1, 3600),
+    help="For reading call logs, all accounts together.",
+)  # fmt: skip
+def check(days: int, seconds: float) -> None:
     """Check settings, Redis, Twilio, processes, callbacks and the CPS; change nothing.
 
-    Exits with 1 when something is bad. A `?` is something to know, not an error.
+    The accounts' latest days are read from Twilio's call log and replayed through the thresholds in force: it says
+    what would have tripped. Exits with 1 when something is bad. A `?` is something to know, not an error.
     """
     services = connect()
     console = Console(highlight=False, soft_wrap=True)
     console.print(_shown(Line(Mark.GOOD, f"settings: {len(services.accounts)} account(s)")))
     bad = 0
-    for line in _lines(services):
+    lately = Lately(services.telephony, services.clock.now_ms(), days, seconds)
+    for line in _lines(services, lately):
         console.print(_shown(line))
         bad += line.mark is Mark.BAD
     sys.exit(1 if bad else 0)
 
 
-def _lines(services: Services) -> Iterator[Line]:
+def _lines(services: Services, lately: Lately) -> Iterator[Line]:
     yield from _attempt("Redis", lambda: _redis(services))
     yield from _attempt("RQ's Redis", lambda: _jobs(services))
     yield from _attempt("processes", lambda: _processes(services))
@@ -71,6 +83,8 @@ def _lines(services: Services) -> Iterator[Line]:
         name = f"account …{account.sid[-4:]}"
         yield from _attempt(f"{name}: Twilio", partial(_twilio, services, account, name))
         yield from _attempt(name, partial(_account, services, account, name))
+        yield Line(Mark.GOOD, f"{name}: {will_cancel(account.policy)}")
+        yield from _attempt(f"{name}: call log", partial(_history, lately, account, name))
 
 
 def _attempt(what: str, look: Callable[[], Iterator[Line]]) -> Iterator[Line]:
@@ -172,6 +186,11 @@ def _account(services: Services, account: Account, name: str) -> Iterator[Line]:
             f"{name}: no callback has ever come; do your calls set StatusCallback to {_callback(services)}?",
         )
     yield _cps(account, snapshot.throughput.learned, name)
+
+
+def _history(lately: Lately, account: Account, name: str) -> Iterator[Line]:
+    for is_good, text in lately.told(account):
+        yield Line(Mark.GOOD if is_good else Mark.DOUBTFUL, f"{name}: {text}")
 
 
 def _callback(services: Services) -> str:

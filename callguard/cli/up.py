@@ -21,6 +21,7 @@ from callguard.cli.wording import figure
 from callguard.config.errors import ConfigurationError
 from callguard.config.home import expanded
 from callguard.config.settings import load_settings
+from callguard.domain.batches import will_cancel
 from callguard.logs import configure_logging
 from callguard.ports import CallGuardError
 from callguard.processes.embedded_valkey import EmbeddedValkey
@@ -73,6 +74,7 @@ def _run_guard(host: str, port: int, extra: Mapping[str, str]) -> int:
         for account in settings.accounts.values():
             mode, cps = account.policy.mode.value, figure(account.policy.cps)
             click.echo(f"  {account.sid}, mode {mode}, {cps} calls per second")
+            click.echo(f"    {will_cancel(account.policy)}")
         click.echo(_addresses(settings.public_url, host, port))
         revive = valkey.revive if valkey else None
         return Supervisor(_programs(environ)).run_until_signalled(signals, alongside=revive)

@@ -39,6 +39,7 @@ class Trip:
         queued: calls that were queued then and not on the `never_cancel` list.
         cancelled: calls that would have been cancelled until its end.
         ended_ms: when the guard would have been armed again; None if the history ends before.
+        telephone: the digits of the last call before it, `NO_TELEPHONE` for none.
     """
 
     at_ms: int
@@ -46,6 +47,24 @@ class Trip:
     queued: int
     cancelled: int = 0
     ended_ms: int | None = None
+    telephone: int = NO_TELEPHONE
+
+
+@dataclass(slots=True)
+class Unqueued:
+    """An incident that would have opened with fewer than `min_backlog` calls queued, so that nothing is cancelled.
+
+    Attributes:
+        at_ms: when its rule was first crossed.
+        finding: the rule and its figures then.
+        telephone: the digits of the last call before it, `NO_TELEPHONE` for none.
+        last_ms: when a rule was last seen crossed.
+    """
+
+    at_ms: int
+    finding: Finding
+    telephone: int
+    last_ms: int
 
 
 def untold(calls: int) -> None:
@@ -70,7 +89,9 @@ class Backtest:
         """`progress` is told now and then how many calls have been played since it was last told."""
         self.replay = Replay(policy)
         self.trips: list[Trip] = []
+        self.unqueued: list[Unqueued] = []
         self.depth = 0
+        self.last_telephone = NO_TELEPHONE
         self._history, self._policy, self._progress = history, policy, progress
         self._hears_creations = hearing is Hearing.ENTRANCE
         self._hears_dials = hearing is not Hearing.POLL
@@ -104,6 +125,7 @@ class Backtest:
 
     def heard_call(self, telephone: int, at_ms: int) -> None:
         """Tell the rules whom a call is for."""
+        self.last_telephone = telephone
         if telephone != NO_TELEPHONE:
             self.replay.called(telephone, at_ms)
 
@@ -114,9 +136,20 @@ class Backtest:
         if decision.verdict is Verdict.TRIP:
             self._trip(decision.finding, at_ms)
             return
-        if self.replay.suspected(decision.finding, at_ms) and not self._hears_creations:
+        is_new = self.replay.suspected(decision.finding, at_ms)
+        if is_new:
+            self._open_unqueued(decision.finding, at_ms)
+        if is_new and not self._hears_creations:
             self._next_look_ms = min(self._next_look_ms, at_ms + ALERT_POLL_MS)
             self._alert_until_ms = at_ms + SUSPICION_MS
+
+    def _open_unqueued(self, finding: Finding, at_ms: int) -> None:
+        """One incident lasts until its rule has been calm for `quiet_seconds`."""
+        calm_ms = SUSPICION_MS + self._policy.quiet_seconds * 1000
+        if self.unqueued and at_ms - self.unqueued[-1].last_ms <= calm_ms:
+            self.unqueued[-1].last_ms = at_ms
+        else:
+            self.unqueued.append(Unqueued(at_ms, finding, self.last_telephone, at_ms))
 
     def _enter(self, call: int, at_ms: int) -> None:
         history = self._history
@@ -212,7 +245,9 @@ class Backtest:
         self.judge(at_ms)
 
     def _trip(self, finding: Finding, at_ms: int) -> None:
-        self._open = Trip(at_ms, finding, self.depth)
+        self._open = Trip(at_ms, finding, self.depth, telephone=self.last_telephone)
+        if self.unqueued and at_ms - self.unqueued[-1].last_ms <= SUSPICION_MS:
+            self.unqueued.pop()  # the same incident: its backlog has come up
         self.trips.append(self._open)
         for call in self._queued_calls():
             if self._open.cancelled >= self._policy.max_cancellations:

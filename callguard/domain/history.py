@@ -83,6 +83,7 @@ class HistoryBuilder:
     def __init__(self, policy: Policy) -> None:
         """Mark the calls that `policy` never cancels."""
         self._never_cancel = NumberList(policy.never_cancel) if policy.never_cancel else None
+        self._repeat_exempt = NumberList(policy.repeat_exempt)
         self._created_ms, self._left_ms, self._telephones = array("q"), array("q"), array("q")
         self._dialled, self._spared = bytearray(), bytearray()
         self._known: set[int] = set()
@@ -114,7 +115,8 @@ class HistoryBuilder:
         self._created_ms.append(created_ms)
         self._left_ms.append(left_ms)
         self._dialled.append(_was_dialled(call))
-        self._telephones.append(_telephone(call.to_number))
+        is_exempt = call.to_number in self._repeat_exempt
+        self._telephones.append(NO_TELEPHONE if is_exempt else _telephone(call.to_number))
         self._spared.append(self._is_spared(call))
 
     def build(self) -> History:

@@ -9,7 +9,7 @@ from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.policy import Policy
 from callguard.domain.throughput import Throughput
 from callguard.ports import Door, Notice, NoticeKind
-from callguard.simulator import AccountConfig, RunningSimulator, SimulatorConfig, running
+from callguard.simulator import AccountConfig, RunawayPlan, RunningSimulator, SimulatorConfig, running
 from callguard.store.connection import connect
 from callguard.store.notices import RedisNotices
 from callguard.store.script_connections import ScriptConnections
@@ -17,6 +17,7 @@ from callguard.store.scripts import Scripts
 from tests.calls import call_sid
 from tests.cli.running import environ, run
 from tests.conftest import ACCOUNT_SID, Store
+from tests.waiting import wait_until
 
 __all__ = ["environ"]
 
@@ -109,3 +110,22 @@ def test_a_notice_that_nobody_takes_is_bad(store: Store, twilio: RunningSimulato
 
     assert result.exit_code == 1
     assert "notices: the oldest has waited for 5 min" in result.output
+
+
+def test_it_says_what_the_thresholds_will_cancel(store: Store, twilio: RunningSimulator) -> None:
+    assert "A batch of 66 calls at once will be cancelled" in run("check").output
+
+
+def test_the_latest_calls_are_replayed(store: Store, twilio: RunningSimulator) -> None:
+    quiet = run("check").output
+    twilio.start_runaway(ACCOUNT_SID, RunawayPlan(200))
+    wait_until(lambda: twilio.account(ACCOUNT_SID).created == 200, "all calls are created")
+
+    loud = run("check").output
+
+    assert "no outbound call in the last 14 days" in quiet
+    assert "read 200 calls back to" in loud
+    assert "1 would have cancelled calls" in loud
+    assert "spared that day by spike_burst = " in loud
+    assert "callguard backtest --fetch --since" in loud
+    assert "call log" not in run("check", "--days", "0").output
