@@ -30,6 +30,7 @@ NAMES = {
     *("callguard_seconds_until_queue_full", "callguard_announced_calls"),
     "callguard_new_call_dialled_timestamp_seconds",
     *("callguard_warnings_total", "callguard_reports_total", "callguard_live_calls_total"),
+    *("callguard_processes", "callguard_processes_differing", "callguard_build_info"),
     *("callguard_cancelled_rate", "callguard_forecast_dialled_calls", "callguard_capped"),
 }
 Shown = dict[tuple[str, tuple[str, ...]], float]

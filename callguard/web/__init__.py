@@ -12,6 +12,7 @@ from callguard.web.api import api
 from callguard.web.callbacks import callbacks
 from callguard.web.events import events
 from callguard.web.form import MOST_BODY_BYTES
+from callguard.web.presence import keep_telling
 from callguard.web.probes import probes
 from callguard.web.twiml import twiml
 
@@ -38,7 +39,9 @@ def create_app(services: Services | None = None) -> Flask:
 
 def _build_from_environment() -> Services:
     try:
-        return build(start(), patience=WEB_PATIENCE_SECONDS)
+        services = build(start(), patience=WEB_PATIENCE_SECONDS)
     except (ConfigurationError, CallGuardError) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(_APP_LOAD_ERROR)
+    keep_telling(services)
+    return services
