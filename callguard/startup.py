@@ -17,15 +17,17 @@ SETTINGS_LOGGED = "_CALLGUARD_SETTINGS_LOGGED"
 """Set in the environment by whoever has logged the settings, for the processes that it starts."""
 
 
-def start(environ: Mapping[str, str] | None = None) -> Settings:
+def start(environ: Mapping[str, str] | None = None, *, again: bool = False) -> Settings:
     """Return the settings, with the log set up to mask their secrets.
+
+    `again`: they are read anew, so they are logged once more.
 
     Raises:
         ConfigurationError: names every setting that is wrong, and what to write.
     """
     settings = load_settings(environ)
     configure_logging(settings.log_level, settings.secrets())
-    if os.environ.get(SETTINGS_LOGGED) != "1":
+    if again or os.environ.get(SETTINGS_LOGGED) != "1":
         log_settings(settings, _log)
         os.environ[SETTINGS_LOGGED] = "1"
     return settings

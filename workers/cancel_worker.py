@@ -1,9 +1,10 @@
 """The cancel worker: an RQ worker on the one queue."""
 
 import logging
+import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from redis import Redis
@@ -44,6 +45,12 @@ class CancelWorker(Worker):
 
     # After an outage RQ would look for Redis at growing intervals, at last once a minute.
     max_connection_wait_time = 1.0
+
+    def _install_signal_handlers(self) -> None:
+        """Let SIGHUP, as of a terminal that is closed, end us in good order like SIGTERM."""
+        super()._install_signal_handlers()  # type: ignore[no-untyped-call]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self.request_stop)
 
     def heartbeat(self, *args: Any, **options: Any) -> None:
         """Beat for RQ and for CallGuard."""
@@ -126,3 +133,5 @@ def run_cancel_worker(settings: Settings) -> None:
         )
         worker.services = services
         worker.work(with_scheduler=False)
+    with suppress(CallGuardError):
+        services.heartbeats.leave()
