@@ -5,6 +5,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 bind = os.environ.get("CALLGUARD_BIND", "").strip() or "127.0.0.1:8000"
@@ -59,6 +60,15 @@ def on_starting(server: Any) -> None:
             reload()
 
     server.handle_hup = handle_hup
+
+
+def on_reload(server: Any) -> None:
+    """Set up gunicorn's new log like the one before it: redacted, and at the level of the settings."""
+    from callguard.config.errors import ConfigurationError
+
+    # Should the file have changed since it was looked at: the new workers say what is wrong.
+    with suppress(ConfigurationError):
+        _apply_settings(server)
 
 
 def _apply_settings(server: Any, *, again: bool = False) -> None:

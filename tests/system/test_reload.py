@@ -1,6 +1,7 @@
 """SIGHUP: the settings are read anew, if they are good; a terminal that is closed ends what runs in it."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -20,7 +21,9 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.full, pytest.mark.timeout(180)]
 
 SIMULATED = SimulatorConfig(accounts=(AccountConfig(cps=5, latency=0.01),))
-FOUR_KINDS = 5  # two web processes, two cancel workers, a watcher
+# gunicorn's own format, without our formatter's redaction.
+UNREDACTED = re.compile(r"^\[20\d\d-.*\[INFO\]", re.MULTILINE)
+PROCESSES = 5  # two web processes, two cancel workers, a watcher
 
 
 def write_mode(file: Path, mode: str) -> None:
@@ -34,7 +37,7 @@ def told(services: Services) -> list[Fingerprint]:
 def all_run_with(services: Services, environ: dict[str, str]) -> Callable[[], bool]:
     """Return whether all processes run with what the environment says now."""
     wanted = fingerprint(load_settings({**os.environ, **environ}))
-    return lambda: told(services) == [wanted] * FOUR_KINDS
+    return lambda: told(services) == [wanted] * PROCESSES
 
 
 def test_the_parts_apart_reload_good_settings_only(tmp_path: Path) -> None:
@@ -60,6 +63,7 @@ def test_the_parts_apart_reload_good_settings_only(tmp_path: Path) -> None:
             os.kill(part.pid, signal.SIGHUP)
         wait_until(good, "all tell that they enforce", timeout=60)
 
+        assert not UNREDACTED.search(parts.web.log.read_text().partition("Hang up: Master")[2])
         write_mode(file, "enfroce")
         for part in both:
             os.kill(part.pid, signal.SIGHUP)

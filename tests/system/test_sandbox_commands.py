@@ -18,23 +18,14 @@ BLANK = dict.fromkeys(("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "CALLGUARD_CON
 CREDENTIALS = {"TWILIO_ACCOUNT_SID": "AC" + "1" * 32, "TWILIO_AUTH_TOKEN": "a" * 32}
 
 
-@pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
+def environ_in(folder: Path) -> dict[str, str]:
     # What is asked of the real Twilio goes nowhere.
-    return {**BLANK, "CALLGUARD_DATA_DIR": str(tmp_path / "data"), "HTTPS_PROXY": "http://127.0.0.1:9"}
+    return {**BLANK, "CALLGUARD_DATA_DIR": str(folder / "data"), "HTTPS_PROXY": "http://127.0.0.1:9"}
 
 
-def sandbox(environ: dict[str, str], tmp_path: Path, *more: str) -> Part:
+def sandbox(environ: dict[str, str], folder: Path, *more: str) -> Part:
     argv = [sys.executable, "-m", "callguard", "up", "--port", str(free_port()), *more]
-    return Part(argv, environ, tmp_path / "told")
-
-
-@pytest.fixture
-def tripped(environ: dict[str, str], tmp_path: Path) -> Iterator[Part]:
-    """A sandbox whose runaway has tripped the guard."""
-    with sandbox(environ, tmp_path) as up:
-        wait_until(lambda: "TRIPPED" in (tmp_path / "told").read_text(), "it trips", timeout=60)
-        yield up
+    return Part(argv, environ, folder / "told")
 
 
 def command(environ: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
@@ -44,7 +35,17 @@ def command(environ: dict[str, str], *words: str) -> "subprocess.CompletedProces
     )
 
 
-def test_the_commands_find_the_running_sandbox(tripped: Part, environ: dict[str, str]) -> None:
+@pytest.fixture(scope="module")
+def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The settings of a shell beside a sandbox whose runaway has tripped the guard."""
+    folder = tmp_path_factory.mktemp("sandbox")
+    environ = environ_in(folder)
+    with sandbox(environ, folder):
+        wait_until(lambda: "TRIPPED" in (folder / "told").read_text(), "it trips", timeout=60)
+        yield environ
+
+
+def test_the_commands_find_the_running_sandbox(environ: dict[str, str]) -> None:
     check, status = command(environ, "check"), command(environ, "status")
     looked = command(environ, "cancel", "--dry-run")
 
@@ -60,7 +61,7 @@ def test_the_commands_find_the_running_sandbox(tripped: Part, environ: dict[str,
         assert ended.stdout.startswith("sandbox: ")
 
 
-def test_calls_can_be_cancelled_by_hand_in_the_sandbox(tripped: Part, environ: dict[str, str]) -> None:
+def test_calls_can_be_cancelled_by_hand_in_the_sandbox(environ: dict[str, str]) -> None:
     assert command(environ, "pause").returncode == 0
 
     ended = command(environ, "cancel", "--yes")
@@ -69,28 +70,20 @@ def test_calls_can_be_cancelled_by_hand_in_the_sandbox(tripped: Part, environ: d
     assert command(environ, "resume").returncode == 0
 
 
-def test_a_sandbox_that_is_gone_is_not_asked(tripped: Part, environ: dict[str, str], tmp_path: Path) -> None:
+def test_a_sandbox_that_is_not_meant_or_is_gone_is_not_asked(tmp_path: Path) -> None:
     """What a killed one has left behind leads nowhere, and its credentials go to nobody."""
-    os.kill(tripped.pid, signal.SIGKILL)
-    assert (tmp_path / "data" / "sandbox" / "sandbox.json").exists()
-    wait_until(lambda: command(environ, "check").returncode == 1, "its Valkey is gone", timeout=30)
+    environ = environ_in(tmp_path)
+    with sandbox({**environ, **CREDENTIALS}, tmp_path, "--sandbox") as up:
+        wait_until(lambda: "script creates" in (tmp_path / "told").read_text(), "it is up", timeout=60)
+        with_credentials = command({**environ, **CREDENTIALS}, "status")
+        os.kill(up.pid, signal.SIGKILL)
+        assert (tmp_path / "data" / "sandbox" / "sandbox.json").exists()
+        wait_until(lambda: command(environ, "check").returncode == 1, "its Valkey is gone", timeout=30)
+        check, looked = command(environ, "check"), command(environ, "cancel", "--dry-run")
 
-    check, looked = command(environ, "check"), command(environ, "cancel", "--dry-run")
-
+    assert with_credentials.returncode == 1
+    assert "A sandbox runs in" in with_credentials.stderr
+    assert "unset TWILIO_ACCOUNT_SID" in with_credentials.stderr
     assert "no running CallGuard found" in check.stderr
     assert "no account is configured" in looked.stderr
     assert "Twilio" not in check.stdout + looked.stdout
-
-
-def test_with_credentials_set_the_commands_say_that_the_sandbox_is_another(
-    environ: dict[str, str], tmp_path: Path
-) -> None:
-    environ |= CREDENTIALS
-    with sandbox(environ, tmp_path, "--sandbox"):
-        wait_until(lambda: "script creates" in (tmp_path / "told").read_text(), "it is up", timeout=60)
-
-        ended = command(environ, "status")
-
-    assert ended.returncode == 1
-    assert "A sandbox runs in" in ended.stderr
-    assert "unset TWILIO_ACCOUNT_SID" in ended.stderr
