@@ -26,8 +26,8 @@ UNREDACTED = re.compile(r"^\[20\d\d-.*\[INFO\]", re.MULTILINE)
 PROCESSES = 5  # two web processes, two cancel workers, a watcher
 
 
-def write_mode(file: Path, mode: str) -> None:
-    file.write_text(f'log_level = "INFO"\n[policy]\nmode = "{mode}"\n')
+def write_mode(file: Path, mode: str, log_level: str = "INFO") -> None:
+    file.write_text(f'log_level = "{log_level}"\n[policy]\nmode = "{mode}"\n')
 
 
 def told(services: Services) -> list[Fingerprint]:
@@ -76,7 +76,7 @@ def test_the_parts_apart_reload_good_settings_only(tmp_path: Path) -> None:
 
 def test_callguard_up_reloads_good_settings_only(tmp_path: Path) -> None:
     port, file = free_port(), tmp_path / "callguard.toml"
-    write_mode(file, "observe")
+    write_mode(file, "observe", "WARNING")
     with running(SIMULATED) as twilio, ExitStack() as things:
         environ = {
             "TWILIO_ACCOUNT_SID": SID,
@@ -94,7 +94,7 @@ def test_callguard_up_reloads_good_settings_only(tmp_path: Path) -> None:
         services = build(load_settings({**os.environ, **environ, "CALLGUARD_REDIS_URL": url}))
         wait_until(all_run_with(services, environ), "all tell that they observe", timeout=60)
 
-        write_mode(file, "enforce")
+        write_mode(file, "enforce", "WARNING")
         good = all_run_with(services, environ)
         os.kill(up.pid, signal.SIGHUP)
         wait_until(good, "all tell that they enforce", timeout=60)
@@ -104,3 +104,4 @@ def test_callguard_up_reloads_good_settings_only(tmp_path: Path) -> None:
         wait_until(lambda: "SIGHUP: nothing was changed" in up.log.read_text(), "it says so")
         assert answers(port, "/readyz")
         assert good()
+        assert "Listening at" not in up.log.read_text()  # gunicorn too goes by the file's log_level
