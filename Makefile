@@ -35,6 +35,7 @@ lint: $(INSTALLED) ## style, types and architecture only
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
 bench: $(INSTALLED) ## measure the figures that the README gives
 	$(BIN)/python -m tests.benchmarks

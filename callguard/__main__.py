@@ -2,9 +2,12 @@
 
 import sys
 
+from callguard.processes.standard_streams import open_closed_streams
+
 
 def main() -> None:
     """Run the command. Its imports take a while: Ctrl-C ends them without a traceback."""
+    open_closed_streams()
     try:
         from callguard.cli import main as command
     except KeyboardInterrupt:

@@ -6,18 +6,20 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from redis import Redis
 
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
+from callguard.config.fingerprint import fingerprint
 from callguard.config.keys import ApiKey
 from callguard.config.settings import Settings
 from callguard.config.urls import under
 from callguard.domain.accounts import Rule, Snapshot
 from callguard.domain.calls import CallEvent
 from callguard.domain.culprits import Culprit
+from callguard.domain.processes import Fingerprint
 from callguard.domain.results import ReportResult
 from callguard.drain.drain import Drain
 from callguard.drain.live_calls import LiveCallsChore
@@ -111,6 +113,7 @@ class Services:
     drain: Drain
     named_cancel: NamedCancel
     collector: GuardCollector
+    fingerprint: Callable[[], Fingerprint]
     notify_urls: tuple[str, ...]
     connection: Redis
     public_url: str
@@ -250,7 +253,8 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
     tracker = RedisCallTracker(connection, scripts)
     incidents = RedisIncidentBook(connection, scripts)
     readings = RedisReadings(connection, tracker)
-    heartbeats = RedisHeartbeats(connection)
+    name, of_settings = owner or process_name(), cache(partial(fingerprint, settings))
+    heartbeats = RedisHeartbeats(connection, name, of_settings)
     queue_url = settings.queue_redis_url or settings.redis_url
     drains = RqDrainQueue(drain_queue(connect_for_jobs(queue_url, timeout=patience)))
     api_url, http_client = settings.twilio_api_url, PooledHttpClient()
@@ -260,7 +264,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
     poll_lease = RedisPollLease(scripts)
     reach = Reach(RedisOutages(connection), notices, clock)
     guard = Guard(tracker, incidents, drains, notices, clock)
-    reconciler = Reconciler(telephony, tracker, guard, clock, poll_lease, owner or process_name())
+    reconciler = Reconciler(telephony, tracker, guard, clock, poll_lease, name)
     return Services(
         accounts=settings.accounts,
         clock=clock,
@@ -287,7 +291,10 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         drain=Drain(canceller, tracker, incidents, reconciler, drains, clock, notices, reach),
         canceller=canceller,
         named_cancel=_named_cancel(settings, tracker, clock),
-        collector=GuardCollector(settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME, notices),
+        collector=GuardCollector(
+            settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME, notices, of_settings
+        ),
+        fingerprint=of_settings,
         notify_urls=settings.notify_urls,
         connection=connection,
         public_url=settings.public_url,

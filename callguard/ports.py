@@ -18,6 +18,7 @@ from callguard.domain.hold_queues import HoldQueue
 from callguard.domain.incidents import Incident, LiveOutcome, Outcome
 from callguard.domain.live_calls import LiveCall
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.processes import RunningProcess
 from callguard.domain.scope import EVERY_CALL, Scope
 from callguard.domain.selection import Selection
 from callguard.domain.throughput import Throughput
@@ -651,6 +652,13 @@ class Heartbeats(Protocol):
 
     def ages(self, now_ms: int) -> Mapping[str, float]:
         """Return the seconds since each process' last beat."""
+
+
+class Presence(Heartbeats, Protocol):
+    """Who lives, and what each tells of itself."""
+
+    def processes(self, now_ms: int) -> Sequence[RunningProcess]:
+        """Return the processes that live."""
 
 
 class Leadership(Protocol):

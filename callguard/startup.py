@@ -29,16 +29,18 @@ VERIFY_SECONDS = 60.0
 _WRONG = 3  # as `callguard.notify.verify` has it
 
 
-def start(environ: Mapping[str, str] | None = None) -> Settings:
+def start(environ: Mapping[str, str] | None = None, *, again: bool = False) -> Settings:
     """Return the settings, with the log set up to mask their secrets.
+
+    `again`: they are read anew, so they are logged once more.
 
     Raises:
         ConfigurationError: names every setting that is wrong, and what to write.
     """
     settings = load_settings(environ)
     configure_logging(settings.log_level, settings.secrets())
-    verify_receivers(settings)
-    if os.environ.get(SETTINGS_LOGGED) != "1":
+    verify_receivers(settings, again=again)
+    if again or os.environ.get(SETTINGS_LOGGED) != "1":
         log_settings(settings, _log)
         os.environ[SETTINGS_LOGGED] = "1"
     return settings

@@ -5,9 +5,10 @@
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
-bind = os.environ.get("CALLGUARD_BIND", "127.0.0.1:8000")
+bind = os.environ.get("CALLGUARD_BIND", "").strip() or "127.0.0.1:8000"
 _workers = os.environ.get("CALLGUARD_WEB_WORKERS", "").strip() or "2"
 if not _workers.isdecimal() or int(_workers) < 1:
     sys.exit("CALLGUARD_WEB_WORKERS: should be a whole number from 1. Write for example CALLGUARD_WEB_WORKERS=2")
@@ -36,21 +37,48 @@ control_socket_disable = True
 
 accesslog = None
 errorlog = "-"
-loglevel = os.environ.get("CALLGUARD_LOG_LEVEL", "info").lower()
 proc_name = "callguard"
 
 
-def on_starting(server: Any) -> None:  # noqa: ARG001  (gunicorn's signature)
-    """Check the settings and log them once, before any worker starts."""
+def on_starting(server: Any) -> None:
+    """Check the settings and log them once, before any worker starts; and again at each SIGHUP."""
     from callguard.config.errors import ConfigurationError
-    from callguard.startup import start
 
     try:
-        settings = start()
+        _apply_settings(server)
     except ConfigurationError as error:
         sys.exit(str(error))
+    reload = server.handle_hup
+
+    def handle_hup() -> None:
+        """Reload good settings only: gunicorn ends when a new worker cannot load its application."""
+        try:
+            _apply_settings(server, again=True)
+        except (ConfigurationError, SystemExit) as error:
+            server.log.error("SIGHUP: nothing was changed: %s", error)
+        else:
+            reload()
+
+    server.handle_hup = handle_hup
+
+
+def on_reload(server: Any) -> None:
+    """Set up gunicorn's new log like the one before it: redacted, and at the level of the settings."""
+    from callguard.config.errors import ConfigurationError
+
+    # Should the file have changed since it was looked at: the new workers say what is wrong.
+    with suppress(ConfigurationError):
+        _apply_settings(server)
+
+
+def _apply_settings(server: Any, *, again: bool = False) -> None:
+    from callguard.startup import start
+
+    settings = start(again=again)
     if settings.redis_url is None:
         sys.exit(
             "CALLGUARD_REDIS_URL is not set. Write for example CALLGUARD_REDIS_URL=redis://localhost:6379/0, "
             "or run `callguard up`, which starts an embedded Valkey."
         )
+    # Here, and not as gunicorn's `loglevel`: it may stand in the TOML file.
+    server.log.error_log.setLevel(settings.log_level)

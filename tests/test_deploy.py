@@ -93,7 +93,19 @@ def test_compose_has_web_workers_and_a_lasting_valkey() -> None:
 
 
 @pytest.mark.parametrize(
-    "source", re.findall(r"^COPY (.+) \S+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    "source", re.findall(r"^COPY (?!--from)(.+) \S+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
 )
 def test_the_image_is_made_of_what_exists(source: str) -> None:
     assert [name for name in source.split() if not (DEPLOY.parent / name).exists()] == []
+
+
+def test_the_image_installs_the_wheel_and_runs_without_rights() -> None:
+    """That these lines work is tried in `tests/install`."""
+    lines = [line for line in (DEPLOY / "Dockerfile").read_text().splitlines() if not line.startswith("#")]
+    user = next(n for n, line in enumerate(lines) if line.startswith("USER "))
+    (command,) = (n for n, line in enumerate(lines) if line.startswith("CMD "))
+
+    assert not re.search(r"--editable|\s-e\s|\[dev\]", "\n".join(lines))
+    assert lines[user] not in ("USER root", "USER 0")
+    assert user < command
+    assert "/share/callguard/deploy/gunicorn.conf.py" in lines[command]

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from callguard import __version__
 from callguard.bootstrap import Services, build
 from callguard.config.settings import load_settings
 from callguard.domain.accounts import Finding, Rule
@@ -33,6 +34,7 @@ NAMES = {
     *("callguard_incident_open", "callguard_last_trip_timestamp_seconds", "callguard_remaining_calls"),
     *("callguard_credentials_refused", "callguard_departed_calls_total", "callguard_notices_total"),
     "callguard_oldest_notice_age_seconds",
+    *("callguard_processes", "callguard_processes_differing", "callguard_build_info"),
     *("callguard_cancelled_rate", "callguard_forecast_dialled_calls", "callguard_capped"),
 }
 Shown = dict[tuple[str, tuple[str, ...]], float]
@@ -224,6 +226,27 @@ def test_they_tell_who_is_on_hold_and_what_was_done_with_live_calls(redis_url: s
     assert {labels: size for (name, labels), size in scraped(guard).items() if "hold_queue" in name} == {
         (ACCOUNT_SID, "sales"): 1
     }
+
+
+def test_they_tell_which_processes_run_with_other_settings(redis_url: str, guard: Services) -> None:
+    now = guard.clock.now_ms()
+    services(redis_url).heartbeats.show("web", now)
+    services(redis_url).heartbeats.beat("watcher", now)
+    other = services(redis_url, CALLGUARD_POLICY__MODE="observe", CALLGUARD_METRICS_TOKEN="another-token")
+    other.heartbeats.beat("cancel-worker", now)
+
+    shown = scraped(guard)
+
+    assert shown["callguard_build_info", (__version__,)] == 1
+    assert [shown["callguard_processes", (kind,)] for kind in ("web", "watcher", "cancel-worker")] == [1, 1, 1]
+    differing = {labels for (name, labels), n in shown.items() if name == "callguard_processes_differing" and n}
+    assert differing == {("cancel-worker", "settings")}
+
+    other.heartbeats.leave()
+    services(redis_url).heartbeats.beat("cancel-worker", now)
+
+    shown = scraped(guard)
+    assert not [n for (name, _), n in shown.items() if name == "callguard_processes_differing" and n]
 
 
 def test_without_redis_they_say_so(tmp_path: Path) -> None:

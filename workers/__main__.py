@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import threading
+from contextlib import suppress
 
 import click
 
@@ -14,6 +15,8 @@ from callguard.config.errors import ConfigurationError
 from callguard.config.settings import Settings
 from callguard.ports import CallGuardError
 from callguard.processes.program import Program
+from callguard.processes.standard_streams import open_closed_streams
+from callguard.processes.stop_signals import StopSignals
 from callguard.processes.supervisor import Supervisor
 from callguard.startup import start
 
@@ -32,9 +35,9 @@ def _program(role: str, number: int = 1) -> Program:
     )
 
 
-def _settings() -> Settings:
+def _settings(*, again: bool = False) -> Settings:
     try:
-        settings = start()
+        settings = start(again=again)
         if settings.redis_url is None:
             from callguard.bootstrap import build
 
@@ -42,6 +45,15 @@ def _settings() -> Settings:
     except (ConfigurationError, CallGuardError) as error:
         raise click.ClickException(str(error)) from error
     return settings
+
+
+def _may_reload() -> bool:
+    try:
+        _settings(again=True)
+    except click.ClickException as error:
+        _log.error("SIGHUP: nothing was changed: %s", error)
+        return False
+    return True
 
 
 @click.group(invoke_without_command=True)
@@ -54,7 +66,8 @@ def _settings() -> Settings:
 def main(context: click.Context, cancel_workers: int, watcher: bool) -> None:
     """Run cancel workers and a watcher, and start again what dies.
 
-    Any number of machines may do so: one watcher leads, and a lease lets one worker drain an account.
+    Any number of machines may do so: one watcher leads, and a lease lets one worker drain an account. SIGHUP
+    makes them read the settings anew; it ends them if it came because the terminal was closed.
     """
     if context.invoked_subcommand is not None:
         return
@@ -63,7 +76,8 @@ def main(context: click.Context, cancel_workers: int, watcher: bool) -> None:
     programs += [_program("watcher")] if watcher else []
     if not programs:
         raise click.UsageError("nothing to run: --cancel-workers 0 with --no-watcher")
-    sys.exit(Supervisor(programs).run_until_signalled())
+    with StopSignals(hangup_reloads=True) as signals:
+        sys.exit(Supervisor(programs).run_until_signalled(signals, may_reload=_may_reload))
 
 
 @main.command("cancel-worker")
@@ -81,16 +95,21 @@ def watcher() -> None:
     from workers.beside import relaying
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
     try:
         services = build(_settings())
+        built = services.watcher()
     except CallGuardError as error:
         raise click.ClickException(str(error)) from error
     with relaying(services.relay(), services.process_watch()):
-        services.watcher().run(stop.is_set)
+        built.run(stop.is_set)
+    with suppress(CallGuardError):
+        services.heartbeats.leave()
     _log.info("watcher stopped")
 
 
 if __name__ == "__main__":
+    open_closed_streams()
     main(prog_name="python -m workers")

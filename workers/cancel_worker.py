@@ -1,9 +1,10 @@
 """The cancel worker: an RQ worker on the one queue."""
 
 import logging
+import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from redis import Redis
@@ -45,6 +46,12 @@ class CancelWorker(Worker):
 
     # After an outage RQ would look for Redis at growing intervals, at last once a minute.
     max_connection_wait_time = 1.0
+
+    def _install_signal_handlers(self) -> None:
+        """Let SIGHUP, as of a terminal that is closed, end us in good order like SIGTERM."""
+        super()._install_signal_handlers()  # type: ignore[no-untyped-call]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self.request_stop)
 
     def heartbeat(self, *args: Any, **options: Any) -> None:
         """Beat for RQ and for CallGuard."""
@@ -129,3 +136,5 @@ def run_cancel_worker(settings: Settings) -> None:
         # Only Redis is asked in this thread: a work-horse, which is forked, inherits locks as they are then.
         looking_after_notices(services.relay_starter(), services.process_watch()).start()
         worker.work(with_scheduler=False)
+    with suppress(CallGuardError):
+        services.heartbeats.leave()

@@ -16,8 +16,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from callguard import __version__
 from callguard.bootstrap import Services
 from callguard.cli.check_history import HISTORY_DAYS, HISTORY_SECONDS, Lately
+from callguard.cli.differing import differing
 from callguard.cli.services import NO_PUBLIC_URL, connect
 from callguard.cli.status import SILENT_SECONDS
 from callguard.cli.up import callback_address
@@ -122,6 +124,12 @@ def _processes(services: Services) -> Iterator[Line]:
             yield Line(Mark.BAD, f"{name}: {since}; run `python -m workers` or `callguard up`")
         else:
             yield Line(Mark.GOOD, f"{name}: alive {span(age)} ago")
+    running = services.heartbeats.processes(services.clock.now_ms())
+    found = differing(services, running)
+    for text in found.texts:
+        yield Line(Mark.BAD if found.is_bad else Mark.DOUBTFUL, text)
+    if running and not found.texts:
+        yield Line(Mark.GOOD, f"{len(running)} processes run CallGuard {__version__} with the settings read here")
 
 
 def _receivers(services: Services) -> Iterator[Line]:

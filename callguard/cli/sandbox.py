@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ CEILING = 100
 RUNAWAY_CALLS = 2000
 RUNAWAY_RATE = 200
 _PATIENCE_SECONDS = 1.0
+_PUBLISHED = "sandbox.json"
 
 
 def sandbox_settings(outer: Mapping[str, str]) -> dict[str, str]:
@@ -36,6 +38,14 @@ def sandbox_settings(outer: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def where_published(folder: Path) -> dict[str, str] | None:
+    """Return the settings that say where a running sandbox's parts are; None where none has published them."""
+    try:
+        return dict(json.loads((folder / _PUBLISHED).read_text()))
+    except (OSError, ValueError):
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """Where the sandbox's parts are.
@@ -50,11 +60,23 @@ class Sandbox:
 
     def environ(self, outer: Mapping[str, str]) -> dict[str, str]:
         """Return the settings that stand in for a real account's and for the policy that `outer` has."""
-        return {
-            **sandbox_settings(outer),
-            "CALLGUARD_TWILIO_API_URL": self.twilio_url,
-            "CALLGUARD_PUBLIC_URL": self.web_url,
-        }
+        return {**sandbox_settings(outer), **self._addresses}
+
+    @contextmanager
+    def published(self, folder: Path) -> Iterator[None]:
+        """While entered, let the commands of other terminals find us, through the sandbox's folder."""
+        place = folder / _PUBLISHED
+        fresh = place.with_suffix(".new")
+        fresh.write_text(json.dumps(self._addresses))
+        fresh.replace(place)
+        try:
+            yield
+        finally:
+            place.unlink(missing_ok=True)
+
+    @property
+    def _addresses(self) -> dict[str, str]:
+        return {"CALLGUARD_TWILIO_API_URL": self.twilio_url, "CALLGUARD_PUBLIC_URL": self.web_url}
 
     def program(self, logs: Path) -> Program:
         """Return the simulated Twilio as a child program that writes its log to the folder `logs`."""

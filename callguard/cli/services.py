@@ -10,14 +10,15 @@ from urllib.parse import quote
 import click
 
 from callguard.bootstrap import Services, build
-from callguard.cli.sandbox import sandbox_settings
+from callguard.cli.sandbox import sandbox_settings, where_published
 from callguard.config.accounts import Account
 from callguard.config.errors import ConfigurationError
 from callguard.config.settings import Settings, load_settings
 from callguard.ports import CallGuardError, StoreUnavailable
 
-# Commands check no signature, so they need no address that Twilio could reach.
-NO_PUBLIC_URL = "http://127.0.0.1"
+NO_PUBLIC_URL = "http://not-set.invalid"
+"""Stands in for a `public_url` that neither environment nor file sets: commands check no signature."""
+
 _CONNECT_SECONDS = 1.0
 
 
@@ -30,11 +31,11 @@ def has_account(environ: Mapping[str, str]) -> bool:
 def connect() -> Services:
     """Return the services of the environment's settings, or end with a message that names what is wrong.
 
-    Without CALLGUARD_REDIS_URL it looks for the Valkey of a `callguard up` in CALLGUARD_DATA_DIR; without an
-    account, for that of a sandbox, and says so.
+    Without `redis_url` it looks for the Valkey of a `callguard up` in `data_dir`; without an account, for that of
+    a sandbox, and says so.
     """
     try:
-        return build(_settings())
+        return build(_connected_settings())
     except (ConfigurationError, CallGuardError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -51,38 +52,65 @@ def reported_store_errors() -> Iterator[None]:
 def own_settings() -> Settings:
     """Return the environment's settings, for a command that needs no running guard.
 
+    Where they name no account and a sandbox runs, they are the sandbox's, and it is said.
+
     Raises:
         ConfigurationError: names everything that is wrong; that there is no account is wrong too.
     """
-    return load_settings(_without_public_url())
+    return _sandbox() or settings_of(os.environ)
 
 
-def _without_public_url() -> dict[str, str]:
-    given = os.environ.get("CALLGUARD_PUBLIC_URL", "").strip()
-    return {**os.environ, "CALLGUARD_PUBLIC_URL": given or NO_PUBLIC_URL}
+def settings_of(environ: Mapping[str, str]) -> Settings:
+    """Return an environment's settings; of all that the guard needs, only `public_url` need not be set.
+
+    Raises:
+        ConfigurationError: names everything that is wrong.
+    """
+    return load_settings(environ, stand_ins={"public_url": NO_PUBLIC_URL})
 
 
-def _settings() -> Settings:
-    environ = _without_public_url()
-    if has_account(environ):
-        settings = load_settings(environ)
-        return settings if settings.redis_url is not None else _with_embedded(settings, settings.data_dir)
-    settings = load_settings(environ | sandbox_settings(environ))
-    folder = settings.data_dir / "sandbox"
-    connected = _with_embedded(settings, folder)
-    click.echo(f"sandbox: {folder}")
-    return connected
-
-
-def _with_embedded(settings: Settings, folder: Path) -> Settings:
-    url = embedded_url(folder)
-    if url is None:
-        raise click.ClickException(
-            f"no running CallGuard found at {folder / 'valkey.sock'}.\n"
-            "Start one with `callguard up`; if one runs, set the same CALLGUARD_DATA_DIR, CALLGUARD_REDIS_URL and "
-            "TWILIO_* settings as it has."
-        )
+def _connected_settings() -> Settings:
+    if (sandbox := _sandbox()) is not None:
+        return sandbox
+    if not has_account(os.environ):
+        raise _not_found(_sandbox_folder())
+    settings = settings_of(os.environ)
+    if settings.redis_url is not None:
+        return settings
+    if (url := embedded_url(settings.data_dir)) is None:
+        raise _not_found(settings.data_dir)
     return settings.with_redis_url(url)
+
+
+def _sandbox() -> Settings | None:
+    """Return the settings of the sandbox that is meant and runs, if there is one."""
+    if has_account(os.environ):
+        return None
+    folder = _sandbox_folder()
+    url, published = embedded_url(folder), where_published(folder)
+    if url is None or published is None:
+        return None
+    click.echo(f"sandbox: {folder}")
+    settings = load_settings({**os.environ, **sandbox_settings(os.environ), **published})
+    return settings.model_copy(update={"redis_url": url, "data_dir": folder})
+
+
+def _sandbox_folder() -> Path:
+    return settings_of({**os.environ, **sandbox_settings(os.environ)}).data_dir / "sandbox"
+
+
+def _not_found(folder: Path) -> click.ClickException:
+    text = (
+        f"no running CallGuard found at {folder / 'valkey.sock'}.\n"
+        "Start one with `callguard up`; if one runs, set the same CALLGUARD_DATA_DIR, CALLGUARD_REDIS_URL and "
+        "TWILIO_* settings as it has."
+    )
+    if has_account(os.environ) and embedded_url(_sandbox_folder()) is not None:
+        text += (
+            f"\nA sandbox runs in {_sandbox_folder()}. To look at that one, unset TWILIO_ACCOUNT_SID, "
+            "TWILIO_AUTH_TOKEN and CALLGUARD_CONFIG."
+        )
+    return click.ClickException(text)
 
 
 def embedded_url(folder: Path) -> str | None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from callguard.bootstrap import Services
+from callguard.cli.differing import differing
 from callguard.cli.services import connect, reported_store_errors
 from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
@@ -64,16 +65,19 @@ def status() -> None:
             if reading.snapshot.capped:
                 trouble.append(f"the drain of {account.sid} waits for a person (see STOPPED)")
         beats = services.heartbeats.ages(now_ms)
+        running = services.heartbeats.processes(now_ms)
     console.print(Text("processes", style="bold"))
     for name in PROCESSES:
         console.print(Text(_block(name, _sign_of_life(beats, name))))
+    web = sum(process.kind == "web" for process in running)
+    console.print(Text(_block("web", f"{web} alive" if web else "none has given a sign of life in 30 s")))
+    for text in differing(services, running).texts:
+        console.print(Text(_filled(f"DIFFERS: {text}"), style="bold yellow"))
     trouble += [
         f"{name}: {_sign_of_life(beats, name)}" for name in PROCESSES if beats.get(name, math.inf) > SILENT_SECONDS
     ]
     for text in trouble:
-        console.print(
-            Text(textwrap.fill(f"NOT GUARDED: {text}", _COLUMNS, subsequent_indent="  "), style="bold red")
-        )
+        console.print(Text(_filled(f"NOT GUARDED: {text}"), style="bold red"))
     sys.exit(1 if trouble else 0)
 
 
@@ -184,6 +188,10 @@ def _sign_of_life(beats: Mapping[str, float], name: str) -> str:
 
 def _ago(then_ms: int, now_ms: int) -> str:
     return f"{span(max(0, now_ms - then_ms) / 1000)} ago" if then_ms else "never"
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, _COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _block(label: str, text: str) -> str:

@@ -5,14 +5,12 @@ from dataclasses import replace
 
 import click
 
-from callguard.cli.services import has_account
+from callguard.cli.services import has_account, settings_of
 from callguard.config.errors import Problems
 from callguard.config.policies import policy_of_environment, read_policy, refuse_unknown
-from callguard.config.settings import Settings, load_settings
+from callguard.config.settings import Settings
 from callguard.config.written import Layer, Place, Written
 from callguard.domain.policy import Policy
-
-_NO_PUBLIC_URL = "http://127.0.0.1"  # nothing is received
 
 
 def configured(environ: Mapping[str, str], account_sid: str | None) -> tuple[Settings | None, Policy, str]:
@@ -27,8 +25,7 @@ def configured(environ: Mapping[str, str], account_sid: str | None) -> tuple[Set
         policy = read_policy(layer, problems)
         problems.demand_none()
         return None, policy, "the defaults and CALLGUARD_POLICY__ variables" if layer else "the defaults"
-    url = environ.get("CALLGUARD_PUBLIC_URL", "").strip() or _NO_PUBLIC_URL
-    settings = load_settings({**environ, "CALLGUARD_PUBLIC_URL": url})
+    settings = settings_of(environ)
     account = settings.accounts.get(account_sid or "")
     if account is None and account_sid is None and len(settings.accounts) == 1:
         account = next(iter(settings.accounts.values()))

@@ -1,7 +1,10 @@
 """`up`: everything on one machine."""
 
 import errno
+import logging
 import os
+import shutil
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -30,6 +33,8 @@ from callguard.processes.stop_signals import StopSignals
 from callguard.processes.supervisor import Supervisor
 from callguard.startup import SETTINGS_LOGGED, start, verify_receivers
 
+_log = logging.getLogger(__name__)
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address that the web server listens on.")
@@ -48,6 +53,8 @@ def up(host: str, port: int, web_workers: int, cancel_workers: int, sandbox: boo
 
     Without TWILIO_ACCOUNT_SID (or a file named by CALLGUARD_CONFIG) it runs the sandbox: a simulated Twilio and
     a script that runs away, so that you can watch it being stopped. Nobody is called.
+
+    Ctrl-C and SIGTERM stop it. SIGHUP makes the guard read its settings anew.
     """
     programs = {"CALLGUARD_WEB_WORKERS": str(web_workers), "CALLGUARD_CANCEL_WORKERS": str(cancel_workers)}
     try:
@@ -64,7 +71,7 @@ def _run_guard(host: str, port: int, extra: Mapping[str, str]) -> int:
     _demand_free(host, port)
     settings = start()
     with ExitStack() as stack:
-        signals = stack.enter_context(StopSignals())
+        signals = stack.enter_context(StopSignals(hangup_reloads=True))
         environ = {**extra, "CALLGUARD_BIND": f"{host}:{port}"}
         valkey = None
         if settings.redis_url is None:
@@ -77,7 +84,16 @@ def _run_guard(host: str, port: int, extra: Mapping[str, str]) -> int:
             click.echo(f"    {will_cancel(account.policy)}")
         click.echo(_addresses(settings.public_url, host, port))
         revive = valkey.revive if valkey else None
-        return Supervisor(_programs(environ)).run_until_signalled(signals, alongside=revive)
+        return Supervisor(_programs(environ)).run_until_signalled(signals, revive, _may_reload)
+
+
+def _may_reload() -> bool:
+    try:
+        start(again=True)
+    except ConfigurationError as error:
+        _log.error("SIGHUP: nothing was changed: %s", error)
+        return False
+    return True
 
 
 def _run_sandbox(host: str, port: int, extra: Mapping[str, str]) -> int:
@@ -92,7 +108,8 @@ def _run_sandbox(host: str, port: int, extra: Mapping[str, str]) -> int:
     with ExitStack() as stack:
         signals = stack.enter_context(StopSignals())
         valkey = stack.enter_context(EmbeddedValkey(folder, fresh=True))
-        _remove_logs(folder)
+        _forget_the_last(folder)
+        stack.enter_context(sandbox.published(folder))
         environ["CALLGUARD_REDIS_URL"] = valkey.url
         click.echo(_greeting(sandbox, host, port, folder))
         story = Story(sandbox, build(load_settings({**os.environ, **environ})), console, signals)
@@ -116,6 +133,7 @@ def _programs(environ: Mapping[str, str], logs: Path | None = None) -> list[Prog
             log_path=logs / f"{name}.log" if logs else None,
             grace_seconds=15.0,
             essential=True,
+            reload_signal=signal.SIGHUP,
         )
         for name, argv in {
             "web": (python, "-m", "callguard.processes.serve", root, config),
@@ -139,8 +157,9 @@ def _gunicorn_config() -> Path:
     raise click.ClickException(f"deploy/gunicorn.conf.py is neither in {places[0]} nor in {places[1]}")
 
 
-def _remove_logs(folder: Path) -> None:
-    """Forget what the last sandbox wrote. The folder's lock is ours by now."""
+def _forget_the_last(folder: Path) -> None:
+    """Forget what the last sandbox and its `callguard cancel` wrote. The folder's lock is ours by now."""
+    shutil.rmtree(folder / "cancel", ignore_errors=True)
     for name in ("web", "workers", "simulated-twilio"):
         (folder / f"{name}.log").unlink(missing_ok=True)
 
@@ -198,6 +217,7 @@ def _greeting(sandbox: Sandbox, host: str, port: int, folder: Path) -> str:
         f"{_addresses(sandbox.web_url, host, port)}\n"
         f"  simulated Twilio  {sandbox.twilio_url}/simulator/accounts\n"
         f"  logs              {folder}/*.log\n"
+        "In another terminal: callguard status, callguard check.\n"
         "To guard a real account, set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and\n"
         "CALLGUARD_PUBLIC_URL.\n"
     )

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation, ValidationError
@@ -133,8 +134,14 @@ class Settings(BaseSettings):
         return layer_sources(settings_cls, init_settings)
 
 
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    environ: Mapping[str, str] | None = None, *, stand_ins: Mapping[str, Any] = MappingProxyType({})
+) -> Settings:
     """Return the settings of an environment, by default that of this process, and of its CALLGUARD_CONFIG file.
+
+    Args:
+        environ: the variables.
+        stand_ins: values by key for what neither sets, in place of the defaults.
 
     Raises:
         ConfigurationError: names everything that is wrong, and what to write instead.
@@ -149,6 +156,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     layers: tuple[Layer, ...] = (
         with_data_dir(layer_of_environment(environ, known), environ),
         with_data_dir(file.general, environ),
+        {key: computed(value) for key, value in stand_ins.items()},
         {
             "data_dir": computed(default_data_dir(environ)),
             "policy": computed(read_policy(defaults, problems)),

@@ -208,6 +208,19 @@ CATALOGUE = {
             Kind.GAUGE,
             "How many seconds the oldest notice has waited to be delivered; 0 while none waits.",
         ),
+        Metric(
+            "callguard_processes",
+            Kind.GAUGE,
+            "How many processes of a kind have given a sign of life in 30 s.",
+            ("process",),
+        ),
+        Metric(
+            "callguard_processes_differing",
+            Kind.GAUGE,
+            "How many of them run another version, or with other settings, than the web process that answers.",
+            ("process", "what"),
+        ),
+        Metric("callguard_build_info", Kind.GAUGE, "How many CallGuards of a version answer: 1.", ("version",)),
         Metric("callguard_jobs", Kind.GAUGE, "How many wake-ups are in a state.", ("queue", "state")),
         Metric("callguard_redis_up", Kind.GAUGE, "How many Redis servers answered this scrape: 1 or 0."),
     )

@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
@@ -15,22 +16,26 @@ from callguard.domain.drain_time import seconds_until_full
 from callguard.domain.forecast import forecast
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY, Histogram
 from callguard.domain.incidents import LiveOutcome, Outcome
+from callguard.domain.processes import VERSION, Fingerprint, RunningProcess
 from callguard.domain.results import CallbackResult, NoticeResult, ReportResult, ReportSource
 from callguard.metrics.catalogue import CATALOGUE, Kind
 from callguard.ports import (
     AccountReading,
     CallGuardError,
     Clock,
-    Heartbeats,
     JobCounts,
     OutboxFacts,
     OutboxReadings,
+    Presence,
     Readings,
 )
 
 _log = logging.getLogger(__name__)
 
 PROCESSES = ("watcher", "cancel-worker")
+"""Without these nobody guards."""
+
+KINDS = (*PROCESSES, "web")
 
 Sample = tuple[Sequence[str], float]
 
@@ -42,11 +47,12 @@ class GuardCollector(Collector):
         self,
         accounts: Mapping[str, Account],
         readings: Readings,
-        heartbeats: Heartbeats,
+        heartbeats: Presence,
         jobs: JobCounts,
         clock: Clock,
         queue_name: str,
         outbox: OutboxReadings,
+        fingerprint: Callable[[], Fingerprint],
     ) -> None:
         """Keep the ports; nothing is read before a scrape."""
         self._accounts = accounts
@@ -56,6 +62,7 @@ class GuardCollector(Collector):
         self._clock = clock
         self._queue_name = queue_name
         self._outbox = outbox
+        self._fingerprint = fingerprint
 
     def describe(self) -> Iterable[Family]:
         """Return nothing: registering must not ask Redis."""
@@ -69,6 +76,7 @@ class GuardCollector(Collector):
                 sid: self._readings.read(sid, account.policy, now_ms) for sid, account in self._accounts.items()
             }
             beats = self._heartbeats.ages(now_ms)
+            running = self._heartbeats.processes(now_ms)
             jobs = self._jobs.counts()
             outbox = self._outbox.facts()
         except CallGuardError as error:
@@ -78,6 +86,7 @@ class GuardCollector(Collector):
         yield _family("callguard_redis_up", [((), 1)])
         yield from self._account_gauges(read)
         yield from _account_counters(read)
+        yield from _running_families(running, self._fingerprint())
         yield from _process_families(read.values(), beats, jobs, self._queue_name)
         yield from _notice_families(outbox, now_ms)
 
@@ -186,6 +195,21 @@ def _notice_families(outbox: OutboxFacts, now_ms: int) -> Iterator[Family]:
     yield _family("callguard_notices_total", counts)
     waits = max(0.0, (now_ms - outbox.oldest_ms) / 1000) if outbox.oldest_ms else 0.0
     yield _family("callguard_oldest_notice_age_seconds", [((), waits)])
+
+
+def _running_families(running: Sequence[RunningProcess], ours: Fingerprint) -> Iterator[Family]:
+    yield _family("callguard_build_info", [((ours.version,), 1)])
+    counted = Counter(process.kind for process in running)
+    yield _family("callguard_processes", [((kind,), counted[kind]) for kind in KINDS])
+    differing = Counter(
+        (process.kind, "version" if VERSION in parts else "settings")
+        for process in running
+        if (parts := ours.differing(process.fingerprint))
+    )
+    yield _family(
+        "callguard_processes_differing",
+        [((kind, what), differing[kind, what]) for kind in KINDS for what in ("settings", "version")],
+    )
 
 
 def _family(name: str, samples: Iterable[Sample]) -> Family:

@@ -29,6 +29,7 @@ class Child:
         self._quick_exits = 0
         self._has_run_well = False
         self._terms_sent = 0
+        self._reloads_since: float | None = None
 
     @property
     def pid(self) -> int | None:
@@ -40,6 +41,7 @@ class Child:
         self._restart_at = None
         self._started_at = now
         self._terms_sent = 0
+        self._reloads_since = None
         program = self.program
         try:
             self._process = spawn(
@@ -57,15 +59,26 @@ class Child:
         Raises:
             EssentialProgramError: it is essential and has never come up.
         """
-        if self._process is not None and (code := ending.reap(self._process)) is not None:
+        if self._reloads_since is not None:
+            if self.press(now - self._reloads_since):
+                self.start(now)
+        elif self._process is not None and (code := ending.reap(self._process)) is not None:
             self._process = None
             self._note_exit(describe_exit(code), now)
         elif self._restart_at is not None and now >= self._restart_at:
             self.start(now)
 
+    def reload(self, now: float) -> None:
+        """Make it read its settings anew: by its signal, or by a restart, which `poll` carries on."""
+        if self.program.reload_signal is None:
+            self._reloads_since = now
+            self._send_term()
+        elif self._process is not None:
+            ending.send(self._process, self.program.reload_signal)
+
     def request_end(self) -> None:
         """Plan no restart any more, and send the first SIGTERM."""
-        self._restart_at = None
+        self._restart_at = self._reloads_since = None
         self._send_term()
 
     def press(self, waited: float) -> bool:

@@ -21,6 +21,7 @@ class Program:
             (it ignores one that comes within a second). None: there is no second.
         essential: without it the rest is of no use: if it keeps ending right after its start and has never
             run for longer, the supervisor gives up.
+        reload_signal: what makes it read its settings anew; None: it is ended and started again for that.
         death_signal: what the kernel sends it when we are killed (Linux only).
     """
 
@@ -32,3 +33,4 @@ class Program:
     second_term_after: float | None = None
     essential: bool = False
     death_signal: signal.Signals = signal.SIGTERM
+    reload_signal: signal.Signals | None = None

@@ -1,5 +1,6 @@
 """Ctrl-C and friends, noted instead of raised."""
 
+import os
 import signal
 from types import FrameType, TracebackType
 
@@ -12,11 +13,21 @@ class StopSignals:
     stays ignored.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, hangup_reloads: bool = False) -> None:
+        """`hangup_reloads`: a SIGHUP asks for a reload, unless it came because our terminal is gone."""
         self.received: signal.Signals | None = None
+        self._hangup_reloads = hangup_reloads
+        self._had_terminal = False
+        self._reload_wanted = False
         self._previous: list[tuple[signal.Signals, object]] = []
 
+    def take_reload(self) -> bool:
+        """Return whether a reload was asked for since the last call."""
+        wanted, self._reload_wanted = self._reload_wanted, False
+        return wanted
+
     def __enter__(self) -> "StopSignals":
+        self._had_terminal = _has_terminal()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._previous.append((number, signal.signal(number, self._note)))
@@ -32,5 +43,16 @@ class StopSignals:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         # No logging here: a handler runs in the middle of anything, also of a logging call.
-        if self.received is None:
+        if number == signal.SIGHUP and self._hangup_reloads and _has_terminal() is self._had_terminal:
+            self._reload_wanted = True
+        elif self.received is None:
             self.received = signal.Signals(number)
+
+
+def _has_terminal() -> bool:
+    """Whether we have a controlling terminal, which has not hung up."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

@@ -71,6 +71,11 @@ class Supervisor:
         for child in self._children.values():
             child.poll(self._monotonic())
 
+    def reload(self) -> None:
+        """Make every program read its settings anew, in reverse order of start; `poll` carries it on."""
+        for child in reversed(self._children.values()):
+            child.reload(self._monotonic())
+
     def stop(self) -> None:
         """End everything: SIGTERM in reverse order of start, then wait for all at once, then SIGKILL.
 
@@ -89,13 +94,17 @@ class Supervisor:
                 child.kill()
 
     def run_until_signalled(
-        self, signals: StopSignals | None = None, alongside: Callable[[], object] | None = None
+        self,
+        signals: StopSignals | None = None,
+        alongside: Callable[[], object] | None = None,
+        may_reload: Callable[[], bool] = lambda: True,
     ) -> int:
-        """Start, keep running, and stop everything on SIGTERM, SIGINT or SIGHUP; more signals change nothing.
+        """Start, keep running, and stop everything on a stop signal; more signals change nothing.
 
         Args:
             signals: entered by the caller, when more than this must end in good order; else we enter our own.
             alongside: called about ten times a second, for what else must be looked after. It must not wait.
+            may_reload: asked before the programs are reloaded, if that is what `signals` makes of SIGHUP.
 
         Returns:
             The process' exit code: 0 after a signal, 1 when an essential program never came up (logged).
@@ -104,6 +113,9 @@ class Supervisor:
             try:
                 self.start()
                 while entered.received is None:
+                    if entered.take_reload() and may_reload():
+                        logger.info("SIGHUP: reloading")
+                        self.reload()
                     self.poll()
                     if alongside is not None:
                         alongside()

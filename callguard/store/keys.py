@@ -9,6 +9,11 @@ from dataclasses import dataclass
 HEARTBEATS = "callguard:heartbeats"
 """HASH, permanent: process -> milliseconds of its last beat. Written by every process."""
 
+PROCESSES = "callguard:processes"
+"""HASH, 1 h: a process' name -> its kind, machine, version, digests of its settings, last beat, as JSON.
+
+Written by every process. Whoever starts removes those that were not heard of for long."""
+
 WATCH = "callguard:watch"
 """STRING, seconds: the watcher that acts. Written by the watchers."""
 

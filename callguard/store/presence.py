@@ -1,33 +1,112 @@
 """Who is alive, and which watcher leads."""
 
-from collections.abc import Mapping
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from redis import Redis
+from redis.client import Pipeline
 
+from callguard.domain.processes import ALIVE_SECONDS, Fingerprint, RunningProcess
 from callguard.store.connection import translated_errors
-from callguard.store.keys import HEARTBEATS, RELAY, WATCH, AccountKeys
-from callguard.store.retention import LEAD_MS, POLL_MS, RELAY_MS, RELAY_START_MS
+from callguard.store.keys import HEARTBEATS, PROCESSES, RELAY, WATCH, AccountKeys
+from callguard.store.retention import (
+    FORGOTTEN_PROCESS_MS,
+    LEAD_MS,
+    POLL_MS,
+    PROCESSES_SECONDS,
+    RELAY_MS,
+    RELAY_START_MS,
+)
 from callguard.store.scripts import Scripts
 
 
 class RedisHeartbeats:
-    """Fulfils `Heartbeats`."""
+    """Fulfils `Presence`.
 
-    def __init__(self, connection: Redis) -> None:
-        """Use `connection`."""
+    The newest beat of each kind is kept as every version has kept it; what a process tells of itself stands
+    under a key of its own, which older versions do not read.
+    """
+
+    def __init__(
+        self, connection: Redis, name: str = "", fingerprint: Callable[[], Fingerprint] | None = None
+    ) -> None:
+        """Use `connection`; tell under `name`, which no other process has, what `fingerprint` returns."""
         self._redis = connection
+        self._name = name
+        self._fingerprint = fingerprint
+        self._told: dict[str, Any] = {}
 
     def beat(self, process: str, now_ms: int) -> None:
-        """Write the beat."""
+        """Write the beat, and what this process is."""
+        with translated_errors(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hset(HEARTBEATS, process, str(now_ms))
+            self._tell(pipeline, process, now_ms)
+            pipeline.execute()
+
+    def show(self, process: str, now_ms: int) -> None:
+        """Write what this process is."""
+        with translated_errors(), self._redis.pipeline(transaction=False) as pipeline:
+            self._tell(pipeline, process, now_ms)
+            pipeline.execute()
+
+    def leave(self) -> None:
+        """Remove it."""
         with translated_errors():
-            self._redis.hset(HEARTBEATS, process, str(now_ms))
+            self._redis.hdel(PROCESSES, self._name)
 
     def ages(self, now_ms: int) -> Mapping[str, float]:
         """Read all beats."""
         with translated_errors():
             beats: Any = self._redis.hgetall(HEARTBEATS)
         return {process: max(0.0, (now_ms - int(beat)) / 1000) for process, beat in beats.items()}
+
+    def processes(self, now_ms: int) -> Sequence[RunningProcess]:
+        """Read who lives. A kind that beats and does not tell is of an older version."""
+        alive = [
+            RunningProcess(told["kind"], told["host"], told["pid"], Fingerprint(told["version"], told["settings"]))
+            for _, told in self._read()
+            if abs(now_ms - told["at"]) <= ALIVE_SECONDS * 1000
+        ]
+        silent = {kind for kind, age in self.ages(now_ms).items() if age <= ALIVE_SECONDS}
+        silent -= {process.kind for process in alive}
+        alive += [RunningProcess(kind, "", 0, Fingerprint("", {})) for kind in silent]
+        return sorted(alive, key=lambda process: (process.kind, process.host, process.pid))
+
+    def _tell(self, pipeline: Pipeline, process: str, now_ms: int) -> None:
+        if self._fingerprint is None:
+            return
+        if not self._told:
+            if gone := self._long_gone(now_ms):
+                pipeline.hdel(PROCESSES, *gone)
+            self._told = _told_of(process, self._fingerprint())
+        pipeline.hset(PROCESSES, self._name, json.dumps({**self._told, "at": now_ms}))
+        pipeline.expire(PROCESSES, PROCESSES_SECONDS)
+
+    def _read(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        with translated_errors():
+            entries: Any = self._redis.hgetall(PROCESSES)
+        for name, text in entries.items():
+            with suppress(ValueError):
+                told = json.loads(text)
+                if isinstance(told, dict) and told.keys() >= {"kind", "host", "pid", "version", "settings", "at"}:
+                    yield name, told
+
+    def _long_gone(self, now_ms: int) -> list[str]:
+        return [name for name, told in self._read() if abs(now_ms - told["at"]) > FORGOTTEN_PROCESS_MS]
+
+
+def _told_of(process: str, fingerprint: Fingerprint) -> dict[str, Any]:
+    return {
+        "kind": process,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "version": fingerprint.version,
+        "settings": dict(fingerprint.settings),
+    }
 
 
 class RedisLeadership:

@@ -20,6 +20,12 @@ LEASE_MS = 2_500
 LEAD_MS = 1_500
 """The same for the watcher, which shows itself four times a second."""
 
+PROCESSES_SECONDS = 3_600
+"""How long after the last sign of life of any process."""
+
+FORGOTTEN_PROCESS_MS = 600_000
+"""What a process that was killed has told of itself is removed after that, by the next that starts."""
+
 POLL_MS = 2_500
 """The same for whoever reads Twilio's list; it is kept while a page is waited for."""
 

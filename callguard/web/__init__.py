@@ -1,5 +1,6 @@
 """The web process: callbacks in, metrics and probes out."""
 
+import atexit
 import sys
 
 from flask import Flask
@@ -9,7 +10,7 @@ from callguard.config.errors import ConfigurationError
 from callguard.ports import CallGuardError
 from callguard.startup import start
 from callguard.web.api import api
-from callguard.web.beside import beside
+from callguard.web.beside import beside, take_leave
 from callguard.web.callbacks import callbacks
 from callguard.web.events import events
 from callguard.web.form import MOST_BODY_BYTES
@@ -30,6 +31,7 @@ def create_app(services: Services | None = None) -> Flask:
     built = services or _build_from_environment()
     if services is None:
         beside(built).start()
+        atexit.register(take_leave, built)
     app.extensions["callguard"] = built
     app.register_blueprint(callbacks(built))
     app.register_blueprint(events(built))

@@ -1,6 +1,9 @@
 """What a web process does beside its requests: it lives, and sees that people hear of things."""
 
+from contextlib import suppress
+
 from callguard.bootstrap import Services
+from callguard.ports import CallGuardError
 from callguard.watch.repeated import Repeated
 
 PROCESS = "web"
@@ -20,3 +23,9 @@ def beside(services: Services) -> Repeated:
         starter.look()
 
     return Repeated("notices", look)
+
+
+def take_leave(services: Services) -> None:
+    """Tell the others that this process ends; without Redis there is nobody to tell."""
+    with suppress(CallGuardError):
+        services.heartbeats.leave()

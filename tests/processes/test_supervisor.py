@@ -281,3 +281,47 @@ def _notes_two_sigterms() -> tuple[str, ...]:
         "    print('term', flush=True)\n"
     )
     return (sys.executable, "-c", script)
+
+
+def test_a_reload_restarts_at_once_or_signals_each_program(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A restart that was asked for is no failure: there is no delay."""
+    clock, told = HandTime(), tmp_path / "told"
+    listener = Program(
+        "listener",
+        ("sh", "-c", f"trap 'echo reloaded >> {told}' HUP; echo up > {told}; while :; do sleep 0.01; done"),
+        reload_signal=signal.SIGHUP,
+    )
+    with Supervisor([SLEEPER, listener], monotonic=clock) as supervisor:
+        wait_until(told.exists, "it listens")
+        before = {name: _pid(supervisor, name) for name in ("sleeper", "listener")}
+
+        supervisor.reload()
+
+        def is_restarted() -> bool:
+            supervisor.poll()
+            return supervisor.pid("sleeper") not in (None, before["sleeper"])
+
+        wait_until(is_restarted, "the one is started anew")
+        wait_until(lambda: "reloaded" in told.read_text(), "the other has heard")
+        assert _pid(supervisor, "listener") == before["listener"]
+        assert not is_running(before["sleeper"])
+    assert not [message for message in caplog.messages if "restart in" in message]
+
+
+def test_a_program_that_ignores_the_reload_is_killed_after_its_grace() -> None:
+    clock = HandTime()
+    stubborn = Program("stubborn", ("sh", "-c", "trap '' TERM; while :; do sleep 0.01; done"), grace_seconds=8.0)
+    with Supervisor([stubborn], monotonic=clock) as supervisor:
+        time.sleep(0.1)
+        before = _pid(supervisor, "stubborn")
+        supervisor.reload()
+        clock.now += 7.9
+        supervisor.poll()
+        assert _pid(supervisor, "stubborn") == before
+
+        clock.now += 0.1
+        supervisor.poll()
+
+        assert _pid(supervisor, "stubborn") != before

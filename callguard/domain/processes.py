@@ -1,0 +1,50 @@
+"""The processes of the guard, and whether they run the same version with the same settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ALIVE_SECONDS = 30
+"""A process that was not heard of for longer is not counted any more. The slowest tell every 5 s."""
+
+VERSION, ACCOUNTS, POLICY = "version", "accounts", "policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a process was started with.
+
+    Attributes:
+        version: CallGuard's; empty for one that does not tell.
+        settings: a digest of each part of the settings, keyed with the accounts' tokens.
+    """
+
+    version: str
+    settings: Mapping[str, str]
+
+    def differing(self, other: "Fingerprint") -> tuple[str, ...]:
+        """Return the parts in which two differ.
+
+        Digests of two versions, or keyed with other accounts, cannot be compared: then this alone is said.
+        """
+        if self.version != other.version:
+            return (VERSION,)
+        common = self.settings.keys() & other.settings.keys()
+        names = sorted(name for name in common if self.settings[name] != other.settings[name])
+        return (ACCOUNTS,) if ACCOUNTS in names else tuple(names)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningProcess:
+    """A living process.
+
+    Attributes:
+        kind: `web`, `watcher` or `cancel-worker`.
+        host: the machine's name; empty for a process of a version that did not tell.
+        pid: its number there; 0 likewise.
+        fingerprint: what it was started with.
+    """
+
+    kind: str
+    host: str
+    pid: int
+    fingerprint: Fingerprint
