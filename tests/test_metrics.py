@@ -29,6 +29,7 @@ NAMES = {
     *("callguard_heartbeat_age_seconds", "callguard_jobs", "callguard_redis_up"),
     *("callguard_seconds_until_queue_full", "callguard_announced_calls"),
     "callguard_new_call_dialled_timestamp_seconds",
+    *("callguard_hold", "callguard_state_lost_total"),
     *("callguard_warnings_total", "callguard_reports_total", "callguard_live_calls_total"),
     *("callguard_cancelled_rate", "callguard_forecast_dialled_calls", "callguard_capped"),
 }

@@ -101,7 +101,7 @@ def _end(services: Services, account: Account, campaign_id: str, *, release: boo
     services.notices.post(ending(account.sid, ended), once=once_for(ended))
     click.echo(f"{ended.id} has ended: {ended.came:,} of {ended.calls:,} calls came.")
     if release:
-        count = services.campaigns.release(account.sid)
+        count = services.campaigns.release(account.sid, services.clock.now_ms())
         click.echo(f"{count:,} announced calls that are queued count as any other now, and may be cancelled.")
 
 

@@ -71,7 +71,7 @@ def _settings() -> Settings:
     folder = settings.data_dir / "sandbox"
     connected = _with_embedded(settings, folder)
     click.echo(f"sandbox: {folder}")
-    return connected
+    return connected.model_copy(update={"data_dir": folder})
 
 
 def _with_embedded(settings: Settings, folder: Path) -> Settings:

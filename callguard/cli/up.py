@@ -28,6 +28,7 @@ from callguard.processes.program import Program
 from callguard.processes.stop_signals import StopSignals
 from callguard.processes.supervisor import Supervisor
 from callguard.startup import SETTINGS_LOGGED, start
+from callguard.store.decision_file import NAME as DECISIONS
 
 
 @click.command()
@@ -89,7 +90,7 @@ def _run_sandbox(host: str, port: int, extra: Mapping[str, str]) -> int:
         signals = stack.enter_context(StopSignals())
         valkey = stack.enter_context(EmbeddedValkey(folder, fresh=True))
         _remove_logs(folder)
-        environ["CALLGUARD_REDIS_URL"] = valkey.url
+        environ |= {"CALLGUARD_REDIS_URL": valkey.url, "CALLGUARD_DATA_DIR": str(folder)}
         click.echo(_greeting(sandbox, host, port, folder))
         story = Story(sandbox, build(load_settings({**os.environ, **environ})), console, signals)
         stack.callback(story.end)
@@ -139,6 +140,7 @@ def _remove_logs(folder: Path) -> None:
     """Forget what the last sandbox wrote. The folder's lock is ours by now."""
     for name in ("web", "workers", "simulated-twilio"):
         (folder / f"{name}.log").unlink(missing_ok=True)
+    (folder / DECISIONS).unlink(missing_ok=True)
 
 
 def _both(first: Callable[[], object], second: Callable[[], object]) -> Callable[[], None]:

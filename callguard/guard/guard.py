@@ -76,14 +76,14 @@ class Guard:
 
         State first, wake-up second: if we die in between, the watcher finds the drain without a lease.
         """
-        policy = account.policy
+        policy, mode = account.policy, snapshot.mode_under(account.policy)
         senders = self._tracker.senders(account.sid, finding.rule, policy, snapshot.now_ms)
         scope = self._scope(account, finding, senders)
         named_ones = culprits(senders)
         generation, now_ms = snapshot.generation, snapshot.now_ms
-        if not self._incidents.trip(account.sid, generation, finding, policy.mode, now_ms, named_ones, scope):
+        if not self._incidents.trip(account.sid, generation, finding, mode, now_ms, named_ones, scope):
             return False
-        text = f"TRIPPED: {describe(finding)}; {snapshot.depth:,} calls queued, mode {policy.mode.value}"
+        text = f"TRIPPED: {describe(finding)}; {snapshot.depth:,} calls queued, mode {mode.value}"
         text += f"; from {named(named_ones)}" if named_ones else ""
         _log.warning("account %s %s", account.sid, text)
         self._drains.wake(account.sid, generation + 1)

@@ -19,6 +19,10 @@ _TYPES = {
     NoticeKind.TRIPPED: NotifyType.FAILURE,
     NoticeKind.CAPPED: NotifyType.FAILURE,
     NoticeKind.ARMED: NotifyType.SUCCESS,
+    NoticeKind.PAUSED: NotifyType.WARNING,
+    NoticeKind.RESUMED: NotifyType.INFO,
+    NoticeKind.WAITING: NotifyType.WARNING,
+    NoticeKind.STATE_LOST: NotifyType.FAILURE,
     NoticeKind.CPS: NotifyType.WARNING,
 }
 

@@ -32,12 +32,14 @@ class Watcher:
         heartbeats: Heartbeats,
         clock: Clock,
         postman: Postman | None = None,
+        follow: Callable[[], None] = lambda: None,
     ) -> None:
-        """Keep what is needed; `owner` tells this watcher from the others."""
+        """Keep what is needed; `owner` tells it from the others. It does `follow` while another leads."""
         self._owner = owner
         watches = [watch_of(account) for account in accounts]
         self._turns = {f"account {watch.account.sid}": watch.tick for watch in watches}
         self._postman = postman
+        self._follow = follow
         if postman is not None:
             self._turns["notices"] = postman.deliver_some
         self._leadership = leadership
@@ -62,6 +64,7 @@ class Watcher:
         try:
             self._heartbeats.beat(PROCESS, self._clock.now_ms())
             if not self._leadership.lead(self._owner):
+                self._follow()
                 return
         except CallGuardError as error:
             self._tell_once(error)
