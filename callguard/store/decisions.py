@@ -121,7 +121,7 @@ class RedisDecisions:
         since = self._doubted_at.get(account_sid, float("-inf"))
         if now - since > 10 * max(1.0, self._others_first_seconds):
             since = self._doubted_at[account_sid] = now
-        if now - since < self._others_first_seconds:
+        if now - since < self._others_first_seconds and not self._is_new(account_sid):
             return False
         self._doubted_at.pop(account_sid, None)
         return self.make_good(account_sid)
@@ -206,6 +206,16 @@ class RedisDecisions:
         if was_emptied or lacking:
             self._tell(StateLost(account_sid, was_emptied, is_unknown, doubt, _words(want), now_ms))
         return True
+
+    def _is_new(self, account_sid: str) -> bool:
+        """Whether nothing at all tells that anybody has ever guarded the account."""
+        try:
+            if self._remembered(account_sid) is not None:
+                return False
+        except UnreadableMemory:
+            return False
+        held = self._read(account_sid)
+        return not held.decided.epoch and not held.was_adopted
 
     def _remembered(self, account_sid: str) -> Decided | None:
         """Return what this process and the file remember together."""

@@ -78,8 +78,11 @@ class RedisIncidentBook:
     def start_drain(self, account_sid: str, generation: int, owner: str, mode: Mode) -> bool:
         """Take the lease for `LEASE_MS`."""
         keys = AccountKeys(account_sid)
-        arguments = [generation, owner, LEASE_MS, mode.value]
-        return self._acted(account_sid, "start_drain", [keys.state, keys.lease, keys.incident], arguments)
+        arguments: list[Argument] = [generation, owner, LEASE_MS, mode.value]
+        # Where the state may not be acted on, others see to it: a job has no memory of its own.
+        known = self._decisions.latest(account_sid)
+        reply = self._scripts.run("start_drain", [keys.state, keys.lease, keys.incident], [*arguments, known])
+        return bool(reply == 1)
 
     def keep_drain(self, account_sid: str, generation: int, owner: str) -> bool:
         """Renew the lease for `LEASE_MS`.

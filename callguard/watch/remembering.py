@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Protocol
 
 from callguard.ports import StoreUnavailable
@@ -23,10 +24,10 @@ def follow_decisions(
     wait = wait or threading.Event().wait
 
     def run() -> None:
-        while not wait(EVERY_SECONDS):
-            try:
+        while True:
+            with suppress(StoreUnavailable):
                 follower.follow(account_sids)
-            except StoreUnavailable:
-                continue
+            if wait(EVERY_SECONDS):
+                return
 
     threading.Thread(target=run, name="decisions", daemon=True).start()
