@@ -91,6 +91,7 @@ def _announce(services: Services, account: Account, calls: int, numbers: list[st
             raise click.ClickException(str(error)) from error
         services.notices.post(beginning(account.sid, announced))
         click.echo(f"{announced.id}: {calls:,} calls {_of(announced)} are announced until {_utc(until_ms)}.")
+    services.decisions.remember(account.sid)
     click.echo("They trip nothing. `callguard campaign` lists them; --end ID ends one.")
 
 
@@ -100,6 +101,7 @@ def _end(services: Services, account: Account, campaign_id: str, *, release: boo
         raise click.ClickException(f"{account.sid} has no campaign {campaign_id}: see `callguard campaign`.")
     services.notices.post(ending(account.sid, ended), once=once_for(ended))
     click.echo(f"{ended.id} has ended: {ended.came:,} of {ended.calls:,} calls came.")
+    services.decisions.remember(account.sid)
     if release:
         count = services.campaigns.release(account.sid, services.clock.now_ms())
         click.echo(f"{count:,} announced calls that are queued count as any other now, and may be cancelled.")

@@ -30,6 +30,7 @@ class DecisionFile:
         """Nothing is read or made yet."""
         self.path = folder / NAME
         self._told = False
+        self._parsed: tuple[tuple[int, int], dict[str, Any]] = ((0, 0), {})
 
     def read(self, account_sid: str) -> Decided | None:
         """Return what is remembered of an account; None where nothing is.
@@ -72,10 +73,15 @@ class DecisionFile:
 
     def _read(self) -> dict[str, Any]:
         try:
+            found = self.path.stat()
+            version = (found.st_mtime_ns, found.st_ino)
+            if version == self._parsed[0]:
+                return self._parsed[1]
             held = json.loads(self.path.read_text("utf-8"))
             if held["version"] > VERSION:
                 raise UnreadableMemory(f"{self.path} was written by a newer version of CallGuard")
-            return dict(held["accounts"])
+            self._parsed = (version, dict(held["accounts"]))
+            return self._parsed[1]
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -104,12 +104,23 @@ class RedisDecisions:
             known is not None
             and (mark.epoch, mark.decision) == (known.epoch, known.number)
             and mark.server == self._server_id()
-            and self._read_ns.get(account_sid) == file_ns
+            and not self._is_news(account_sid, file_ns)
         ):
             if snapshot.generation > known.generation:
                 self._known[account_sid] = replace(known, generation=snapshot.generation)
             return False
         return self.make_good(account_sid)
+
+    def _is_news(self, account_sid: str, file_ns: int) -> bool:
+        """Return whether somebody has left a decision in the file that this process does not know."""
+        if self._file is None or self._read_ns.get(account_sid) == file_ns:
+            return False
+        self._read_ns[account_sid] = file_ns
+        try:
+            kept = self._file.read(account_sid)
+        except UnreadableMemory:
+            return False
+        return kept is not None and self._known[account_sid].lacks(kept)
 
     def doubted(self, account_sid: str) -> bool:
         """Note that a script refused to act; return whether the state has been made good, so that it may be tried.
@@ -232,7 +243,7 @@ class RedisDecisions:
         self._known[account_sid] = decided.as_of(self._clock.now_ms())
 
     def _keep(self, account_sid: str) -> bool:
-        if self._file is None:
+        if self._file is None or not self.latest(account_sid):
             return False
         is_kept = self._file.add(account_sid, self._known[account_sid])
         self._read_ns[account_sid] = self._file.changed_ns()

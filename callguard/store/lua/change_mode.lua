@@ -15,6 +15,7 @@ end
 if mode ~= 'observe' and not trusted then
     return -1
 end
+redis.call('HDEL', KEYS[1], 'mode') -- first what takes no room: then a full server lets the rest happen too
 redis.call('HSET', KEYS[1], 'mode', mode)
 redis.call('HSET', KEYS[2], 'mode', mode)
 return 1

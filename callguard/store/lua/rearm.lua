@@ -19,8 +19,9 @@ if ARGV[7] ~= '' then
     redis.call('HDEL', KEYS[1], 'lost')
     redis.call('HSET', KEYS[1], 'said', number, 'reset_generation', ARGV[1])
 end
-redis.call('HSET', KEYS[1], 'state', 'armed')
+-- First what takes no room: then a full server lets the rest happen too.
 redis.call('HDEL', KEYS[1], 'tripped', 'cooled', 'capped', 'mode', 'suspect', 'scope', 'q', 'i', 'p', 'r', 'repeated_by')
+redis.call('HSET', KEYS[1], 'state', 'armed')
 if redis.call('EXISTS', KEYS[2]) == 1 then
     redis.call('HSET', KEYS[2], 'closed', ARGV[3], 'reason', ARGV[4], 'closed_by', ARGV[7],
         'remaining', redis.call('ZCARD', KEYS[6]), 'still_spared', redis.call('ZCARD', KEYS[7]))
