@@ -22,7 +22,8 @@ class Steering:
     """Pauses, resumes, resets and continues, in the name of a person.
 
     Every method may raise `StoreUnavailable`: then it is not known whether it was done, and it may be repeated.
-    That others cannot be told, or that it cannot be kept on a disk, is no reason not to do it.
+    People, and the guard's log, hear of it by a notice. That others cannot be told, or that it cannot be kept on a
+    disk, is no reason not to do it.
     """
 
     def __init__(self, incidents: IncidentBook, notices: Notices, memory: Memory, clock: Clock) -> None:
@@ -54,8 +55,9 @@ class Steering:
             account.sid, snapshot.generation, word.reason, self._clock.now_ms(), force=True, by=word.by
         )
         if done:
-            text = f"reset{_told(word)}. {snapshot.depth:,} calls are still queued; Twilio goes on dialling them"
-            self._done(account, NoticeKind.ARMED, text)
+            left = f"{snapshot.depth:,} calls are still queued; Twilio goes on dialling them"
+            text = f"reset{_told(word)}. The guard is armed again. {left}"
+            self._done(account, NoticeKind.RESUMED, text)
         return done
 
     def go_on(self, account: Account, word: Word, generation: int) -> bool:
@@ -70,7 +72,6 @@ class Steering:
         return done
 
     def _done(self, account: Account, kind: NoticeKind, text: str) -> bool:
-        _log.warning("account %s: %s", account.sid, text)
         try:
             self._notices.post(Notice(account.sid, kind, text, self._clock.now_ms()))
         except StoreUnavailable as error:

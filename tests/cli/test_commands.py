@@ -128,7 +128,7 @@ def test_people_hear_of_pauses_and_resets(store: Store, redis_url: str) -> None:
 
     connection = connect(redis_url)
     notices = RedisNotices(connection, Scripts(ScriptConnections(connect(redis_url)))).waiting(10)
-    assert [notice.kind for _, notice in notices] == [NoticeKind.PAUSED, NoticeKind.RESUMED, NoticeKind.ARMED]
+    assert [notice.kind for _, notice in notices] == [NoticeKind.PAUSED, NoticeKind.RESUMED, NoticeKind.RESUMED]
     assert all(person() in notice.text for _, notice in notices)
     assert f"by {person()}: a false alarm" in said("status")
 

@@ -22,6 +22,8 @@ from callguard.processes.ending import end
 from callguard.processes.server_binary import find_packaged_binary
 from callguard.processes.spawn import spawn
 from callguard.simulator import AccountConfig, RunawayPlan, RunningSimulator, SimulatorConfig, running
+from callguard.store.connection import connect
+from callguard.store.durability import Durability, await_durability
 from tests.stack import SID, TOKEN, Stack, free_port, guard_of
 from tests.waiting import wait_until
 
@@ -239,3 +241,23 @@ def test_a_full_redis_lets_itself_be_paused_and_looked_at(tmp_path: Path) -> Non
         assert run("resume").returncode == 0
         s.server.client.config_set("maxmemory", 0)
         wait_until(lambda: s.twilio.account(SID).queued == 0, "the drain goes on", timeout=60)
+
+
+def test_a_pause_says_how_far_redis_keeps_it(tmp_path: Path) -> None:
+    with Server(free_port(), tmp_path / "redis") as server, Server(free_port(), tmp_path / "replica") as replica:
+        connection = connect(f"redis://127.0.0.1:{server.port}/0", timeout=3.0)
+        assert await_durability(connection) == Durability()
+
+        replica.client.replicaof("127.0.0.1", server.port)
+        wait_until(lambda: replica.client.info("replication")["master_link_status"] == "up", "it follows")
+        server.client.config_set("appendonly", "yes")
+        wait_until(lambda: await_durability(connection).is_confirmed, "all is confirmed")
+        server.client.set("callguard:test", "1", px=60_000)
+        assert await_durability(connection) == Durability(1, 1, True)
+
+        assert replica.process is not None
+        os.kill(replica.process.pid, signal.SIGSTOP)
+        server.client.set("callguard:test", "2", px=60_000)
+        assert await_durability(connection).on_replicas == 0
+        assert not await_durability(connection).is_confirmed
+        os.kill(replica.process.pid, signal.SIGCONT)

@@ -268,11 +268,12 @@ def test_a_run_that_observed_counts_nothing_after_the_mode_has_changed(store: St
     gone = [CallEvent(call_sid(0), CallStatus.INITIATED, clock.ms)]
     store.tracker.observe(SID, gone, Policy(), clock.ms, Door.CALLBACK)
     assert store.incidents.change_mode(SID, 1, Mode.ENFORCE)
-    assert store.incidents.unobserve(SID, 1) == 3
+    store.incidents.settle(SID, 1, call_sid(2), Outcome.CANCELLED, clock.ms)
+    assert store.incidents.unobserve(SID, 1) == 2
     store.incidents.settle(SID, 1, call_sid(5), Outcome.OBSERVED, clock.ms)
     store.incidents.settle(SID, 1, call_sid(1), Outcome.CANCELLED, clock.ms)
 
     incident = store.incidents.current(SID)
     assert incident is not None
-    assert incident.outcomes == {Outcome.CANCELLED: 1, Outcome.OBSERVED: 1}
-    assert (incident.remaining, incident.found) == (8, 10)
+    assert incident.outcomes == {Outcome.CANCELLED: 2, Outcome.OBSERVED: 1}
+    assert (incident.remaining, incident.found) == (7, 10)

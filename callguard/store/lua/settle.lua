@@ -37,8 +37,9 @@ local is_known = is_present or (calls > 0 and redis.call('EXISTS', incident_key)
 local counted, gone, by_outcome, slots_died = 0, 0, {}, false
 for i = 1, calls do
     local sid, outcome = ARGV[FIRST + 2 * i - 2], ARGV[FIRST + 2 * i - 1]
+    local queued = 0
     if outcome ~= 'observed' then
-        local queued = redis.call('ZREM', KEYS[2], sid)
+        queued = redis.call('ZREM', KEYS[2], sid)
         for part = 9, 11 do
             if queued == 0 then queued = redis.call('ZREM', KEYS[part], sid) end
         end
@@ -51,7 +52,13 @@ for i = 1, calls do
     -- A run that only observed may come late, after the mode has changed.
     local counts = is_known and not (outcome == 'observed' and is_present and held[4] ~= 'observe')
     local is_first = counts and redis.call('HSETNX', ledger_key, sid, outcome) == 1
-    if counts and not is_first and outcome ~= 'gone' and redis.call('HGET', ledger_key, sid) == 'gone' then
+    local before = counts and not is_first and outcome ~= 'gone' and redis.call('HGET', ledger_key, sid)
+    if before == 'observed' and queued == 1 and held[4] ~= 'observe' then
+        -- It was only observed until the mode changed.
+        redis.call('HSET', ledger_key, sid, outcome)
+        redis.call('HINCRBY', incident_key, 'observed', -1)
+        is_first = true
+    elseif before == 'gone' then
         -- That it was gone is what was thought; now it is known.
         redis.call('HSET', ledger_key, sid, outcome)
         redis.call('HINCRBY', incident_key, 'gone', -1)
