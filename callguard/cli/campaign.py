@@ -13,6 +13,7 @@ from callguard.config.accounts import Account
 from callguard.config.never_cancel import number
 from callguard.domain.campaigns import MOST_CAMPAIGN_SECONDS, Campaign
 from callguard.domain.numbers import masked
+from callguard.domain.reasons import printable
 from callguard.ports import TooManyCampaigns
 from callguard.watch.housekeeping import beginning, ending, once_for
 
@@ -116,7 +117,7 @@ def _lines(campaigns: list[Campaign], now_ms: int) -> Iterator[str]:
     for c in campaigns:
         over_ms = c.ended_ms or c.until_ms
         state = f"until {_utc(over_ms)}" if over_ms > now_ms else f"over since {_utc(over_ms)}"
-        yield f"{c.id}  {c.came:,} of {c.calls:,} calls {_of(c)}, {state}, by {c.announced_by}"
+        yield f"{c.id}  {c.came:,} of {c.calls:,} calls {_of(c)}, {state}, by {printable(c.announced_by)}"
 
 
 def _of(campaign: Campaign) -> str:

@@ -245,9 +245,7 @@ class RedisDecisions:
     def _keep(self, account_sid: str) -> bool:
         if self._file is None or not self.latest(account_sid):
             return False
-        is_kept = self._file.add(account_sid, self._known[account_sid])
-        self._read_ns[account_sid] = self._file.changed_ns()
-        return is_kept
+        return self._file.add(account_sid, self._known[account_sid])
 
     def _read(self, account_sid: str) -> _Held:
         keys = AccountKeys(account_sid)

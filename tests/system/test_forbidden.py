@@ -1,6 +1,7 @@
 """What people have forbidden stays forbidden, whatever becomes of Redis: on real processes, during a runaway."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import redis
 
+from callguard.clock import SystemClock
 from callguard.domain.accounts import Word
 from callguard.domain.campaigns import Campaign
 from callguard.ports import NoticeKind, StoreUnavailable
@@ -23,7 +25,12 @@ from callguard.processes.server_binary import find_packaged_binary
 from callguard.processes.spawn import spawn
 from callguard.simulator import AccountConfig, RunawayPlan, RunningSimulator, SimulatorConfig, running
 from callguard.store.connection import connect
+from callguard.store.decision_file import DecisionFile
+from callguard.store.decisions import RedisDecisions
 from callguard.store.durability import Durability, await_durability
+from callguard.store.script_connections import ScriptConnections
+from callguard.store.scripts import Scripts
+from tests.conftest import build_store
 from tests.stack import SID, TOKEN, Stack, free_port, guard_of
 from tests.waiting import wait_until
 
@@ -261,3 +268,26 @@ def test_a_pause_says_how_far_redis_keeps_it(tmp_path: Path) -> None:
         assert await_durability(connection).on_replicas == 0
         assert not await_durability(connection).is_confirmed
         os.kill(replica.process.pid, signal.SIGCONT)
+
+
+def test_a_redis_whose_disk_fails_says_so_and_takes_the_pause_later(tmp_path: Path) -> None:
+    with Server(free_port(), tmp_path / "redis") as server:
+        store = build_store(f"redis://127.0.0.1:{server.port}/0")
+        shutil.rmtree(server.folder)
+        server.client.config_set("save", "3600 1")
+        server.client.set("callguard:test", "1", px=60_000)
+        server.client.bgsave()
+        wait_until(lambda: server.client.info("persistence")["rdb_last_bgsave_status"] == "err", "the disk fails")
+        with pytest.raises(StoreUnavailable, match="make room on the disk"):
+            store.incidents.pause(SID, "a test", 1)
+        assert not store.tracker.snapshot(SID, 0).paused
+
+        clock, memory = SystemClock(), DecisionFile(tmp_path / "data")
+        connection = connect(f"redis://127.0.0.1:{server.port}/0")
+        scripts = Scripts(ScriptConnections(connect(f"redis://127.0.0.1:{server.port}/0")))
+        word = Word("anna@web1", "a test", clock.now_ms())
+        assert RedisDecisions(connection, scripts, clock, memory).leave_pause(SID, word)
+        server.client.config_set("stop-writes-on-bgsave-error", "no")
+        watcher = RedisDecisions(connection, scripts, clock, memory)
+        assert watcher.check(store.tracker.snapshot(SID, clock.now_ms()), SID)
+        assert store.tracker.snapshot(SID, 0).pause == word
