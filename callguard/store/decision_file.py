@@ -5,9 +5,10 @@ import json
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,25 @@ NAME = "decisions.json"
 VERSION = 1
 
 
+DOUBT_MS = 24 * 3_600_000
+"""For so long after a file that could not be read accounts that its successor lacks are in doubt."""
+
+
 class UnreadableMemory(Exception):
     """There is a memory, and it cannot be read."""
+
+
+class NewerMemory(UnreadableMemory):
+    """It was written by a newer version, which alone may write it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """What the file held when it was last read, which file that was, and when one before it could not be read."""
+
+    version: tuple[int, int] = (0, 0)
+    accounts: dict[str, Any] = field(default_factory=dict)
+    unreadable_ms: int = 0
 
 
 class DecisionFile:
@@ -30,7 +48,7 @@ class DecisionFile:
         """Nothing is read or made yet."""
         self.path = folder / NAME
         self._told = False
-        self._parsed: tuple[tuple[int, int], dict[str, Any]] = ((0, 0), {})
+        self._parsed = _Parsed()
 
     def read(self, account_sid: str) -> Decided | None:
         """Return what is remembered of an account; None where nothing is.
@@ -39,6 +57,8 @@ class DecisionFile:
             UnreadableMemory: something may have been, and it cannot be read.
         """
         held = self._read().get(account_sid)
+        if held is None and time.time() * 1000 - self._parsed.unreadable_ms < DOUBT_MS:
+            raise UnreadableMemory(f"{self.path} could not be read lately")
         return _decided(held, self.path) if held is not None else None
 
     def changed_ns(self) -> int:
@@ -53,46 +73,60 @@ class DecisionFile:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._locked():
-                try:
-                    accounts = self._read()
-                    known = accounts.get(account_sid)
-                    whole = merged(_decided(known, self.path), decided) if known is not None else decided
-                except UnreadableMemory:
-                    accounts, whole = {}, decided
-                if accounts.get(account_sid) != (entry := asdict(whole)):
-                    self._write({**accounts, account_sid: entry})
+                self._add(account_sid, decided)
+        except NewerMemory as error:
+            self._tell(str(error))
+            return False
         except OSError as error:
-            if not self._told:
-                _log.warning(
-                    "what people decide cannot be kept in %s (%s): set CALLGUARD_DATA_DIR to a folder that can be "
-                    "written, so that it outlives an emptied Redis", self.path, error.strerror,
-                )  # fmt: skip
-            self._told = True
+            self._tell(f"what people decide cannot be kept in {self.path} ({error.strerror})")
             return False
         return True
+
+    def _tell(self, problem: str) -> None:
+        if not self._told:
+            _log.warning(
+                "%s: set CALLGUARD_DATA_DIR to a folder that can be written, so that it outlives an emptied Redis",
+                problem,
+            )
+        self._told = True
+
+    def _add(self, account_sid: str, decided: Decided) -> None:
+        try:
+            accounts = self._read()
+            unreadable_ms = self._parsed.unreadable_ms if accounts else 0
+            known = accounts.get(account_sid)
+            whole = merged(_decided(known, self.path), decided) if known is not None else decided
+        except NewerMemory:
+            raise
+        except UnreadableMemory:
+            # Of the other accounts it may have held something: their doubt must not end with the file.
+            accounts, whole, unreadable_ms = {}, decided, round(time.time() * 1000)
+        if accounts.get(account_sid) != (entry := asdict(whole)):
+            self._write({**accounts, account_sid: entry}, unreadable_ms)
 
     def _read(self) -> dict[str, Any]:
         try:
             found = self.path.stat()
             version = (found.st_mtime_ns, found.st_ino)
-            if version == self._parsed[0]:
-                return self._parsed[1]
+            if version == self._parsed.version:
+                return self._parsed.accounts
             held = json.loads(self.path.read_text("utf-8"))
             if held["version"] > VERSION:
-                raise UnreadableMemory(f"{self.path} was written by a newer version of CallGuard")
-            self._parsed = (version, dict(held["accounts"]))
-            return self._parsed[1]
+                raise NewerMemory(f"{self.path} was written by a newer version of CallGuard")
+            self._parsed = _Parsed(version, dict(held["accounts"]), int(held.get("unreadable_ms", 0)))
+            return self._parsed.accounts
         except FileNotFoundError:
+            self._parsed = _Parsed()
             return {}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UnreadableMemory(f"{self.path} cannot be read ({type(error).__name__})") from error
 
-    def _write(self, accounts: dict[str, Any]) -> None:
+    def _write(self, accounts: dict[str, Any], unreadable_ms: int) -> None:
         folder = self.path.parent
         descriptor, name = tempfile.mkstemp(dir=folder, prefix=f".{NAME}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump({"version": VERSION, "accounts": accounts}, file)
+                json.dump({"version": VERSION, "accounts": accounts, "unreadable_ms": unreadable_ms}, file)
                 file.flush()
                 os.fsync(file.fileno())
             if os.geteuid() == 0:  # root pauses, and the guard, which is not root, must still read it

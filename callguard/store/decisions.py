@@ -192,7 +192,7 @@ class RedisDecisions:
         return False
 
     def _make_good_once(self, account_sid: str) -> bool | None:
-        now_ms, held, doubt = self._clock.now_ms(), self._read(account_sid), ""
+        held, now_ms, doubt = self._read(account_sid), self._clock.now_ms(), ""
         try:
             known = self._remembered(account_sid)
         except UnreadableMemory as error:

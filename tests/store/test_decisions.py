@@ -397,6 +397,28 @@ class TestTheFile:
         (lost,) = process.lost
         assert "cannot be read" in lost.doubt or "newer version" in lost.doubt
 
+    def test_its_doubt_is_of_every_account(
+        self, redis_url: str, tmp_path: Path, store: Store, clock: FrozenClock
+    ) -> None:
+        """Also once the first of them has been written anew."""
+        (tmp_path / "decisions.json").write_text("{")
+        process, other = Process(redis_url, clock, tmp_path), "AC" + "0" * 31 + "2"
+        look(process, store, clock)
+        process.decisions.check(store.tracker.snapshot(other, clock.ms), other)
+
+        assert store.tracker.snapshot(other, clock.ms).lost_ms
+
+    def test_one_of_a_newer_version_is_left_alone(
+        self, redis_url: str, tmp_path: Path, store: Store, clock: FrozenClock
+    ) -> None:
+        (tmp_path / "decisions.json").write_text('{"version": 9}')
+        process = Process(redis_url, clock, tmp_path)
+        look(process, store, clock)
+        process.incidents.pause(SID, "a test", clock.ms)
+
+        assert not process.decisions.remember(SID)
+        assert (tmp_path / "decisions.json").read_text() == '{"version": 9}'
+
     def test_one_that_cannot_be_read_is_none_while_redis_knows(
         self, redis_url: str, tmp_path: Path, watcher: Process, store: Store, clock: FrozenClock
     ) -> None:
