@@ -28,6 +28,7 @@ from callguard.guard.guard import Guard
 from callguard.guard.named_cancel import NamedCancel
 from callguard.guard.reach import Reach
 from callguard.guard.reconcile import Reconciler
+from callguard.guard.steering import Steering
 from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_jobs, drain_queue
 from callguard.metrics.collector import GuardCollector
 from callguard.notify.apprise import AppriseNotifier
@@ -37,6 +38,9 @@ from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
 from callguard.store.clearings import RedisClearings
 from callguard.store.connection import connect
+from callguard.store.decision_file import DecisionFile
+from callguard.store.decisions import OTHERS_FIRST_SECONDS, RedisDecisions
+from callguard.store.durability import Durability, await_durability
 from callguard.store.incident_book import RedisIncidentBook
 from callguard.store.live_calls import RedisHoldBoard, RedisLiveCallBook
 from callguard.store.notices import RedisNotices
@@ -54,11 +58,13 @@ from callguard.telephony.signature import APOLOGY_PATH, CallbackAuthenticator
 from callguard.watch.account_watch import AccountWatch
 from callguard.watch.aside import Aside
 from callguard.watch.hold_queues import HoldQueuesChore
+from callguard.watch.holds import HoldsChore, tell_of_loss
 from callguard.watch.housekeeping import Housekeeping
 from callguard.watch.missing_callbacks import MissingCallbacks
 from callguard.watch.process_watch import ProcessWatch
 from callguard.watch.progress import Progress
 from callguard.watch.relay import Relay, RelayStarter
+from callguard.watch.remembering import follow_decisions
 from callguard.watch.warnings import Warnings
 from callguard.watch.watcher import Watcher
 
@@ -92,6 +98,8 @@ class Services:
     authenticator: CallbackAuthenticator
     tracker: RedisCallTracker
     incidents: RedisIncidentBook
+    decisions: RedisDecisions
+    steering: Steering
     readings: RedisReadings
     heartbeats: RedisHeartbeats
     leadership: RedisLeadership
@@ -144,6 +152,14 @@ class Services:
         """Never touch a live call that our own TwiML has taken over."""
         self.live_calls.leave_alone(account_sid, [call_sid])
 
+    def begin_remembering(self) -> None:
+        """Follow what people decide, in a thread: for a process that has no watch over the accounts."""
+        follow_decisions(self.decisions, list(self.accounts))
+
+    def durability(self) -> Durability:
+        """Return how far Redis keeps what was written until now; may take two seconds."""
+        return await_durability(self.connection)
+
     def server_facts(self) -> Mapping[str, str]:
         """Return what the Redis server says of itself."""
         return server_facts(self.connection)
@@ -171,6 +187,7 @@ class Services:
 
     def watcher(self) -> Watcher:
         """Return a watcher over all accounts."""
+        self.decisions.go_first()
         return Watcher(
             process_name(),
             list(self.accounts.values()),
@@ -178,6 +195,7 @@ class Services:
             self.leadership,
             self.heartbeats,
             self.clock,
+            follow=partial(self.decisions.follow, list(self.accounts)),
         )
 
     def _account_watch(self, account: Account) -> AccountWatch:
@@ -193,6 +211,7 @@ class Services:
             clock=self.clock,
             monotonic=time.monotonic,
             chores=self._chores(account),
+            decisions=self.decisions,
         )
 
     def _chores(self, account: Account) -> Sequence[Callable[[Snapshot], None]]:
@@ -205,6 +224,7 @@ class Services:
         warnings = Warnings(account, self.notices, count)
         return (
             partial(warnings.look, culprits=culprits),
+            HoldsChore(account, self.incidents, self.notices),
             Housekeeping(account, self.tracker, self.campaigns, self.notices, time.monotonic),
             Progress(account, self.incidents, self.notices, partial(self.readings.cancelled_rate, account.sid)),
             MissingCallbacks(account, self.notices),
@@ -251,7 +271,16 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
     script_client = connect(settings.redis_url, timeout=patience, connections=SCRIPT_CONNECTIONS)
     scripts = Scripts(ScriptConnections(script_client))
     tracker = RedisCallTracker(connection, scripts)
-    incidents = RedisIncidentBook(connection, scripts)
+    notices = RedisNotices(connection, scripts)
+    decisions = RedisDecisions(
+        connection,
+        scripts,
+        clock,
+        DecisionFile(settings.data_dir),
+        others_first_seconds=OTHERS_FIRST_SECONDS,
+        tell=partial(tell_of_loss, notices),
+    )
+    incidents = RedisIncidentBook(connection, scripts, decisions)
     readings = RedisReadings(connection, tracker)
     name, of_settings = owner or process_name(), cache(partial(fingerprint, settings))
     heartbeats = RedisHeartbeats(connection, name, of_settings)
@@ -260,7 +289,6 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
     api_url, http_client = settings.twilio_api_url, PooledHttpClient()
     telephony = TwilioCalls(settings.accounts, api_url, http_client)
     canceller = partial(TwilioCanceller, settings.accounts, api_url)
-    notices = RedisNotices(connection, scripts)
     poll_lease = RedisPollLease(scripts)
     reach = Reach(RedisOutages(connection), notices, clock)
     guard = Guard(tracker, incidents, drains, notices, clock)
@@ -271,6 +299,8 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         authenticator=CallbackAuthenticator(settings.public_url, settings.accounts),
         tracker=tracker,
         incidents=incidents,
+        decisions=decisions,
+        steering=Steering(incidents, notices, decisions, clock),
         readings=readings,
         heartbeats=heartbeats,
         leadership=RedisLeadership(scripts),
@@ -283,7 +313,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         drains=drains,
         telephony=telephony,
         live_telephony=TwilioLiveCalls(settings.accounts, api_url, http_client, telephony),
-        live_calls=RedisLiveCallBook(connection, scripts),
+        live_calls=RedisLiveCallBook(connection, scripts, decisions),
         hold_board=RedisHoldBoard(connection),
         guard=guard,
         callbacks=Gathering(partial(guard.take, door=Door.CALLBACK)),

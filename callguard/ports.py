@@ -233,7 +233,7 @@ class Campaigns(Protocol):
     def end_campaign(self, account_sid: str, campaign_id: str, now_ms: int) -> Campaign | None:
         """End a campaign and return it as it ended, now or before; None if there is no such campaign."""
 
-    def release(self, account_sid: str) -> int:
+    def release(self, account_sid: str, now_ms: int = 0) -> int:
         """Take the queued calls of campaigns for any other calls, which may be cancelled; return how many."""
 
 
@@ -273,6 +273,10 @@ class NoticeKind(Enum):
     ARMED = "armed"
     CPS = "cps"
     CAMPAIGN = "campaign"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    WAITING = "waiting"
+    STATE_LOST = "state lost"
     PROGRESS = "progress"
     DONE = "done"
     DENIED = "denied"
@@ -380,6 +384,12 @@ class IncidentBook(Protocol):
     def keep_drain(self, account_sid: str, generation: int, owner: str) -> bool:
         """Renew the lease; False if it was lost, the guard paused, or the incident is over."""
 
+    def change_mode(self, account_sid: str, generation: int, mode: Mode) -> bool:
+        """Let the open incident go by another mode; False if it has that already, or is over."""
+
+    def unobserve(self, account_sid: str, generation: int) -> int:
+        """Count the calls that are still queued no longer as observed, but as to be cancelled; return how many."""
+
     def settle(self, account_sid: str, generation: int, call_sid: str, outcome: Outcome, now_ms: int) -> bool:
         """Record what became of a call, once; return whether it was counted."""
 
@@ -402,20 +412,32 @@ class IncidentBook(Protocol):
     def finish_drain(self, account_sid: str, generation: int, owner: str, now_ms: int, *, capped: bool) -> bool:
         """Go to cooling; False if calls have come in again (unless `capped`, or only observing)."""
 
-    def continue_drain(self, account_sid: str, generation: int) -> bool:
+    def continue_drain(
+        self, account_sid: str, generation: int, now_ms: int = 0, *, by: str = "", reason: str = ""
+    ) -> bool:
         """Let a drain that has stopped at its cap go on, for as many cancellations again; False if it has not."""
 
     def reopen(self, account_sid: str, generation: int) -> bool:
         """Go back from cooling to draining, since calls are queued again."""
 
-    def rearm(self, account_sid: str, generation: int, reason: str, now_ms: int, *, force: bool) -> bool:
-        """Close the incident and arm the guard: from cooling, or from any open state with `force`."""
+    def rearm(
+        self, account_sid: str, generation: int, reason: str, now_ms: int, *, force: bool, by: str = ""
+    ) -> bool:
+        """Close the incident and arm the guard: from cooling, or from any open state with `force`.
 
-    def pause(self, account_sid: str, reason: str, now_ms: int) -> None:
-        """Stop all tripping and cancelling for the account until `resume`."""
+        `by` is the person who wants it so; it is then also an end of any doubt of what was decided.
+        """
 
-    def resume(self, account_sid: str) -> None:
-        """Undo `pause`."""
+    def pause(self, account_sid: str, reason: str, now_ms: int, *, by: str = "", until_ms: int = 0) -> None:
+        """Stop all tripping and cancelling for the account until `resume`.
+
+        At `until_ms` the watcher resumes; 0 for never.
+        """
+
+    def resume(
+        self, account_sid: str, now_ms: int = 0, *, by: str = "", reason: str = "", since_ms: int = 0
+    ) -> bool:
+        """Undo `pause`, or only the one that began at `since_ms`; return whether the guard was held back."""
 
     def has_lease(self, account_sid: str) -> bool:
         """Return whether a drain is alive."""
@@ -642,6 +664,34 @@ class JobCounts(Protocol):
 
     def counts(self) -> Mapping[str, int]:
         """Return jobs by state: `queued`, `started`, `failed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateLost:
+    """A loss of what the store held of an account, which was noticed and made good as far as it is remembered.
+
+    Attributes:
+        account_sid: whose state it was.
+        was_emptied: nothing was left; else it lacked the latest decisions.
+        is_unknown: nobody remembers what was decided, so that the guard observes until a person speaks.
+        doubt: why it is not known; empty where it is.
+        restored: what holds now, in words.
+        at_ms: when it was noticed.
+    """
+
+    account_sid: str
+    was_emptied: bool
+    is_unknown: bool
+    doubt: str
+    restored: str
+    at_ms: int
+
+
+class Decisions(Protocol):
+    """What people have decided, remembered beside the store."""
+
+    def check(self, snapshot: Snapshot, account_sid: str) -> bool:
+        """Make good what the store has lost; return whether the snapshot has to be read anew."""
 
 
 class Heartbeats(Protocol):

@@ -40,6 +40,12 @@ errorlog = "-"
 proc_name = "callguard"
 
 
+def post_worker_init(worker: Any) -> None:
+    """Let each web process remember what people decide, so that it outlives an emptied Redis."""
+    if (services := getattr(worker.wsgi, "extensions", {}).get("callguard")) is not None:
+        services.begin_remembering()
+
+
 def on_starting(server: Any) -> None:
     """Check the settings and log them once, before any worker starts; and again at each SIGHUP."""
     from callguard.config.errors import ConfigurationError

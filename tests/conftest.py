@@ -67,6 +67,12 @@ class Store:
     hold_board: RedisHoldBoard
 
 
+@pytest.fixture(autouse=True)
+def own_data_dir(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What one test's guard remembers in its data directory is nothing to another's."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+
 @pytest.fixture
 def clock() -> FrozenClock:
     """A clock that starts at the present, so that expiries are in the future."""

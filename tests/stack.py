@@ -159,6 +159,7 @@ def guard_at(
             "TWILIO_AUTH_TOKEN": TOKEN,
             "CALLGUARD_PUBLIC_URL": f"http://127.0.0.1:{port}",
             "CALLGUARD_REDIS_URL": valkey.url,
+            "CALLGUARD_DATA_DIR": str(folder),
             "CALLGUARD_TWILIO_API_URL": twilio_url,
             **{f"CALLGUARD_POLICY__{key.upper()}": str(value) for key, value in (policy or {}).items()},
             **(more or {}),

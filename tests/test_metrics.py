@@ -1,6 +1,7 @@
 """The metrics: every name, from closed sets of labels, read at scrape."""
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ NAMES = {
     *("callguard_heartbeat_age_seconds", "callguard_jobs", "callguard_redis_up"),
     *("callguard_seconds_until_queue_full", "callguard_announced_calls"),
     "callguard_new_call_dialled_timestamp_seconds",
+    *("callguard_hold", "callguard_state_lost_total"),
     *("callguard_warnings_total", "callguard_reports_total", "callguard_live_calls_total"),
     *("callguard_incident_open", "callguard_last_trip_timestamp_seconds", "callguard_remaining_calls"),
     *("callguard_credentials_refused", "callguard_departed_calls_total", "callguard_notices_total"),
@@ -49,6 +51,7 @@ def services(redis_url: str, **more: str) -> Services:
                 "CALLGUARD_PUBLIC_URL": "https://guard.example.com",
                 "CALLGUARD_REDIS_URL": redis_url,
                 "CALLGUARD_POLICY__CPS": "5",
+                "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"],
                 **more,
             }
         )
@@ -253,3 +256,20 @@ def test_without_redis_they_say_so(tmp_path: Path) -> None:
     guard = services(f"unix://{tmp_path}/nothing.sock")
 
     assert scraped(guard) == {("callguard_redis_up", ()): 0}
+
+
+def test_they_tell_what_holds_the_guard_back(guard: Services) -> None:
+    now = guard.clock.now_ms()
+    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
+    guard.incidents.start_drain(ACCOUNT_SID, 1, "me", Mode.ENFORCE)
+    guard.incidents.finish_drain(ACCOUNT_SID, 1, "me", now, capped=True)
+    guard.incidents.pause(ACCOUNT_SID, "a test", now)
+    guard.decisions.remember(ACCOUNT_SID)
+    guard.connection.flushall()
+    guard.decisions.make_good(ACCOUNT_SID)
+
+    shown = scraped(guard)
+
+    reasons = ("paused", "capped", "waits_for_reset", "observing", "state_lost")
+    assert [shown["callguard_hold", (ACCOUNT_SID, reason)] for reason in reasons] == [1, 0, 0, 0, 0]
+    assert shown["callguard_state_lost_total", (ACCOUNT_SID,)] == 1

@@ -59,6 +59,7 @@ class CancelWorker(Worker):
             super().heartbeat(*args, **options)
         try:
             self.services.heartbeats.beat(PROCESS, self.services.clock.now_ms())
+            self.services.decisions.follow(list(self.services.accounts))
         except CallGuardError as error:
             self.log.warning("no heartbeat: %s", error)
 

@@ -13,6 +13,7 @@ from callguard.config.accounts import Account
 from callguard.config.never_cancel import number
 from callguard.domain.campaigns import MOST_CAMPAIGN_SECONDS, Campaign
 from callguard.domain.numbers import masked
+from callguard.domain.reasons import printable
 from callguard.ports import TooManyCampaigns
 from callguard.watch.housekeeping import beginning, ending, once_for
 
@@ -91,6 +92,7 @@ def _announce(services: Services, account: Account, calls: int, numbers: list[st
             raise click.ClickException(str(error)) from error
         services.notices.post(beginning(account.sid, announced))
         click.echo(f"{announced.id}: {calls:,} calls {_of(announced)} are announced until {_utc(until_ms)}.")
+    services.decisions.remember(account.sid)
     click.echo("They trip nothing. `callguard campaign` lists them; --end ID ends one.")
 
 
@@ -100,8 +102,9 @@ def _end(services: Services, account: Account, campaign_id: str, *, release: boo
         raise click.ClickException(f"{account.sid} has no campaign {campaign_id}: see `callguard campaign`.")
     services.notices.post(ending(account.sid, ended), once=once_for(ended))
     click.echo(f"{ended.id} has ended: {ended.came:,} of {ended.calls:,} calls came.")
+    services.decisions.remember(account.sid)
     if release:
-        count = services.campaigns.release(account.sid)
+        count = services.campaigns.release(account.sid, services.clock.now_ms())
         click.echo(f"{count:,} announced calls that are queued count as any other now, and may be cancelled.")
 
 
@@ -114,7 +117,7 @@ def _lines(campaigns: list[Campaign], now_ms: int) -> Iterator[str]:
     for c in campaigns:
         over_ms = c.ended_ms or c.until_ms
         state = f"until {_utc(over_ms)}" if over_ms > now_ms else f"over since {_utc(over_ms)}"
-        yield f"{c.id}  {c.came:,} of {c.calls:,} calls {_of(c)}, {state}, by {c.announced_by}"
+        yield f"{c.id}  {c.came:,} of {c.calls:,} calls {_of(c)}, {state}, by {printable(c.announced_by)}"
 
 
 def _of(campaign: Campaign) -> str:

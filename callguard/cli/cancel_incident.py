@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import click
 
 from callguard.bootstrap import Services, build
+from callguard.cli.person import person
 from callguard.cli.services import embedded_url
 from callguard.cli.wording import span
 from callguard.config.accounts import Account
 from callguard.config.settings import Settings
-from callguard.domain.accounts import Snapshot
+from callguard.domain.accounts import Snapshot, Word
 from callguard.domain.incidents import Incident, summary
 from callguard.guard.guard import describe
 from callguard.ports import StoreUnavailable
@@ -46,7 +47,7 @@ class CappedIncident:
             click.ClickException: the incident has changed meanwhile.
         """
         sid, generation = self.account.sid, self.incident.generation
-        if not self.services.incidents.continue_drain(sid, generation):
+        if not self.services.steering.go_on(self.account, Word(person()), generation):
             raise click.ClickException(f"The incident of {sid} has just changed; look at `callguard status`.")
         self.services.drains.wake(sid, generation)
         click.echo("The guard goes on cancelling. Watch it with `callguard status`; `callguard pause` stops it.")

@@ -26,6 +26,8 @@ from callguard.cli.up import callback_address
 from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
 from callguard.domain.batches import will_cancel
+from callguard.domain.holds import holds
+from callguard.domain.reasons import printable
 from callguard.domain.throughput import disagree
 from callguard.metrics.collector import PROCESSES
 from callguard.ports import CallGuardError
@@ -184,8 +186,8 @@ def _account(services: Services, account: Account, name: str) -> Iterator[Line]:
     if age > SILENT_SECONDS:
         since = f"{span(age)} ago" if age < math.inf else "never"
         yield Line(Mark.BAD, f"{name}: Twilio's queue was last read {since}; is a watcher running?")
-    if snapshot.paused:
-        yield Line(Mark.DOUBTFUL, f"{name}: paused; nothing trips until `callguard resume`")
+    for hold in holds(snapshot, account.policy):
+        yield Line(Mark.DOUBTFUL, printable(f"{name}: {hold.text}"))
     if snapshot.called_back_ms:
         yield Line(Mark.GOOD, f"{name}: last callback {span((now_ms - snapshot.called_back_ms) / 1000)} ago")
     else:

@@ -1,42 +1,69 @@
 """`pause`, `resume` and `reset`: the operator's way back."""
 
+from datetime import timedelta
+
 import click
 
+from callguard.bootstrap import Services
+from callguard.cli.moments import Span
+from callguard.cli.person import Reason, person
 from callguard.cli.services import chosen_account, connect, reported_store_errors
+from callguard.config.accounts import Account
+from callguard.domain.accounts import Word
+from callguard.domain.holds import moment
+from callguard.ports import StoreUnavailable
+
+MAX_PAUSE = timedelta(days=30)
 
 _account = click.option("--account", "account_sid", metavar="AC…", help="Needed only if several are guarded.")
-_reason = click.option("--reason", default="by hand", show_default=True, help="Kept with the incident.")
+_reason = click.option("--reason", type=Reason(), default="", help="Why: shown to others, beside your name.")
 
 
 @click.command()
 @_account
 @_reason
-def pause(account_sid: str | None, reason: str) -> None:
+@click.option("--for", "span", type=Span(), metavar="SPAN", help="End by itself after 30m, 2h or 1d.")
+def pause(account_sid: str | None, reason: str, span: timedelta | None) -> None:
     """Stop all tripping and cancelling for an account, within a request.
 
-    A drain that is at work stops before its next cancel.
+    A drain that is at work stops before its next cancel. With --for the watcher resumes when the time is over,
+    and tells people before it does. A new pause takes the place of an earlier one.
     """
+    if span is not None and not timedelta(seconds=1) <= span <= MAX_PAUSE:
+        raise click.BadParameter("should be from 1s to 30d", param_hint="--for")
     services = connect()
     account = chosen_account(services, account_sid)
-    with reported_store_errors():
-        services.incidents.pause(account.sid, reason, services.clock.now_ms())
-    click.echo(f"{account.sid} is paused, reason: {reason}.")
-    click.echo("Nothing trips and nothing is cancelled until `callguard resume`.")
+    now_ms = services.clock.now_ms()
+    until_ms = now_ms + round(span.total_seconds() * 1000) if span is not None else 0
+    word = Word(person(), reason, now_ms, until_ms)
+    try:
+        in_file = services.steering.pause(account, word)
+    except StoreUnavailable as error:
+        raise click.ClickException(_not_paused(services, account, word, str(error))) from error
+    until = f" until {moment(until_ms)}" if until_ms else ""
+    click.echo(f"{account.sid} is paused{until}{_why(reason)}.")
+    by_itself = "the watcher resumes it then, or you do with" if until_ms else "until"
+    click.echo(f"Nothing trips and nothing is cancelled{';' if until_ms else ''} {by_itself} `callguard resume`.")
+    click.echo(_kept(services, in_file=in_file))
 
 
 @click.command()
 @_account
-def resume(account_sid: str | None) -> None:
-    """Undo `pause`. A drain that was stopped goes on within seconds."""
+@_reason
+def resume(account_sid: str | None, reason: str) -> None:
+    """Undo `pause`, and let a guard act again that observes since Redis has lost what was decided.
+
+    A drain that was stopped goes on within seconds.
+    """
     services = connect()
     account = chosen_account(services, account_sid)
     with reported_store_errors():
         snapshot = services.tracker.snapshot(account.sid, services.clock.now_ms())
-        services.incidents.resume(account.sid)
-    if not snapshot.paused:
+        was_held = services.steering.resume(account, Word(person(), reason), snapshot)
+    if not was_held:
         click.echo(f"{account.sid} was not paused; its guard is {snapshot.reported_state(account.policy).value}.")
         return
-    click.echo(f"{account.sid} is on watch again.")
+    click.echo(f"{account.sid} is on watch again{_why(reason)}.")
     if snapshot.state.has_open_incident:
         click.echo(f"Its open incident goes on: {snapshot.depth:,} calls are queued.")
 
@@ -48,17 +75,48 @@ def reset(account_sid: str | None, reason: str) -> None:
     """Close the open incident now and arm the guard again; a drain at work stops."""
     services = connect()
     account = chosen_account(services, account_sid)
-    now_ms = services.clock.now_ms()
     with reported_store_errors():
-        snapshot = services.tracker.snapshot(account.sid, now_ms)
+        snapshot = services.tracker.snapshot(account.sid, services.clock.now_ms())
         if not snapshot.state.has_open_incident:
             raise click.ClickException(f"{account.sid} has no open incident; there is nothing to reset.")
-        done = services.incidents.rearm(account.sid, snapshot.generation, reason, now_ms, force=True)
+        done = services.steering.reset(account, Word(person(), reason or "by hand"), snapshot)
     if not done:
         raise click.ClickException(f"The incident of {account.sid} has just changed; look at `callguard status`.")
-    click.echo(f"The incident of {account.sid} is closed, reason: {reason}.")
+    click.echo(f"The incident of {account.sid} is closed{_why(reason)}.")
     left = f"{snapshot.depth:,} calls are still queued; Twilio goes on dialling them."
     if snapshot.paused:
         click.echo(f"The guard stays paused until `callguard resume`. {left}")
     else:
         click.echo(f"The guard is armed again. {left}")
+
+
+def _why(reason: str) -> str:
+    return f", reason: {reason}" if reason else ""
+
+
+def _not_paused(services: Services, account: Account, word: Word, error: str) -> str:
+    """What to do where Redis does not take a pause. The guard's own host may take it from a file."""
+    if services.decisions.leave_pause(account.sid, word):
+        return (
+            f"{error}\nRedis has not taken the pause. It is left in {services.decisions.kept_at}: the watcher of "
+            "that folder takes it from there as soon as Redis can be written. To stop the guard at once, end its "
+            "workers."
+        )
+    return f"{error}\nThe guard is NOT paused. Try again; to stop it at once, end its workers."
+
+
+def _kept(services: Services, *, in_file: bool) -> str:
+    """Say where the pause is kept: how much would have to be lost for it to be forgotten."""
+    try:
+        durability = services.durability()
+    except StoreUnavailable as error:
+        return f"Redis has taken it; how far it is kept could not be asked ({error})."
+    places = ["in Redis"]
+    if durability.replicas:
+        places.append(f"on {durability.on_replicas} of {durability.replicas} replicas")
+    places += ["on its disk"] if durability.on_disk else []
+    places += [f"in {services.decisions.kept_at}"] if in_file else []
+    text = f"It is kept {', '.join(places)}, and in the memory of the guard's processes."
+    if durability.is_confirmed:
+        return text
+    return f"{text}\nNot every replica and disk of Redis has confirmed it within a second."

@@ -16,6 +16,27 @@ class _SkippedError(Exception):
     """The clocks were put forward past that time."""
 
 
+class Span(click.ParamType[timedelta]):
+    """A length of time such as `90s`, `30m`, `2h`, `1d`."""
+
+    name = "span"
+
+    def convert(
+        self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """Read a length of time; `click.BadParameter` says what may be written."""
+        if isinstance(value, timedelta):
+            return value
+        written = _SPAN.fullmatch(value)
+        try:
+            span = timedelta(seconds=float(written[1]) * _UNITS[written[2]]) if written is not None else None
+        except OverflowError:
+            span = None
+        if span is None:
+            self.fail(f"{value!r} is no length of time. Write for example 30m, 2h or 1d.", param, ctx)
+        return span
+
+
 class Moment(click.ParamType[datetime]):
     """A moment: ISO 8601, a clock time such as `18:00` (the next one), or a span such as `90m`, `2h`, `1d`.
 

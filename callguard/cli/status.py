@@ -18,14 +18,14 @@ from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot
 from callguard.domain.drain_time import QUEUE_FULL_SECONDS, seconds_until_full
 from callguard.domain.forecast import Forecast, forecast
+from callguard.domain.holds import HoldReason, holds
 from callguard.domain.incidents import Incident, summary
+from callguard.domain.reasons import printable
 from callguard.domain.throughput import disagree
 from callguard.domain.unqueued import everyday, what_is_done
 from callguard.guard.guard import describe, named
 from callguard.metrics.collector import PROCESSES
 from callguard.ports import AccountReading, Outage
-
-CAPPED_ADVICE = "`callguard cancel --continue` lets it cancel as many again, `callguard pause` leaves the rest"
 
 RECENT = 100
 """So many closed incidents tell whether they are everyday."""
@@ -39,6 +39,9 @@ OUTAGE_WORDS = {
 SILENT_SECONDS = 60
 """A queue that was not read for longer, or a process without a sign of life, is trouble."""
 
+SHOWN_MS = 86_400_000
+"""For so long it is shown who has resumed."""
+
 _COLUMNS = 80
 _INDENT = 20
 
@@ -48,7 +51,7 @@ def status() -> None:
     """Show every account, its open or last incident, and the processes.
 
     Exits with 1 when nothing guards: Twilio's queue was not read, or a process gave no sign of life, for a minute,
-    or a drain has stopped at `max_cancellations` and waits for a person.
+    a drain has stopped at `max_cancellations` and waits for a person, or Redis has lost what was decided.
     """
     services = connect()
     now_ms = services.clock.now_ms()
@@ -62,6 +65,8 @@ def status() -> None:
                 console.print(Text(_block(label, text)))
             trouble += _unread(account.sid, reading.snapshot)
             trouble += [f"{OUTAGE_WORDS[outage]} ({account.sid})" for outage in reading.outages]
+            if reading.snapshot.lost_ms:
+                trouble.append(f"{account.sid} only observes until somebody speaks (see state lost)")
             if reading.snapshot.capped:
                 trouble.append(f"the drain of {account.sid} waits for a person (see STOPPED)")
         beats = services.heartbeats.ages(now_ms)
@@ -84,10 +89,14 @@ def status() -> None:
 def _fields(services: Services, account: Account, reading: AccountReading) -> Iterator[tuple[str, str]]:
     snapshot, cps = reading.snapshot, reading.snapshot.cps(account.policy)
     now_ms = snapshot.now_ms
-    yield "state", f"{reading.state.value}, mode {account.policy.mode.value}"
+    held = holds(snapshot, account.policy)
+    beside = [hold.reason.words for hold in held if hold.reason not in (HoldReason.PAUSED, HoldReason.OBSERVING)]
+    yield "state", f"{', '.join([reading.state.value, *beside])}, mode {snapshot.mode_under(account.policy).value}"
+    for hold in held:
+        yield ("STOPPED" if hold.reason is HoldReason.CAPPED else hold.reason.words), hold.text
     yield "calls per second", _cps(snapshot, account)
-    if snapshot.paused:
-        yield "paused", "nothing trips and nothing is cancelled until `callguard resume`"
+    if now_ms - snapshot.resumed.since_ms < SHOWN_MS:
+        yield "resumed", f"{_ago(snapshot.resumed.since_ms, now_ms)} {snapshot.resumed.told}"
     yield "queued", f"{snapshot.depth:,}{_apart(snapshot)}, {snapshot.phantom_slots(cps):,} phantom slots"
     yield "drain", _drain(snapshot)
     yield "queue full", _full(seconds_until_full(snapshot.drain_seconds, reading.queued_rate, cps))
@@ -107,15 +116,17 @@ def _fields(services: Services, account: Account, reading: AccountReading) -> It
             yield "NOT QUEUED", f"its calls are dialled as they are created. {what_is_done(account.policy)}"
         else:
             yield "", _scope(incident, snapshot)
-        if snapshot.capped:
-            yield "STOPPED", f"at max_cancellations = {account.policy.max_cancellations:,}: {CAPPED_ADVICE}"
+        if incident.continued.since_ms:
+            continued = f"{_ago(incident.continued.since_ms, now_ms)} {incident.continued.told}"
+            yield "", f"let go on beyond max_cancellations {continued}"
         yield (
             "forecast",
             _forecast(forecast(snapshot, account.policy, reading.cancelled_rate), reading.cancelled_rate),
         )
     elif closed := services.incidents.recent(account.sid, 1):
+        by = f" by {closed[0].closed_by}" if closed[0].closed_by else ""
         yield "last incident", f"{describe(closed[0].finding)}, {_ago(closed[0].tripped_ms, now_ms)}"
-        yield "", f"{summary(closed[0])}; closed {_ago(closed[0].closed_ms, now_ms)}: {closed[0].reason}"
+        yield "", f"{summary(closed[0])}; closed {_ago(closed[0].closed_ms, now_ms)}{by}: {closed[0].reason}"
     else:
         yield "open incident", "none"
     if found := everyday(services.incidents.recent(account.sid, RECENT), now_ms):
@@ -196,7 +207,7 @@ def _filled(text: str) -> str:
 
 def _block(label: str, text: str) -> str:
     return textwrap.fill(
-        text,
+        printable(text),
         _COLUMNS,
         initial_indent=f"  {label:<{_INDENT - 2}}",
         subsequent_indent=" " * _INDENT,

@@ -14,6 +14,7 @@ from callguard.cli.wording import figure
 from callguard.config.accounts import Account
 from callguard.domain.accounts import State
 from callguard.domain.incidents import Incident, Outcome
+from callguard.domain.reasons import printable
 from callguard.guard.guard import describe
 from callguard.ports import AccountReading, StoreUnavailable
 from callguard.processes.stop_signals import StopSignals
@@ -87,7 +88,9 @@ class Story:
     def _tell_pause(self, reading: AccountReading) -> None:
         if reading.snapshot.paused is not self._is_paused:
             self._is_paused = reading.snapshot.paused
-            self._say("PAUSED: nothing is cancelled until resumed." if self._is_paused else "RESUMED.")
+            told = escape(printable(reading.snapshot.pause.told or reading.snapshot.resumed.told))
+            what = "PAUSED: nothing is cancelled until resumed" if self._is_paused else "RESUMED"
+            self._say(f"{what}{f' ({told})' if told else ''}.")
 
     def _tell_incident(self, reading: AccountReading) -> None:
         """Tell what has become of the incident, also of one that came and went between two looks."""
@@ -125,7 +128,9 @@ class Story:
         if incident.reason.startswith("quiet"):
             self._say("[bold green]ARMED[/] again: it has been quiet. Ctrl-C stops the sandbox.")
         else:
-            self._say(f"The incident was closed, reason: {escape(incident.reason)}. The guard is armed.")
+            self._say(
+                f"The incident was closed, reason: {escape(printable(incident.reason))}. The guard is armed."
+            )
 
     def _show(self, now: float, reading: AccountReading) -> None:
         line = self._figures(reading)

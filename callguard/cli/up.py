@@ -32,6 +32,7 @@ from callguard.processes.program import Program
 from callguard.processes.stop_signals import StopSignals
 from callguard.processes.supervisor import Supervisor
 from callguard.startup import SETTINGS_LOGGED, start, verify_receivers
+from callguard.store.decision_file import NAME as DECISIONS
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ def _run_sandbox(host: str, port: int, extra: Mapping[str, str]) -> int:
         valkey = stack.enter_context(EmbeddedValkey(folder, fresh=True))
         _forget_the_last(folder)
         stack.enter_context(sandbox.published(folder))
-        environ["CALLGUARD_REDIS_URL"] = valkey.url
+        environ |= {"CALLGUARD_REDIS_URL": valkey.url, "CALLGUARD_DATA_DIR": str(folder)}
         click.echo(_greeting(sandbox, host, port, folder))
         story = Story(sandbox, build(load_settings({**os.environ, **environ})), console, signals)
         stack.callback(story.end)
@@ -162,6 +163,7 @@ def _forget_the_last(folder: Path) -> None:
     shutil.rmtree(folder / "cancel", ignore_errors=True)
     for name in ("web", "workers", "simulated-twilio"):
         (folder / f"{name}.log").unlink(missing_ok=True)
+    (folder / DECISIONS).unlink(missing_ok=True)
 
 
 def _both(first: Callable[[], object], second: Callable[[], object]) -> Callable[[], None]:

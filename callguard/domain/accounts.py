@@ -5,7 +5,7 @@ from enum import Enum
 
 from callguard.domain.drain_time import drain_seconds, phantom_slots
 from callguard.domain.plateau import Plateau
-from callguard.domain.policy import Mode, Policy
+from callguard.domain.policy import Mode, Policy, Unqueued
 from callguard.domain.rates import LeakyBucket
 from callguard.domain.throughput import Throughput, effective_cps
 
@@ -82,6 +82,37 @@ class Repeats:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """What a person has said of an account.
+
+    Attributes:
+        by: who; empty where it is not known.
+        reason: why; empty where none was given.
+        since_ms: when.
+        until_ms: when it ends by itself; 0 for never.
+    """
+
+    by: str = ""
+    reason: str = ""
+    since_ms: int = 0
+    until_ms: int = 0
+
+    @property
+    def told(self) -> str:
+        """Who and why, in words, such as `by anna@web1: a test`; empty where neither is known."""
+        return ": ".join(filter(None, [f"by {self.by}" if self.by else "", self.reason]))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What tells whether the store still holds what was decided: its history, the latest decision, the server."""
+
+    epoch: str = ""
+    decision: int = 0
+    server: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that the rules look at, for one account at one moment.
 
@@ -112,6 +143,11 @@ class Snapshot:
         cooled_ms: when the present incident's drain ended; 0 before that.
         capped: True when the drain has stopped at `max_cancellations`.
         unqueued: True while the open incident has no queue: its calls are dialled as they are created.
+        mode: the open incident's; None without one.
+        lost_ms: since when it is not known what was decided, as the store has lost it; 0 while it is known.
+        pause: who has paused the guard, and why. Like `resumed` and `mark` it is only read with a whole snapshot.
+        resumed: who has resumed it last, where nobody has said anything since.
+        mark: what the snapshot is compared by.
     """
 
     now_ms: int
@@ -140,6 +176,11 @@ class Snapshot:
     cooled_ms: int = 0
     capped: bool = False
     unqueued: bool = False
+    mode: Mode | None = None
+    lost_ms: int = 0
+    pause: Word = field(default_factory=Word)
+    resumed: Word = field(default_factory=Word)
+    mark: Mark = field(default_factory=Mark, compare=False)
 
     @property
     def depth(self) -> int:
@@ -191,10 +232,23 @@ class Snapshot:
         """Slots of the rate queue that are held by calls no longer queued."""
         return phantom_slots(self.horizon_ms, self.now_ms, self.depth, cps)
 
+    def shuts_gate(self, policy: Policy) -> bool:
+        """Return whether programs that ask are told to wait: while an incident is open and the guard acts.
+
+        An incident without a queue shuts the gate only where the policy says so: nothing is cancelled there.
+        """
+        stays_open = self.unqueued and policy.unqueued is not Unqueued.BLOCK
+        is_closed = (self.state.has_open_incident and not stays_open) or self.capped
+        return is_closed and self.mode_under(policy) is Mode.ENFORCE and not self.paused
+
+    def mode_under(self, policy: Policy) -> Mode:
+        """The mode that is in force: the open incident's; and observe, where it is not known what was decided."""
+        return Mode.OBSERVE if self.lost_ms else self.mode or policy.mode
+
     def reported_state(self, policy: Policy) -> State:
         """The state that people and metrics are shown."""
         if self.paused:
             return State.PAUSED
-        if self.state is State.ARMED and policy.mode is Mode.OBSERVE:
+        if self.state is State.ARMED and self.mode_under(policy) is Mode.OBSERVE:
             return State.OBSERVE
         return self.state

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from callguard.domain.accounts import Finding
+from callguard.domain.accounts import Finding, Word
 from callguard.domain.culprits import Culprit
 from callguard.domain.policy import Mode
 from callguard.domain.scope import EVERY_CALL, Scope
@@ -46,6 +46,8 @@ class Incident:
         cooled_ms: when the drain ended; 0 while it runs.
         closed_ms: when the guard was armed again; 0 until then.
         reason: why it was closed, in words.
+        closed_by: the person who has closed it; empty for the guard itself.
+        continued: who has last let the drain go on beyond `max_cancellations`, and why.
         culprits: the From numbers that carried it, the greatest first, masked.
         scope: the calls that it may cancel.
         cap_from: how many had been cancelled when a person last let the drain go on beyond `max_cancellations`.
@@ -65,6 +67,8 @@ class Incident:
     cooled_ms: int = 0
     closed_ms: int = 0
     reason: str = ""
+    closed_by: str = ""
+    continued: Word = field(default_factory=Word)
     culprits: tuple[Culprit, ...] = ()
     scope: Scope = EVERY_CALL
     cap_from: int = 0

@@ -122,7 +122,11 @@ class _Run:
     def to_its_end(self) -> DrainEnd:
         with KeptLease(self._keep, KEEP_EVERY_SECONDS) as lease:
             self._turn = Turn(self._account.sid, lease, self._drain.drains)
-            return self._observe() if self._incident.mode is Mode.OBSERVE else asyncio.run(self._cancel())
+            return self._observe() if self._is_observing else asyncio.run(self._cancel())
+
+    @property
+    def _is_observing(self) -> bool:
+        return Mode.OBSERVE in (self._incident.mode, self._account.policy.mode)
 
     def _keep(self) -> bool:
         """Keep the lease; and the concurrency that Twilio bears, for whoever drains next."""
@@ -132,6 +136,8 @@ class _Run:
         return is_kept
 
     async def _cancel(self) -> DrainEnd:
+        if self._incident.count(Outcome.OBSERVED):  # it began in the mode `observe`
+            self._drain.incidents.unobserve(self._account.sid, self._incident.generation)
         async with self._drain.canceller() as canceller, asyncio.TaskGroup() as beside:
             beside.create_task(self._sort())
             await self._protect()

@@ -97,7 +97,10 @@ class LiveCallsChore:
     def wants(self, snapshot: Snapshot) -> bool:
         """Return whether there is anything to look for."""
         policy = self._account.policy
-        chosen = policy.live_calls is not LiveCalls.LEAVE and policy.mode is Mode.ENFORCE
+        chosen = policy.live_calls is not LiveCalls.LEAVE and Mode.OBSERVE not in (
+            policy.mode,
+            snapshot.mode_under(policy),
+        )
         may_act = snapshot.state.has_open_incident and not snapshot.paused and not snapshot.capped
         return chosen and may_act and time.monotonic() >= self._paused_until
 

@@ -88,6 +88,7 @@ class Guard:
         State first, wake-up second: if we die in between, the watcher finds the drain without a lease.
         """
         policy, generation, now_ms = account.policy, snapshot.generation, snapshot.now_ms
+        mode = snapshot.mode_under(policy)
         # Without a queue the numbers that carry it are among the calls that were dialled.
         seen_by = Rule.INITIATED if unqueued and finding.rule is not Rule.SPIKE else finding.rule
         senders = self._tracker.senders(account.sid, seen_by, policy, now_ms)
@@ -96,13 +97,13 @@ class Guard:
             return True
         named_ones, finding = culprits(senders), self._as_observed(account, snapshot, finding)
         if not self._incidents.trip(
-            account.sid, generation, finding, policy.mode, now_ms, named_ones, scope, unqueued=unqueued
+            account.sid, generation, finding, mode, now_ms, named_ones, scope, unqueued=unqueued
         ):
             return False
         if unqueued:
             self.tell_unqueued(account, finding, now_ms, generation + 1, named_ones)
             return True
-        text = f"TRIPPED: {describe(finding)}; {snapshot.depth:,} calls queued, mode {policy.mode.value}"
+        text = f"TRIPPED: {describe(finding)}; {snapshot.depth:,} calls queued, mode {mode.value}"
         text += f"; from {named(named_ones)}" if named_ones else ""
         _log.warning("account %s %s", account.sid, text)
         self._drains.wake(account.sid, generation + 1)

@@ -101,6 +101,19 @@ CATALOGUE = {
             "How many drains have stopped at max_cancellations and wait for a person: 1 or 0.",
             _ACCOUNT,
         ),
+        Metric(
+            "callguard_hold",
+            Kind.GAUGE,
+            "How many accounts are held back, beside their state: paused, capped, waits_for_reset, observing or "
+            "state_lost: 1 or 0.",
+            ("account", "reason"),
+        ),
+        Metric(
+            "callguard_state_lost_total",
+            Kind.COUNTER,
+            "How many times Redis was found to have lost what people had decided.",
+            _ACCOUNT,
+        ),
         Metric("callguard_state", Kind.GAUGE, "How many accounts are in a state: 1 or 0.", ("account", "state")),
         Metric(
             "callguard_incident_open",

@@ -15,6 +15,7 @@ from callguard.domain.calls import CallStatus
 from callguard.domain.drain_time import seconds_until_full
 from callguard.domain.forecast import forecast
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY, Histogram
+from callguard.domain.holds import HoldReason, holds
 from callguard.domain.incidents import LiveOutcome, Outcome
 from callguard.domain.processes import VERSION, Fingerprint, RunningProcess
 from callguard.domain.results import CallbackResult, NoticeResult, ReportResult, ReportSource
@@ -144,6 +145,15 @@ class GuardCollector(Collector):
         yield _family(
             "callguard_state",
             [((sid, s.value), float(reading.state is s)) for sid, reading in read.items() for s in State],
+        )
+        held = {sid: {h.reason for h in holds(shot, self._accounts[sid].policy)} for sid, shot in shots.items()}
+        yield _family(
+            "callguard_hold",
+            [((sid, r.value), float(r in reasons)) for sid, reasons in held.items() for r in HoldReason],
+        )
+        yield _family(
+            "callguard_state_lost_total",
+            [((sid,), reading.totals.get("state_lost", 0)) for sid, reading in read.items()],
         )
 
 

@@ -19,7 +19,9 @@ from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import ACCOUNT_MS, BATCH, INCIDENT_MS, LEFT_CALL_MS, QUEUED_CALL_MS, RING_SECONDS
 from callguard.store.scripts import Argument, Scripts
-from callguard.store.snapshots import FIELDS, snapshot_from, suspicion_text
+from callguard.store.snapshots import FIELDS, WORD_FIELDS, snapshot_from, suspicion_text
+
+_WANTED = f"HMGET {' '.join((*FIELDS, *WORD_FIELDS))}"
 
 # What the parts of the mirror say of a call, in the order of `_mirror`: spared, announced, out of scope.
 _KINDS = ((False, False, False), (True, False, False), (False, True, False), (False, False, True))
@@ -122,18 +124,15 @@ class RedisCallTracker:
             self._redis.hset(AccountKeys(account_sid).state, "suspect", suspicion_text(finding, now_ms))
 
     def snapshot(self, account_sid: str, now_ms: int) -> Snapshot:
-        """Read the account in one transaction."""
+        """Read the account at one moment."""
         keys = AccountKeys(account_sid)
-        with translated_errors(), self._redis.pipeline() as pipe:
-            pipe.hmget(keys.state, FIELDS)
-            for key in _mirror(keys):
-                pipe.zcard(key)
-            return snapshot_from(now_ms, *pipe.execute())
+        sizes = [(key, "ZCARD") for key in _mirror(keys)]
+        return snapshot_from(now_ms, *self._scripts.read((keys.state, _WANTED), *sizes))
 
     def mirrored(self, account_sid: str) -> Mapping[str, MirroredCall]:
-        """Read the whole mirror."""
+        """Read the whole mirror, a part at a time."""
         keys = AccountKeys(account_sid)
-        with translated_errors(), self._redis.pipeline() as pipe:
+        with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
             for key in _mirror(keys):
                 pipe.zrange(key, 0, -1, withscores=True)
             parts = pipe.execute()

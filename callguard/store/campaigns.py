@@ -10,7 +10,7 @@ from callguard.ports import TooManyCampaigns
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import ACCOUNT_MS, CAMPAIGN_MS
-from callguard.store.scripts import Scripts
+from callguard.store.scripts import Scripts, pairs
 
 
 class RedisCampaigns:
@@ -40,18 +40,17 @@ class RedisCampaigns:
     def campaigns(self, account_sid: str) -> list[Campaign]:
         """Read the campaigns of the last 30 days; older ones are forgotten."""
         keys = AccountKeys(account_sid)
-        with translated_errors(), self._redis.pipeline() as pipe:
-            pipe.hgetall(keys.campaigns)
-            pipe.hget(keys.state, "campaigns")
-            held, open_text = pipe.execute()
+        held, open_text = self._scripts.read((keys.campaigns, "HGETALL"), (keys.state, "HGET campaigns"))
         left = _left(open_text or "")
-        records = [Campaign(**json.loads(text)) for text in held.values()]
+        records = [Campaign(**json.loads(text)) for text in pairs(held).values()]
         newest_ms = max((campaign.starts_ms for campaign in records), default=0)
         if old := [c.id for c in records if c.id not in left and c.starts_ms < newest_ms - CAMPAIGN_MS]:
             with translated_errors():
                 self._redis.hdel(keys.campaigns, *old)
             records = [campaign for campaign in records if campaign.id not in old]
-        counted = [replace(c, came=c.calls - left[c.id]) if c.id in left else c for c in records]
+        counted = [
+            replace(c, came=c.calls - left[c.id]) if c.id in left and not c.ended_ms else c for c in records
+        ]
         return sorted(counted, key=lambda campaign: campaign.starts_ms, reverse=True)
 
     def end_campaign(self, account_sid: str, campaign_id: str, now_ms: int) -> Campaign | None:
@@ -60,10 +59,10 @@ class RedisCampaigns:
         record = self._scripts.run("end_campaign", [keys.state, keys.campaigns], [campaign_id, now_ms])
         return Campaign(**json.loads(record)) if record else None
 
-    def release(self, account_sid: str) -> int:
+    def release(self, account_sid: str, now_ms: int = 0) -> int:
         """Move the announced calls of the mirror among the others."""
         keys = AccountKeys(account_sid)
-        moved: int = self._scripts.run("release", [keys.announced, keys.queue], [ACCOUNT_MS])
+        moved: int = self._scripts.run("release", [keys.announced, keys.queue, keys.state], [ACCOUNT_MS, now_ms])
         return moved
 
 

@@ -12,7 +12,7 @@ from callguard.ports import StoreUnavailable
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import BATCH, CLEARING_MS
-from callguard.store.scripts import Scripts
+from callguard.store.scripts import Scripts, pairs
 
 _Item = TypeVar("_Item")
 
@@ -98,10 +98,9 @@ class RedisClearing:
 
     def known(self) -> set[str]:
         """Return every call that was ever found."""
-        with translated_errors(), self._redis.pipeline() as pipe:
-            pipe.zrange(self._keys.clearing_left, 0, -1)
-            pipe.hkeys(self._keys.clearing_outcomes)
-            left, settled = pipe.execute()
+        left, settled = self._scripts.read(
+            (self._keys.clearing_left, "ZRANGE 0 -1"), (self._keys.clearing_outcomes, "HKEYS")
+        )
         return {*left, *settled}
 
     def head(self, count: int) -> Sequence[str]:
@@ -121,10 +120,8 @@ class RedisClearing:
 
     def account(self) -> ClearingAccount:
         """Count everything, at one moment."""
-        with translated_errors(), self._redis.pipeline() as pipe:
-            pipe.hgetall(self._keys.clearing)
-            pipe.zcard(self._keys.clearing_left)
-            held, remaining = pipe.execute()
+        flat, remaining = self._scripts.read((self._keys.clearing, "HGETALL"), (self._keys.clearing_left, "ZCARD"))
+        held = pairs(flat)
         outcomes = {outcome: int(held[outcome.value]) for outcome in Outcome if outcome.value in held}
         return ClearingAccount(int(held.get("found", 0)), outcomes, remaining)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 from redis.retry import Retry
 
 from callguard.ports import StoreUnavailable
@@ -43,7 +43,19 @@ def translated_errors() -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        raise StoreUnavailable(f"Redis did not answer: {type(error).__name__}: {_first_line(error)}") from error
+        raise StoreUnavailable(_in_words(error)) from error
+
+
+def _in_words(error: RedisError) -> str:
+    told = _first_line(error)
+    if isinstance(error, OutOfMemoryError):
+        return f"Redis is full and takes nothing new: give it more memory (`maxmemory`), or make room. {told}"
+    if told.startswith("MISCONF"):
+        return (
+            "Redis cannot write to its disk, so it changes nothing: make room on the disk of its data (nothing is "
+            f"tripped or cancelled meanwhile). {told}"
+        )
+    return f"Redis did not answer: {type(error).__name__}: {told}"
 
 
 def _first_line(error: RedisError) -> str:

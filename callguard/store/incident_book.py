@@ -7,13 +7,16 @@ from typing import Any
 
 from redis import Redis
 
-from callguard.domain.accounts import Finding
+from callguard.domain.accounts import Finding, Word
 from callguard.domain.culprits import Culprit
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY
 from callguard.domain.incidents import Incident, LiveOutcome, Outcome, incident_id
 from callguard.domain.policy import Mode
 from callguard.domain.scope import EVERY_CALL, Scope
+from callguard.ports import StoreUnavailable
+from callguard.store.closing import close_incident
 from callguard.store.connection import translated_errors
+from callguard.store.decisions import RedisDecisions
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import (
     ACCOUNT_MS,
@@ -24,17 +27,21 @@ from callguard.store.retention import (
     LEFT_CALL_MS,
     RING_SECONDS,
 )
-from callguard.store.scripts import Scripts
+from callguard.store.scripts import Argument, Scripts, pairs
 from callguard.store.snapshots import finding_from
 
 
 class RedisIncidentBook:
     """Fulfils `IncidentBook`. Every method may raise `StoreUnavailable`."""
 
-    def __init__(self, connection: Redis, scripts: Scripts) -> None:
-        """Use `connection` for reads and `scripts` for everything that compares and sets."""
+    def __init__(self, connection: Redis, scripts: Scripts, decisions: RedisDecisions | None = None) -> None:
+        """Use `connection` for reads and `scripts` for everything that compares and sets.
+
+        `decisions` remembers what people have decided; without it this book has a memory of its own.
+        """
         self._redis = connection
         self._scripts = scripts
+        self._decisions = decisions or RedisDecisions(connection, scripts)
 
     def trip(
         self,
@@ -55,7 +62,8 @@ class RedisIncidentBook:
         fields = ("value", finding.observed, "threshold", finding.threshold)
         named = json.dumps([asdict(culprit) for culprit in culprits])
         more = ("setting", finding.setting, "onset", finding.onset_ms, "culprits", named)
-        return self._won(
+        return self._acted(
+            account_sid,
             "trip",
             [keys.state, keys.incident, keys.ledger, keys.incidents, keys.totals],
             [
@@ -67,14 +75,15 @@ class RedisIncidentBook:
     def take_queue(self, account_sid: str, generation: int, now_ms: int) -> bool:
         """Take the mark of an incident without a queue away."""
         keys = AccountKeys(account_sid)
-        return self._won("take_queue", [keys.state, keys.incident], [generation, now_ms])
+        return self._acted(account_sid, "take_queue", [keys.state, keys.incident], [generation, now_ms])
 
     def go_on(self, account_sid: str, generation: int) -> bool:
         """Take the closed incident of `generation` back."""
         keys = AccountKeys(account_sid)
         name = incident_id(account_sid, generation)
         closed = (keys.closed_incident(name), keys.closed_ledger(name))
-        return self._won("go_on", [keys.state, keys.incident, keys.ledger, *closed], [generation, INCIDENT_MS])
+        touched = [keys.state, keys.incident, keys.ledger, *closed]
+        return self._acted(account_sid, "go_on", touched, [generation, INCIDENT_MS])
 
     def widen(self, account_sid: str, generation: int, scope: Scope) -> bool:
         """Store the scope."""
@@ -84,14 +93,40 @@ class RedisIncidentBook:
     def start_drain(self, account_sid: str, generation: int, owner: str, mode: Mode) -> bool:
         """Take the lease for `LEASE_MS`."""
         keys = AccountKeys(account_sid)
-        return self._won(
-            "start_drain", [keys.state, keys.lease, keys.incident], [generation, owner, LEASE_MS, mode.value]
-        )
+        arguments: list[Argument] = [generation, owner, LEASE_MS, mode.value]
+        # Where the state may not be acted on, others see to it: a job has no memory of its own.
+        known = self._decisions.latest(account_sid)
+        reply = self._scripts.run("start_drain", [keys.state, keys.lease, keys.incident], [*arguments, known])
+        return bool(reply == 1)
 
     def keep_drain(self, account_sid: str, generation: int, owner: str) -> bool:
-        """Renew the lease for `LEASE_MS`."""
+        """Renew the lease for `LEASE_MS`.
+
+        Raises:
+            StoreUnavailable: Redis did not answer, or what was decided has to be looked up first.
+        """
         keys = AccountKeys(account_sid)
-        return self._won("keep_drain", [keys.state, keys.lease], [generation, owner, LEASE_MS])
+        arguments: list[Argument] = [generation, owner, LEASE_MS, self._decisions.latest(account_sid)]
+        kept: int = self._scripts.run("keep_drain", [keys.state, keys.lease], arguments)
+        self._demand_trust(account_sid, kept)
+        return bool(kept)
+
+    def change_mode(self, account_sid: str, generation: int, mode: Mode) -> bool:
+        """Let the open incident go by another mode."""
+        keys = AccountKeys(account_sid)
+        return self._acted(account_sid, "change_mode", [keys.state, keys.incident], [generation, mode.value])
+
+    def unobserve(self, account_sid: str, generation: int) -> int:
+        """Walk through the queue, `BATCH` calls at a time."""
+        keys, taken, start = AccountKeys(account_sid), 0, 0
+        touched = [keys.state, keys.queue, keys.incident, keys.ledger]
+        while True:
+            with translated_errors():
+                batch: Any = self._redis.zrange(keys.queue, start, start + BATCH - 1)
+            if not batch:
+                return taken
+            taken += self._scripts.run("unobserve", touched, [generation, *batch])
+            start += BATCH
 
     def settle(self, account_sid: str, generation: int, call_sid: str, outcome: Outcome, now_ms: int) -> bool:
         """Record an outcome in the ledger."""
@@ -100,16 +135,22 @@ class RedisIncidentBook:
     def settle_all(
         self, account_sid: str, generation: int, outcomes: Sequence[tuple[str, Outcome]], now_ms: int
     ) -> bool:
-        """Record outcomes in the ledger, `BATCH` at a time; what has been recorded may be given again."""
+        """Record outcomes in the ledger, `BATCH` at a time; what has been recorded may be given again.
+
+        Raises:
+            StoreUnavailable: Redis did not answer, or what was decided has to be looked up first.
+        """
         batches = [outcomes[i : i + BATCH] for i in range(0, len(outcomes), BATCH)] or [()]
-        may_cancel = [self._settle(account_sid, generation, batch, now_ms)[1] for batch in batches]
-        return bool(may_cancel[-1])
+        may_cancel = [self._settle(account_sid, generation, batch, now_ms)[1] for batch in batches][-1]
+        self._demand_trust(account_sid, may_cancel)
+        return bool(may_cancel)
 
     def _settle(
         self, account_sid: str, generation: int, outcomes: Sequence[tuple[str, Outcome]], now_ms: int
     ) -> tuple[int, int]:
         keys = AccountKeys(account_sid)
         name = incident_id(account_sid, generation)
+        settings = (generation, now_ms, LEFT_CALL_MS, INCIDENT_MS, RING_SECONDS, ACCOUNT_MS)
         calls = [text for call_sid, outcome in outcomes for text in (call_sid, outcome.value)]
         counted, may_cancel = self._scripts.run(
             "settle",
@@ -119,7 +160,7 @@ class RedisIncidentBook:
                 *(keys.spared, keys.announced, keys.outside),
                 *(keys.call(call_sid) for call_sid, _ in outcomes),
             ],
-            [generation, now_ms, LEFT_CALL_MS, INCIDENT_MS, RING_SECONDS, ACCOUNT_MS, *calls],
+            [*settings, *calls, self._decisions.latest(account_sid)],
         )
         return counted, may_cancel
 
@@ -150,40 +191,33 @@ class RedisIncidentBook:
             [generation, owner, now_ms, int(capped), CANCEL_DURATION.field(seconds), seconds],
         )
 
-    def continue_drain(self, account_sid: str, generation: int) -> bool:
+    def continue_drain(
+        self, account_sid: str, generation: int, now_ms: int = 0, *, by: str = "", reason: str = ""
+    ) -> bool:
         """Lift the cap's stop."""
         keys = AccountKeys(account_sid)
-        return self._won("continue_drain", [keys.state, keys.incident], [generation])
+        return self._won("continue_drain", [keys.state, keys.incident], [generation, now_ms, by, reason])
 
     def reopen(self, account_sid: str, generation: int) -> bool:
         """Go back to draining."""
         keys = AccountKeys(account_sid)
-        return self._won("reopen", [keys.state, keys.queue], [generation])
+        return self._acted(account_sid, "reopen", [keys.state, keys.queue], [generation])
 
-    def rearm(self, account_sid: str, generation: int, reason: str, now_ms: int, *, force: bool) -> bool:
+    def rearm(
+        self, account_sid: str, generation: int, reason: str, now_ms: int, *, force: bool, by: str = ""
+    ) -> bool:
         """Close the incident and keep it for `INCIDENT_MS`."""
-        keys = AccountKeys(account_sid)
-        name = incident_id(account_sid, generation)
-        return self._won(
-            "rearm",
-            [
-                *(keys.state, keys.incident, keys.ledger),
-                *(keys.closed_incident(name), keys.closed_ledger(name), keys.queue, keys.spared),
-                *(keys.outside, keys.senders),
-            ],
-            [generation, int(force), now_ms, reason, INCIDENT_MS, ACCOUNT_MS],
-        )
+        return close_incident(self._scripts, account_sid, generation, reason, now_ms, force=force, by=by)
 
-    def pause(self, account_sid: str, reason: str, now_ms: int) -> None:
-        """Set the kill switch."""
-        fields: dict[Any, Any] = {"paused": "1", "paused_reason": reason, "paused_since": now_ms}
-        with translated_errors():
-            self._redis.hset(AccountKeys(account_sid).state, mapping=fields)
+    def pause(self, account_sid: str, reason: str, now_ms: int, *, by: str = "", until_ms: int = 0) -> None:
+        """Set the kill switch, also on a server that is full."""
+        self._won("pause", [AccountKeys(account_sid).state], [now_ms, by, reason, until_ms or ""])
 
-    def resume(self, account_sid: str) -> None:
-        """Clear the kill switch."""
-        with translated_errors():
-            self._redis.hdel(AccountKeys(account_sid).state, "paused", "paused_reason", "paused_since")
+    def resume(
+        self, account_sid: str, now_ms: int = 0, *, by: str = "", reason: str = "", since_ms: int = 0
+    ) -> bool:
+        """Clear the kill switch, also on a server that is full."""
+        return self._won("resume", [AccountKeys(account_sid).state], [now_ms, by, reason, since_ms or ""])
 
     def has_lease(self, account_sid: str) -> bool:
         """Look for the lease."""
@@ -193,11 +227,10 @@ class RedisIncidentBook:
     def current(self, account_sid: str) -> Incident | None:
         """Read the open incident with its live counts."""
         keys = AccountKeys(account_sid)
-        with translated_errors(), self._redis.pipeline() as pipe:
-            pipe.hgetall(keys.incident)
-            pipe.zcard(keys.queue)
-            pipe.zcard(keys.spared)
-            fields, remaining, spared = pipe.execute()
+        flat, remaining, spared = self._scripts.read(
+            (keys.incident, "HGETALL"), (keys.queue, "ZCARD"), (keys.spared, "ZCARD")
+        )
+        fields = pairs(flat)
         return (
             _incident(account_sid, fields | {"remaining": remaining, "still_spared": spared})
             if "id" in fields
@@ -209,11 +242,25 @@ class RedisIncidentBook:
         keys = AccountKeys(account_sid)
         with translated_errors():
             names: Any = self._redis.zrevrange(keys.incidents, 0, count)
-            with self._redis.pipeline() as pipe:
+            with self._redis.pipeline(transaction=False) as pipe:
                 for name in names:
                     pipe.hgetall(keys.closed_incident(name))
                 closed = pipe.execute()
         return [_incident(account_sid, fields) for fields in closed if fields][:count]
+
+    def _acted(self, account_sid: str, script: str, keys: list[str], arguments: list[Any]) -> bool:
+        """Run a script that answers -1 where the state may not be acted on; again once it is made good."""
+        done = self._scripts.run(script, keys, [*arguments, self._decisions.latest(account_sid)])
+        if done == -1 and self._decisions.doubted(account_sid):
+            done = self._scripts.run(script, keys, [*arguments, self._decisions.latest(account_sid)])
+        return bool(done == 1)
+
+    def _demand_trust(self, account_sid: str, reply: int) -> None:
+        if reply == -1:
+            self._decisions.doubted(account_sid)
+            raise StoreUnavailable(
+                "Redis may lack what was decided lately; it is compared with what is remembered"
+            )
 
     def _won(self, script: str, keys: list[str], arguments: list[Any]) -> bool:
         return bool(self._scripts.run(script, keys, arguments))
@@ -234,6 +281,10 @@ def _incident(account_sid: str, fields: dict[str, Any]) -> Incident:
         cooled_ms=int(fields.get("cooled", 0)),
         closed_ms=int(fields.get("closed", 0)),
         reason=fields.get("reason", ""),
+        closed_by=fields.get("closed_by", ""),
+        continued=Word(
+            fields.get("continued_by", ""), fields.get("continued_reason", ""), int(fields.get("continued", 0))
+        ),
         culprits=tuple(Culprit(**culprit) for culprit in json.loads(fields.get("culprits", "[]"))),
         scope=_scope(fields.get("scope", "")),
         cap_from=int(fields.get("cap_from", 0)),

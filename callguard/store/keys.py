@@ -17,6 +17,9 @@ Written by every process. Whoever starts removes those that were not heard of fo
 WATCH = "callguard:watch"
 """STRING, seconds: the watcher that acts. Written by the watchers."""
 
+WRITTEN = "callguard:written"
+"""STRING, a minute: something to wait for on replicas and disk. Written by `await_durability`."""
+
 NOTICES = "callguard:{notices}:outbox"
 """STREAM, 30 d: what people are to be told. Written by `post_notice` and whoever relays."""
 

@@ -9,6 +9,7 @@ from redis import Redis
 from callguard.domain.incidents import LiveOutcome, incident_id
 from callguard.ports import Claim
 from callguard.store.connection import translated_errors
+from callguard.store.decisions import RedisDecisions
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import HOLD_MS, INCIDENT_MS, LIVE_CALL_MS
 from callguard.store.scripts import Scripts
@@ -22,10 +23,11 @@ MOST_ATTEMPTS = 3
 class RedisLiveCallBook:
     """Fulfils `LiveCallBook`. Every method may raise `StoreUnavailable`."""
 
-    def __init__(self, connection: Redis, scripts: Scripts) -> None:
-        """Use `scripts` for everything that compares and sets."""
+    def __init__(self, connection: Redis, scripts: Scripts, decisions: RedisDecisions | None = None) -> None:
+        """Use `scripts` for everything that compares and sets; `decisions` remembers what people have decided."""
         self._redis = connection
         self._scripts = scripts
+        self._decisions = decisions or RedisDecisions(connection, scripts)
 
     def claim(self, account_sid: str, generation: int, call_sid: str, now_ms: int, *, unheard: bool) -> Claim:
         """Take the call for `ATTEMPT_MS`, at most `MOST_ATTEMPTS` times."""
@@ -33,7 +35,15 @@ class RedisLiveCallBook:
         reply = self._scripts.run(
             "claim_live_call",
             [keys.state, keys.call(call_sid), keys.live(call_sid)],
-            [generation, now_ms, ATTEMPT_MS, MOST_ATTEMPTS, LIVE_CALL_MS, int(unheard)],
+            [
+                generation,
+                now_ms,
+                ATTEMPT_MS,
+                MOST_ATTEMPTS,
+                LIVE_CALL_MS,
+                int(unheard),
+                self._decisions.latest(account_sid),
+            ],
         )
         return Claim(reply)
 

@@ -56,6 +56,23 @@ class Scripts:
             except NoScriptError:
                 return _evaluate(connection, "EVAL", script.text, keys, arguments)
 
+    def read(self, *wanted: tuple[str, str]) -> list[Any]:
+        """Read several keys of one account at one moment, also from a full server.
+
+        Each of `wanted` is a key and what to read of it: `HGETALL`, `ZCARD`, `HMGET field field`. The replies are
+        raw: a hash is a flat list.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        reply: list[Any] = self.run("read_together", [key for key, _ in wanted], [what for _, what in wanted])
+        return reply
+
+
+def pairs(flat: Sequence[Any]) -> dict[str, Any]:
+    """Return a hash, or what has scores, from its flat reply."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
 
 def _read(folder: Traversable, file: Traversable) -> str:
     return _INCLUDE.sub(lambda line: folder.joinpath(line[1]).read_text("utf-8"), file.read_text("utf-8"))

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from callguard.domain.accounts import Finding, Repeats, Rule, Snapshot, State, Suspicion
+from callguard.domain.accounts import Finding, Mark, Repeats, Rule, Snapshot, State, Suspicion, Word
 from callguard.domain.plateau import Plateau
+from callguard.domain.policy import Mode
 from callguard.domain.rates import LeakyBucket
 from callguard.domain.throughput import Throughput
 
@@ -14,7 +15,15 @@ Field = str | None
 FIELDS = (
     *("state", "paused", "generation", "tripped", "cooled", "capped"),
     *("q", "i", "p", "r", "horizon", "t"),
-    *("departed", "dead_until", "campaign_at", "polled", "called_back", "shallow", "suspect", "unqueued"),
+    *("departed", "dead_until", "campaign_at", "polled", "called_back", "shallow", "suspect"),
+    *("campaigns", "mode", "w", "lost", "unqueued"),
+)
+
+# What only a whole snapshot has.
+WORD_FIELDS = (
+    *("paused_by", "paused_reason", "paused_since", "paused_until"),
+    *("resumed_by", "resumed_reason", "resumed_since"),
+    *("epoch", "decision", "server"),
 )
 
 _STATES = {state.value: state for state in State}
@@ -28,7 +37,9 @@ def snapshot_from(
 ) -> Snapshot:
     """Return the snapshot of the fields above, in their order; a missing field is a fresh account's."""
     stands, paused, generation, tripped, cooled, capped, queued, initiated, plateau, repeats, horizon = fields[:11]
-    learned, departed, dead_until, campaign_at, polled, called_back, shallow, suspect, unqueued = fields[11:20]
+    learned, departed, dead_until, campaign_at, polled, called_back, shallow, suspect = fields[11:19]
+    _, mode, _, lost, unqueued = fields[19:24]
+    words = fields[24:] or (None,) * len(WORD_FIELDS)
     counted_ms, quoted_ms, _ = _numbers(horizon) if horizon else _NO_HORIZON
     return Snapshot(
         now_ms=now_ms,
@@ -57,6 +68,11 @@ def snapshot_from(
         called_back_ms=_int(called_back),
         shallow_ms=_int(shallow),
         suspicion=_suspicion(suspect) if suspect else None,
+        mode=Mode(mode) if mode else None,
+        lost_ms=_int(lost),
+        pause=Word(words[0] or "", words[1] or "", _int(words[2]), _int(words[3])),
+        resumed=Word(words[4] or "", words[5] or "", _int(words[6])),
+        mark=Mark(words[7] or "", _int(words[8]), words[9] or ""),
     )
 
 

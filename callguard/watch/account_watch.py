@@ -14,6 +14,7 @@ from callguard.guard.reconcile import Reconciler
 from callguard.ports import (
     CallTracker,
     Clock,
+    Decisions,
     DrainQueue,
     IncidentBook,
     Notice,
@@ -30,6 +31,8 @@ _log = logging.getLogger(__name__)
 ALERT_POLL_SECONDS = 1.0
 WAKE_EVERY_SECONDS = 1.0
 MOST_BACK_OFF_SECONDS = 30.0
+REMIND_SECONDS = 4 * 3600
+"""How often it is told again that an incident waits for `callguard reset`."""
 
 
 class AccountWatch:
@@ -49,8 +52,12 @@ class AccountWatch:
         clock: Clock,
         monotonic: Callable[[], float],
         chores: Sequence[Callable[[Snapshot], None]] = (),
+        decisions: Decisions | None = None,
     ) -> None:
-        """Keep the ports; `monotonic` gives seconds for intervals. `chores` are done at each tick, at its end."""
+        """Keep the ports; `monotonic` gives seconds for intervals. `chores` are done at each tick, at its end.
+
+        `decisions` is what the store is held against; without it the store is believed.
+        """
         self.account = account
         self._guard = guard
         self._reconciler = reconciler
@@ -62,6 +69,7 @@ class AccountWatch:
         self._clock = clock
         self._monotonic = monotonic
         self._chores = chores
+        self._decisions = decisions
         self._polled_at = float("-inf")
         self._asked_ms = 0
         self._poll_failures = 0
@@ -82,6 +90,8 @@ class AccountWatch:
             has_incident = snapshot.state.has_open_incident
             self._poll(retire=not self._is_being_drained(snapshot), whole=whole, has_incident=has_incident)
             snapshot = self._look()
+        if self._follow_mode(snapshot):
+            snapshot = self._look()
         if not snapshot.paused:
             self._nurse(snapshot)
         for chore in self._chores:
@@ -97,7 +107,23 @@ class AccountWatch:
         return is_due or self._incidents.has_lease(self.account.sid)
 
     def _look(self) -> Snapshot:
-        return self._tracker.snapshot(self.account.sid, self._clock.now_ms())
+        snapshot = self._tracker.snapshot(self.account.sid, self._clock.now_ms())
+        if self._decisions is not None and self._decisions.check(snapshot, self.account.sid):
+            snapshot = self._tracker.snapshot(self.account.sid, self._clock.now_ms())
+        return snapshot
+
+    def _follow_mode(self, snapshot: Snapshot) -> bool:
+        """Let an open incident go by the mode that the policy has now; return whether it has changed."""
+        mode = Mode.OBSERVE if snapshot.lost_ms else self.account.policy.mode
+        if not snapshot.state.has_open_incident or snapshot.mode in (None, mode):
+            return False
+        if not self._incidents.change_mode(self.account.sid, snapshot.generation, mode):
+            return False
+        what = "cancels what is still queued" if mode is Mode.ENFORCE else "cancels nothing more"
+        text = f"the mode is {mode.value} now: the open incident {what}"
+        _log.warning("account %s: %s", self.account.sid, text)
+        self._notices.post(Notice(self.account.sid, NoticeKind.WARNING, text, snapshot.now_ms))
+        return True
 
     def _poll_is_due(self, snapshot: Snapshot) -> bool:
         if self._is_unasked(snapshot) and not self._poll_failures:
@@ -166,14 +192,20 @@ class AccountWatch:
         if snapshot.capped:
             self._tell_of_cap(snapshot)
         if policy.rearm is Rearm.MANUAL or snapshot.capped:
+            if not snapshot.capped:
+                self._tell_of_waiting(snapshot)
             return
         lately = self._tracker.queued_since(self.account.sid, policy.quiet_seconds, snapshot.now_ms)
         if is_quiet(snapshot, policy, lately):
             self._rearm(snapshot)
 
     def _end_if_over(self, snapshot: Snapshot) -> None:
-        if self._unqueued.is_over(snapshot) and self.account.policy.rearm is Rearm.AUTO:
+        if not self._unqueued.is_over(snapshot):
+            return
+        if self.account.policy.rearm is Rearm.AUTO:
             self._rearm(snapshot)
+        else:
+            self._tell_of_waiting(snapshot)
 
     def _rearm(self, snapshot: Snapshot) -> None:
         policy = self.account.policy
@@ -184,13 +216,27 @@ class AccountWatch:
 
     def _tell_of_cap(self, snapshot: Snapshot) -> None:
         sid, cap = self.account.sid, self.account.policy.max_cancellations
+        incident = self._incidents.current(sid)
+        cap_from = incident.cap_from if incident is not None else 0
         text = (
             f"the drain has stopped at max_cancellations = {cap:,}; {snapshot.cancellable:,} calls are still "
             "queued. Look at `callguard status`; `callguard cancel --continue` lets it cancel as many again, "
             "`callguard pause` leaves them to Twilio"
         )
         notice = Notice(sid, NoticeKind.CAPPED, text, snapshot.now_ms)
-        self._notices.post(notice, once=f"capped:{snapshot.generation}")
+        self._notices.post(notice, once=f"capped:{snapshot.generation}:{cap_from}")
+
+    def _tell_of_waiting(self, snapshot: Snapshot) -> None:
+        policy = self.account.policy
+        if snapshot.now_ms - snapshot.cooled_ms < policy.quiet_seconds * 1000:
+            return
+        shut = " Until then programs that ask the gate are told to wait." if snapshot.shuts_gate(policy) else ""
+        text = (
+            f"the incident waits for `callguard reset`, as rearm = manual; {snapshot.cancellable:,} calls are "
+            f"queued.{shut} See `callguard status`"
+        )
+        notice = Notice(self.account.sid, NoticeKind.WAITING, text, snapshot.now_ms)
+        self._notices.post(notice, once=f"waiting:{snapshot.generation}", every_seconds=REMIND_SECONDS)
 
     def _tell_of_arming(self, reason: str, now_ms: int) -> None:
         closed = self._incidents.recent(self.account.sid, 1)

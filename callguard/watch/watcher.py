@@ -30,11 +30,13 @@ class Watcher:
         leadership: Leadership,
         heartbeats: Heartbeats,
         clock: Clock,
+        follow: Callable[[], None] = lambda: None,
     ) -> None:
-        """Keep what is needed; `owner` tells this watcher from the others."""
+        """Keep what is needed; `owner` tells it from the others. It does `follow` while another leads."""
         self._owner = owner
         watches = [watch_of(account) for account in accounts]
         self._turns = {f"account {watch.account.sid}": watch.tick for watch in watches}
+        self._follow = follow
         self._leadership = leadership
         self._heartbeats = heartbeats
         self._clock = clock
@@ -54,6 +56,7 @@ class Watcher:
         try:
             self._heartbeats.beat(PROCESS, self._clock.now_ms())
             if not self._leadership.lead(self._owner):
+                self._follow()
                 return
         except CallGuardError as error:
             self._tell_once(error)

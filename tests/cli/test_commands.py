@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from callguard.cli.person import person
 from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.incidents import LiveOutcome
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.throughput import Throughput
-from callguard.ports import Door, Outage
+from callguard.ports import Door, NoticeKind, Outage
 from callguard.store.connection import connect
+from callguard.store.notices import RedisNotices
 from callguard.store.outages import RedisOutages
+from callguard.store.script_connections import ScriptConnections
+from callguard.store.scripts import Scripts
 from tests.calls import queued
 from tests.cli.running import environ, run
 from tests.conftest import ACCOUNT_SID, Store
@@ -121,3 +125,88 @@ def test_status_says_that_twilio_refuses_the_credentials(store: Store, redis_url
     assert result.exit_code == 1
     assert "OUTAGE Twilio refuses our credentials for cancels: check the auth token, since 5 min" in said
     assert f"NOT GUARDED: Twilio refuses our credentials for cancels: check the auth token ({ACCOUNT_SID})" in said
+
+
+def said(*words: str) -> str:
+    return " ".join(run(*words).output.split())
+
+
+def test_a_pause_says_where_it_is_kept_and_status_says_who_and_why(store: Store, tmp_path: Path) -> None:
+    told = said("pause", "--reason", "a [bold] test", "--for", "30m")
+    assert str(tmp_path / "decisions.json").replace(" ", "") in told.replace(" ", "")
+
+    shown = said("status")
+    assert "state paused, mode enforce" in shown
+    assert f"by {person()}: a [bold] test" in shown
+    assert "it ends by itself at" in shown
+
+    assert run("resume", "--reason", "all is well").exit_code == 0
+    assert f"by {person()}: all is well" in said("status")
+
+
+def test_people_hear_of_pauses_and_resets(store: Store, redis_url: str) -> None:
+    store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, now_ms())
+    run("pause", "--reason", "a test")
+    run("resume")
+    run("reset", "--reason", "a false alarm")
+
+    connection = connect(redis_url)
+    notices = RedisNotices(connection, Scripts(ScriptConnections(connect(redis_url)))).waiting(10)
+    assert [notice.kind for _, notice in notices] == [NoticeKind.PAUSED, NoticeKind.RESUMED, NoticeKind.RESUMED]
+    assert all(person() in notice.text for _, notice in notices)
+    assert f"by {person()}: a false alarm" in said("status")
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "reset"])
+@pytest.mark.parametrize("reason", ["x\x1b[31mred", "x" * 501])
+def test_a_reason_that_is_no_line_of_text_is_refused(store: Store, command: str, reason: str) -> None:
+    result = run(command, "--reason", reason)
+
+    assert result.exit_code == 2
+    assert "the reason h" in result.output
+    assert "\x1b" not in result.output
+
+
+@pytest.mark.parametrize("span", ["", "0s", "31d", "18:00", "-5m", "1e9d"])
+def test_a_pause_of_an_odd_length_is_refused(store: Store, span: str) -> None:
+    assert run("pause", "--for", span).exit_code == 2
+    assert not store.tracker.snapshot(ACCOUNT_SID, 0).paused
+
+
+def test_an_empty_reason_is_none(store: Store) -> None:
+    assert "reason:" not in run("pause", "--reason", " ").output
+
+
+def test_escape_codes_of_an_older_version_do_not_reach_the_terminal(store: Store) -> None:
+    store.incidents.pause(ACCOUNT_SID, "x\x1b[31mred", now_ms())
+
+    assert "\x1b" not in run("status").output
+    assert "\x1b" not in run("check").output
+
+
+def test_status_does_not_hide_a_cap_behind_cooling(store: Store) -> None:
+    store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, now_ms())
+    store.incidents.start_drain(ACCOUNT_SID, 1, "me", Mode.ENFORCE)
+    store.incidents.finish_drain(ACCOUNT_SID, 1, "me", now_ms(), capped=True)
+
+    assert "state cooling, capped, mode enforce" in said("status")
+    assert "STOPPED stopped at max_cancellations" in said("status")
+
+
+def test_status_shows_the_mode_that_is_in_force(store: Store) -> None:
+    store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.OBSERVE, now_ms())
+
+    assert "state tripped, mode observe" in said("status")
+    assert "observing mode observe" in said("status")
+
+
+def test_a_pause_that_redis_does_not_take_is_left_for_the_watcher(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CALLGUARD_REDIS_URL", "unix:///nowhere/redis.sock")
+
+    result = run("pause", "--reason", "a test")
+
+    assert result.exit_code == 1
+    assert "Redis has not taken the pause" in result.output
+    assert (tmp_path / "decisions.json").exists()

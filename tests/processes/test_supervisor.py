@@ -28,6 +28,11 @@ class HandTime:
     def __call__(self) -> float:
         return self.now
 
+    def sleep(self, seconds: float) -> None:
+        """Pass the time by hand, and let the real programs have a little of it."""
+        self.now += seconds
+        time.sleep(0.01)
+
 
 @pytest.fixture(autouse=True)
 def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
@@ -310,11 +315,12 @@ def test_a_reload_restarts_at_once_or_signals_each_program(
     assert not [message for message in caplog.messages if "restart in" in message]
 
 
-def test_a_program_that_ignores_the_reload_is_killed_after_its_grace() -> None:
-    clock = HandTime()
-    stubborn = Program("stubborn", ("sh", "-c", "trap '' TERM; while :; do sleep 0.01; done"), grace_seconds=8.0)
-    with Supervisor([stubborn], monotonic=clock) as supervisor:
-        time.sleep(0.1)
+def test_a_program_that_ignores_the_reload_is_killed_after_its_grace(tmp_path: Path) -> None:
+    clock, ignoring = HandTime(), tmp_path / "ignoring"
+    script = f"trap '' TERM; : > '{ignoring}'; while :; do sleep 0.01; done"
+    stubborn = Program("stubborn", ("sh", "-c", script), grace_seconds=8.0)
+    with Supervisor([stubborn], monotonic=clock, sleep=clock.sleep) as supervisor:
+        wait_until(ignoring.exists, "it ignores SIGTERM")
         before = _pid(supervisor, "stubborn")
         supervisor.reload()
         clock.now += 7.9

@@ -177,6 +177,8 @@ def test_manual_rearming_waits_for_a_person(redis_url: str, clock: FrozenClock) 
         w.wait(200)
 
         assert w.state is State.TRIPPED
+        assert "waits for `callguard reset`" in w.told[-1].text
+        assert "told to wait" not in w.told[-1].text, "the gate is open"
 
 
 def test_what_comes_back_within_the_hour_pages_nobody(redis_url: str, clock: FrozenClock) -> None:

@@ -5,6 +5,7 @@
 -- ARGV[6] now ms  ARGV[7] expiry of the record ms  ARGV[8] most campaigns that may be open
 --
 -- Returns 1; 0 if it was known; -1 if too many are open
+-- include parts/decide.lua
 if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then
     return 0
 end
@@ -13,6 +14,7 @@ local _, count = string.gsub(open, ';', ';')
 if count >= tonumber(ARGV[8]) then
     return -1
 end
+decide(KEYS[1], ARGV[6])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[7])
 open = open .. string.format('%s,%s,%s,%s;', ARGV[1], ARGV[3], ARGV[4], ARGV[5])

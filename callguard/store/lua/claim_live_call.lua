@@ -3,14 +3,17 @@
 -- KEYS[1] {account}:state  KEYS[2] {account}:call:SID  KEYS[3] {account}:live:SID
 -- ARGV[1] generation  ARGV[2] now ms  ARGV[3] how long an attempt may take ms  ARGV[4] most attempts
 -- ARGV[5] expiry ms  ARGV[6] whether a call that was never heard of may be taken (0/1)
+-- ARGV[7] the latest decision that the caller knows
 --
 -- {account}:live:SID is `left` (never touch it), `done`, or `attempts:until ms`
 -- Returns yours, last, stopped, announced, unheard, known or waiting
 -- include parts/numbers.lua
+-- include parts/trust.lua
 
 local ANNOUNCED = 128
-local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation', 'mode', 'capped')
+local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation', 'mode', 'capped', 'lost')
 local incident_open = held[1] == 'tripped' or held[1] == 'draining' or held[1] == 'cooling'
+if held[6] or not is_trusted(KEYS[1], ARGV[7]) then return 'stopped' end
 if not incident_open or held[2] == '1' or held[3] ~= ARGV[1] or held[4] == 'observe' or held[5] == '1' then
     return 'stopped'
 end

@@ -15,6 +15,7 @@ if not capped and held[3] ~= 'observe' and redis.call('ZCARD', KEYS[3]) > 0 then
     return 0
 end
 -- The quiet counts from the end of the first drain: ordinary calls that come later must not put it off.
+redis.call('DEL', KEYS[2]) -- first what takes no room: then a full server lets the rest happen too
 redis.call('HSET', KEYS[1], 'state', 'cooling', 'capped', ARGV[4])
 redis.call('HSETNX', KEYS[1], 'cooled', ARGV[3])
 redis.call('HSETNX', KEYS[4], 'cooled', ARGV[3])
@@ -22,5 +23,4 @@ if not held[4] then
     redis.call('HINCRBY', KEYS[5], ARGV[5], 1)
     redis.call('HINCRBYFLOAT', KEYS[5], 'cancel_sum', ARGV[6])
 end
-redis.call('DEL', KEYS[2])
 return 1

@@ -3,9 +3,13 @@
 -- KEYS[1] {account}:state  KEYS[2] {account}:incident  KEYS[3] {account}:ledger
 -- KEYS[4] {account}:incident:ID  KEYS[5] {account}:ledger:ID
 -- ARGV[1] generation, which is still that of the closed incident  ARGV[2] expiry of the incident ms
+-- ARGV[3] the latest decision that the caller knows
 --
--- Returns 1 if the incident is open again, else 0
-local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation')
+-- Returns 1 if the incident is open again, else 0; -1 if the state may not be acted on
+-- include parts/trust.lua
+if not is_trusted(KEYS[1], ARGV[3]) then return -1 end
+local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation', 'lost')
+if held[4] then return 0 end -- it was enforced, perhaps; where nobody knows what was decided, none is
 if (held[1] or 'armed') ~= 'armed' or held[2] == '1' or held[3] ~= ARGV[1] then
     return 0
 end

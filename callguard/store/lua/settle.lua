@@ -8,13 +8,17 @@
 -- ARGV[1] generation  ARGV[2] now ms  ARGV[3] expiry of a call that has left ms  ARGV[4] expiry of the incident ms
 -- ARGV[5] ring size in seconds  ARGV[6] expiry of account keys ms
 -- then two for each call: SID, outcome
+-- then the latest decision that the caller knows
 --
 -- Returns {how many were counted: those that no other writer had counted, of an incident that is known,
---          1 if cancelling may go on, else 0}
+--          1 if cancelling may go on, else 0; -1 if that is not known before somebody has vouched for the state}
 -- include parts/numbers.lua
 -- include parts/horizon.lua
 -- include parts/dead_slots.lua
 -- include parts/series.lua
+-- include parts/trust.lua
+
+local trusted = is_trusted(KEYS[1], table.remove(ARGV))
 
 local ABSENT, SETTLED, FIXED_KEYS, FIRST = 32, 64, 11, 7
 local generation, now, left_ttl, incident_ttl = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -23,7 +27,7 @@ if calls ~= #KEYS - FIXED_KEYS then
     return redis.error_reply('ERR settle: one key per call is needed')
 end
 
-local held = redis.call('HMGET', KEYS[1], 'state', 'generation', 'paused')
+local held = redis.call('HMGET', KEYS[1], 'state', 'generation', 'paused', 'mode', 'lost')
 local incident_open = held[1] == 'tripped' or held[1] == 'draining' or held[1] == 'cooling'
 local is_present = incident_open and held[2] == generation
 local incident_key = is_present and KEYS[3] or KEYS[7]
@@ -33,8 +37,9 @@ local is_known = is_present or (calls > 0 and redis.call('EXISTS', incident_key)
 local counted, gone, by_outcome, slots_died = 0, 0, {}, false
 for i = 1, calls do
     local sid, outcome = ARGV[FIRST + 2 * i - 2], ARGV[FIRST + 2 * i - 1]
+    local queued = 0
     if outcome ~= 'observed' then
-        local queued = redis.call('ZREM', KEYS[2], sid)
+        queued = redis.call('ZREM', KEYS[2], sid)
         for part = 9, 11 do
             if queued == 0 then queued = redis.call('ZREM', KEYS[part], sid) end
         end
@@ -44,8 +49,16 @@ for i = 1, calls do
         local seen = bit.bor(number(redis.call('GET', KEYS[FIXED_KEYS + i])), outcome == 'gone' and ABSENT or SETTLED)
         redis.call('SET', KEYS[FIXED_KEYS + i], seen, 'PX', left_ttl)
     end
-    local is_first = is_known and redis.call('HSETNX', ledger_key, sid, outcome) == 1
-    if is_known and not is_first and outcome ~= 'gone' and redis.call('HGET', ledger_key, sid) == 'gone' then
+    -- A run that only observed may come late, after the mode has changed.
+    local counts = is_known and not (outcome == 'observed' and is_present and held[4] ~= 'observe')
+    local is_first = counts and redis.call('HSETNX', ledger_key, sid, outcome) == 1
+    local before = counts and not is_first and outcome ~= 'gone' and redis.call('HGET', ledger_key, sid)
+    if before == 'observed' and queued == 1 and held[4] ~= 'observe' then
+        -- It was only observed until the mode changed.
+        redis.call('HSET', ledger_key, sid, outcome)
+        redis.call('HINCRBY', incident_key, 'observed', -1)
+        is_first = true
+    elseif before == 'gone' then
         -- That it was gone is what was thought; now it is known.
         redis.call('HSET', ledger_key, sid, outcome)
         redis.call('HINCRBY', incident_key, 'gone', -1)
@@ -71,4 +84,6 @@ if counted > 0 then
     redis.call('PEXPIRE', incident_key, incident_ttl)
     write_series(KEYS[6], tonumber(ARGV[5]), ARGV[6])
 end
-return { counted, held[1] == 'draining' and held[2] == generation and held[3] ~= '1' and 1 or 0 }
+local may_cancel = held[1] == 'draining' and held[2] == generation and held[3] ~= '1'
+    and held[4] ~= 'observe' and not held[5]
+return { counted, not trusted and -1 or may_cancel and 1 or 0 }

@@ -7,19 +7,25 @@
 -- ARGV[8] the delay in seconds  ARGV[9] scope: "since:sender,sender"
 -- ARGV[10] unqueued (0/1): there is no queue to drain  ARGV[11...] field, value, ... of the incident
 --
--- Returns 1 if this call tripped the guard, else 0
-local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation')
+-- The last argument, after those: the latest decision that the caller knows
+--
+-- Returns 1 if this call tripped the guard, else 0; -1 if the state may not be acted on
+-- include parts/trust.lua
+if not is_trusted(KEYS[1], table.remove(ARGV)) then return -1 end
+local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation', 'lost')
 local state, paused, generation = held[1] or 'armed', held[2] == '1', tonumber(held[3] or '0')
 if state ~= 'armed' or paused or generation ~= tonumber(ARGV[1]) then
     return 0
 end
 
+-- Where nobody knows what was decided, nothing is cancelled.
+local mode = held[4] and 'observe' or ARGV[3]
 redis.call('HSET', KEYS[1], 'state', 'tripped', 'generation', generation + 1, 'tripped', ARGV[2],
-    'mode', ARGV[3], 'scope', ARGV[9], 'unqueued', ARGV[10])
+    'mode', mode, 'scope', ARGV[9], 'unqueued', ARGV[10])
 redis.call('HDEL', KEYS[1], 'cooled', 'capped', 'suspect')
 redis.call('DEL', KEYS[2], KEYS[3])
 redis.call('HSET', KEYS[2], 'id', ARGV[4], 'generation', generation + 1, 'tripped', ARGV[2],
-    'mode', ARGV[3], 'rule', ARGV[6], 'scope', ARGV[9], 'unqueued', ARGV[10])
+    'mode', mode, 'rule', ARGV[6], 'scope', ARGV[9], 'unqueued', ARGV[10])
 for i = 11, #ARGV, 2 do
     redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
 end

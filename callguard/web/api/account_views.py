@@ -10,11 +10,23 @@ from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot, State
 from callguard.domain.drain_time import seconds_until_full
 from callguard.domain.forecast import forecast
+from callguard.domain.holds import Hold, HoldReason, holds
 from callguard.domain.incidents import Incident
-from callguard.domain.policy import Mode, Policy, Unqueued
+from callguard.domain.policy import Mode, Policy
 from callguard.ports import AccountReading
 from callguard.web.api.incident_views import IncidentView, incident_view_of
 from callguard.web.api.moments import utc
+
+
+class HoldView(BaseModel):
+    """Something that holds the guard back."""
+
+    reason: Annotated[HoldReason, Field(description="why, as a word for programs")]
+    text: Annotated[str, Field(description="what follows from it and what to do, for people")]
+    by: Annotated[str | None, Field(description="who has said so; null where it was no person, or is not known")]
+    why: Annotated[str | None, Field(description="the reason that the person gave; null for none")]
+    since: Annotated[datetime | None, Field(description="since when, in UTC; null where it is not known")]
+    until: Annotated[datetime | None, Field(description="when it ends by itself, in UTC; null for never")]
 
 
 class AccountView(BaseModel):
@@ -23,6 +35,7 @@ class AccountView(BaseModel):
     sid: Annotated[str, Field(description="the account's SID")]
     state: Annotated[State, Field(description="where the guard stands")]
     mode: Annotated[Mode, Field(description="whether the guard cancels or only tells")]
+    holds: Annotated[list[HoldView], Field(description="all that holds the guard back, the gravest first")]
     generation: Annotated[int, Field(description="counts the trips")]
     queue_depth: Annotated[int, Field(description="calls queued at Twilio")]
     phantom_slots: Annotated[int, Field(description="slots of the rate queue held by calls no longer queued")]
@@ -73,6 +86,7 @@ class Gate(BaseModel):
     allowed: Annotated[bool, Field(description="false while the guard would cancel what is created")]
     state: Annotated[State, Field(description="where the guard stands")]
     drain_seconds: Annotated[float, Field(description="seconds until a call created now would be dialled")]
+    holds: Annotated[list[HoldReason], Field(description="what holds the guard back, the gravest first")]
 
 
 def view_of(account: Account, reading: AccountReading, incident: Incident | None) -> AccountView:
@@ -83,7 +97,8 @@ def view_of(account: Account, reading: AccountReading, incident: Incident | None
     return AccountView(
         sid=account.sid,
         state=reading.state,
-        mode=policy.mode,
+        mode=snapshot.mode_under(policy),
+        holds=[_hold_view(hold) for hold in holds(snapshot, policy)],
         generation=snapshot.generation,
         queue_depth=snapshot.depth,
         phantom_slots=snapshot.phantom_slots(cps),
@@ -109,17 +124,24 @@ def view_of(account: Account, reading: AccountReading, incident: Incident | None
 
 
 def gate_of(snapshot: Snapshot, policy: Policy) -> Gate:
-    """Return whether calls should be created: not while an incident is open and the guard acts.
-
-    An incident without a queue shuts the gate only where the policy says so: nothing is cancelled there.
-    """
-    stays_open = snapshot.unqueued and policy.unqueued is not Unqueued.BLOCK
-    is_closed = (snapshot.state.has_open_incident and not stays_open) or snapshot.capped
-    is_acting = policy.mode is Mode.ENFORCE and not snapshot.paused
+    """Return whether calls should be created."""
     return Gate(
-        allowed=not (is_closed and is_acting),
+        allowed=not snapshot.shuts_gate(policy),
         state=snapshot.reported_state(policy),
         drain_seconds=snapshot.drain_seconds,
+        holds=[hold.reason for hold in holds(snapshot, policy)],
+    )
+
+
+def _hold_view(hold: Hold) -> HoldView:
+    word = hold.word
+    return HoldView(
+        reason=hold.reason,
+        text=hold.text,
+        by=word.by or None,
+        why=word.reason or None,
+        since=utc(word.since_ms) if word.since_ms else None,
+        until=utc(word.until_ms) if word.until_ms else None,
     )
 
 

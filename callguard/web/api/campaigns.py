@@ -66,7 +66,7 @@ class CampaignDesk:
             message = "the account has no campaign with this id; GET the campaigns for those that it has"
             raise Refused(404, "unknown_campaign", message)
         if request.args.get("release") == "true":
-            self._services.campaigns.release(sid)
+            self._services.campaigns.release(sid, now_ms)
         self._tell(ending(sid, ended), once=once_for(ended))
         return answer(view_of(ended, now_ms))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from callguard.domain.accounts import Finding, Rule, Snapshot, State
+from callguard.domain.accounts import Finding, Rule, Snapshot, State, Word
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.culprits import Culprit
 from callguard.domain.forecast import will_be_dialled
@@ -29,7 +29,7 @@ def test_a_fresh_account_has_nothing_to_tell(services: Services) -> None:
         "drain_seconds": 0.0, "seconds_until_full": None, "queued_rate": 0.0, "initiated_rate": 0.0, "cps": 2.0,
         "cps_configured": 2.0, "cps_learned": None, "spared": 0, "announced": 0, "polled_seconds_ago": None,
         "last_callback_seconds_ago": None, "paused": False, "capped": False, "out_of_scope": 0,
-        "cancelled_rate": 0.0, "forecast_dialled": 0.0, "incident": None,
+        "cancelled_rate": 0.0, "forecast_dialled": 0.0, "incident": None, "holds": [],
     }  # fmt: skip
 
 
@@ -56,6 +56,7 @@ def test_an_account_tells_all_that_is_known(services: Services) -> None:
     snapshot = Snapshot(
         NOW_MS, State.COOLING, True, 3, 20, 2, 3, counted_ms=NOW_MS + 30_000, throughput=throughput,
         polled_ms=NOW_MS - 1_500, called_back_ms=NOW_MS - 60_000,
+        pause=Word("anna@web1", "a test", NOW_MS - 5_000),
     )  # fmt: skip
     reading = AccountReading(snapshot, State.PAUSED, {}, queued_rate=10.0, initiated_rate=5.0, cancelled_rate=5.0)
 
@@ -67,7 +68,14 @@ def test_an_account_tells_all_that_is_known(services: Services) -> None:
         "queued_rate": 10.0, "initiated_rate": 5.0, "cps": 5.0, "cps_configured": 2.0, "cps_learned": 5.0,
         "spared": 2, "announced": 3, "polled_seconds_ago": 1.5, "last_callback_seconds_ago": 60.0, "paused": True,
         "capped": False, "out_of_scope": 0, "cancelled_rate": 5.0, "forecast_dialled": 25.0, "incident": None,
+        "holds": [
+            {
+                "reason": "paused", "by": "anna@web1", "why": "a test", "since": "2026-09-21T14:13:15.500000Z",
+                "until": None, "text": view.holds[0].text,
+            }
+        ],
     }  # fmt: skip
+    assert "by anna@web1: a test" in view.holds[0].text
 
 
 def test_an_open_incident_is_shown_with_counts_that_add_up(services: Services, store: Store) -> None:
@@ -109,13 +117,13 @@ def test_when_the_gate_is_closed(mode: Mode, paused: bool, capped: bool, state: 
 
 def test_the_gate_closes_with_a_trip_and_opens_with_a_pause(services: Services, store: Store) -> None:
     client, path = services.client(), f"/api/accounts/{SID}/gate"
-    assert client.get(path).json == {"allowed": True, "state": "armed", "drain_seconds": 0.0}
+    assert client.get(path).json == {"allowed": True, "state": "armed", "drain_seconds": 0.0, "holds": []}
 
     store.incidents.trip(SID, 0, FINDING, Mode.ENFORCE, services.clock.ms)
-    assert client.get(path).json == {"allowed": False, "state": "tripped", "drain_seconds": 0.0}
+    assert client.get(path).json == {"allowed": False, "state": "tripped", "drain_seconds": 0.0, "holds": []}
 
     store.incidents.pause(SID, "we look into it", services.clock.ms)
-    assert client.get(path).json == {"allowed": True, "state": "paused", "drain_seconds": 0.0}
+    assert client.get(path).json == {"allowed": True, "state": "paused", "drain_seconds": 0.0, "holds": ["paused"]}
 
 
 def test_a_guard_that_only_observes_keeps_the_gate_open(services: Services, store: Store) -> None:

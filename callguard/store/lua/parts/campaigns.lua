@@ -2,7 +2,10 @@
 local function open_campaigns(text, now)
     local campaigns = {}
     for id, sender, till, left in string.gmatch(text or '', '([^,;]*),([^,;]*),(%d+),(%d+);') do
-        campaigns[#campaigns + 1] = { id = id, sender = sender, till = tonumber(till), left = tonumber(left) }
+        -- No call is queued for longer, so none of its calls can come any more.
+        if tonumber(till) > now - 90000000 then
+            campaigns[#campaigns + 1] = { id = id, sender = sender, till = tonumber(till), left = tonumber(left) }
+        end
         if tonumber(till) > now and tonumber(left) > 0 then campaigns.are_open = true end
     end
     return campaigns

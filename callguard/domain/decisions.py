@@ -1,0 +1,80 @@
+"""What people have decided for an account, and how two memories of it become one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+QUEUED_AT_MOST_MS = 25 * 3_600_000
+"""No call is queued for longer, so for a campaign that has been over for longer nothing is to be remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What matters of an announced campaign: `record` is the store's text, `over_ms` when it ends or has ended."""
+
+    record: str
+    sender: str
+    calls: int
+    starts_ms: int
+    over_ms: int
+    has_ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided, as the store holds it or a process remembers it.
+
+    Decisions are numbered by their time in milliseconds of Unix time: of two memories the later word holds.
+
+    Attributes:
+        epoch: names the account's history; empty where a store knows of none, since it is fresh or was emptied.
+        number: of the latest decision.
+        said: of the latest one that paused, resumed or reset.
+        hold: what that one has left, as fields of the store: pause, doubt, the last generation that was reset.
+        campaigns: those that matter still, by id.
+        released_ms: when a person last took the calls of campaigns for any others; 0 for never.
+        generation: counts the trips.
+        losses: how often the store has lost what it held.
+    """
+
+    epoch: str = ""
+    number: int = 0
+    said: int = 0
+    hold: Mapping[str, str] = field(default_factory=dict)
+    campaigns: Mapping[str, Announced] = field(default_factory=dict)
+    released_ms: int = 0
+    generation: int = 0
+    losses: int = 0
+
+    def lacks(self, known: "Decided") -> bool:
+        """Return whether anything that `known` holds, as of decisions, has been lost here."""
+        whole = merged(known, self)
+        return (whole.said, whole.released_ms, _ended(whole)) != (self.said, self.released_ms, _ended(self))
+
+    def as_of(self, now_ms: int) -> "Decided":
+        """Return it without the campaigns that no longer matter."""
+        kept = {name: c for name, c in self.campaigns.items() if c.over_ms > now_ms - QUEUED_AT_MOST_MS}
+        return replace(self, campaigns=kept)
+
+
+def merged(known: Decided, held: Decided) -> Decided:
+    """Return both as one: nothing that a person has said is lost, and the later word holds.
+
+    Of two that say the same, `held` is kept.
+    """
+    newer = known if known.said > held.said else held
+    campaigns = {**known.campaigns, **held.campaigns}
+    campaigns |= {name: c for name, c in known.campaigns.items() if c.has_ended}
+    return Decided(
+        epoch=held.epoch or known.epoch,
+        number=max(known.number, held.number),
+        said=newer.said,
+        hold=newer.hold,
+        campaigns=campaigns,
+        released_ms=max(known.released_ms, held.released_ms),
+        generation=max(known.generation, held.generation),
+        losses=max(known.losses, held.losses),
+    )
+
+
+def _ended(decided: Decided) -> dict[str, bool]:
+    return {name: campaign.has_ended for name, campaign in decided.campaigns.items()}

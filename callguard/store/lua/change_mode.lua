@@ -1,0 +1,21 @@
+-- Let the open incident go by the mode that the policy has now.
+--
+-- KEYS[1] {account}:state  KEYS[2] {account}:incident
+-- ARGV[1] generation  ARGV[2] mode  the last: the latest decision that the caller knows
+--
+-- Returns 1 if it has changed, 0 if not; -1 if the state may not be acted on
+-- include parts/trust.lua
+local trusted = is_trusted(KEYS[1], table.remove(ARGV))
+local held = redis.call('HMGET', KEYS[1], 'state', 'generation', 'mode', 'lost')
+local incident_open = held[1] == 'tripped' or held[1] == 'draining' or held[1] == 'cooling'
+local mode = held[4] and 'observe' or ARGV[2]
+if not incident_open or held[2] ~= ARGV[1] or held[3] == mode then
+    return 0
+end
+if mode ~= 'observe' and not trusted then
+    return -1
+end
+redis.call('HDEL', KEYS[1], 'mode') -- first what takes no room: then a full server lets the rest happen too
+redis.call('HSET', KEYS[1], 'mode', mode)
+redis.call('HSET', KEYS[2], 'mode', mode)
+return 1

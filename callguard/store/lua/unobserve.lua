@@ -1,0 +1,19 @@
+-- Count calls that are still queued no longer as observed: from now on they are cancelled.
+--
+-- KEYS[1] {account}:state  KEYS[2] {account}:queue  KEYS[3] {account}:incident  KEYS[4] {account}:ledger
+-- ARGV[1] generation  ARGV[1+i] SID of call i
+--
+-- Returns how many they were
+local held = redis.call('HMGET', KEYS[1], 'generation', 'mode')
+if held[1] ~= ARGV[1] or held[2] == 'observe' then
+    return 0
+end
+local taken = 0
+for i = 2, #ARGV do
+    if redis.call('HGET', KEYS[4], ARGV[i]) == 'observed' and redis.call('ZSCORE', KEYS[2], ARGV[i]) then
+        redis.call('HDEL', KEYS[4], ARGV[i])
+        taken = taken + 1
+    end
+end
+if taken > 0 then redis.call('HINCRBY', KEYS[3], 'observed', -taken) end
+return taken
