@@ -69,7 +69,7 @@ class Offer:
 
     def lines(self) -> Iterator[str]:
         """Yield the table, ready to be pasted below `[policy]` or the account's `[[accounts]]`."""
-        yield f"cps = {_toml(self.report.policy.cps)}  # as given"
+        yield f"cps = {_toml(self.report.policy.cps)}  # what this rests on: is it so in Twilio's Console?"
         for one in self.suggestion.settings:
             if self.shows(one):
                 yield f"{one.setting} = {_toml(one.value or 0)}  # {_basis(one)}"
