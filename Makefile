@@ -24,11 +24,11 @@ test: $(INSTALLED) ## check style, types and architecture, and run the tests tha
 	@$(MAKE) --no-print-directory --jobs=2 lint fast
 
 fast: $(INSTALLED)
-	$(BIN)/pytest --numprocesses=2 -m "not full"
+	$(BIN)/pytest --numprocesses=3 -m "not full"
 
 test-all: $(INSTALLED) ## run the other tests: process trees, kills, many examples, a second Redis; some 20 minutes
 	$(BIN)/pytest --numprocesses=2 -m "full or hypothesis" --hypothesis-profile=full
-	$(BIN)/pytest --numprocesses=2 -m "not full" --server=redis
+	$(BIN)/pytest --numprocesses=3 -m "not full" --server=redis
 
 lint: $(INSTALLED) ## style, types and architecture only
 	$(BIN)/ruff check .

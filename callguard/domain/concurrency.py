@@ -1,205 +1,182 @@
 """How many requests to have under way at Twilio, whose ceiling is unpublished."""
 
 from dataclasses import dataclass, field
-from enum import Enum
 
-from callguard.domain.refusals import MOST_BY_CHANCE, Baseline, Round, most_by_chance
+from callguard.domain.unsteady import FIRST_LIMIT, UnsteadyLimit
 
-FIRST_LIMIT = 20.0
+LEAST_SHARE = 0.7
+QUIET_SECONDS = 1.0
+STEP_SECONDS = 0.2
 FULL = 0.9
-FALL = 0.8
 
-LEAST_ROUND = 20.0
-"""Fewer requests say nothing of the share that is refused."""
-
-SERVED_BETWEEN = 100.0
+SERVED_BETWEEN = 100
 """A probe in vain costs a refusal: one in a hundred requests is little."""
-
-FORGIVEN = 2
-"""So many refusals do not end a search: above the ceiling more follow at once, and else it would end too soon."""
-
-FIRST_TOLERATED = 0.1
-LESSER_LOAD = 0.6
-ROUNDS_BETWEEN = 10
-"""While some is refused at any load, it is looked again how much, after so many rounds."""
 
 MOST_QUIET_SECONDS = 10.0
 
+FAR_BELOW = 0.7
+"""A fixed ceiling refuses nothing at so small a share of what it has borne."""
 
-class Phase(Enum):
-    """What a round of requests is for."""
+FAR_ABOVE = 1.4
+"""A fixed ceiling bears not so much more than what it has refused."""
 
-    FULL = "the limit in use"
-    DOUBT = "just below what was refused"
-    LESSER = "a lesser load"
+LONELY = 15
+"""After a fall a fixed ceiling refuses at once, if it was not enough, or not before the limit has grown again."""
+
+ENOUGH = 3
+"""So many such answers are no accident."""
 
 
 @dataclass(slots=True)
-class ConcurrencyLimit:
-    """Additive increase, multiplicative decrease, in answer to refusals (429) that grow with the load.
+class SteadyLimit:
+    """Additive increase, multiplicative decrease (Chiu and Jain 1989), with a memory for the ceiling.
 
-    A refusal has two causes. Above the ceiling of the account, which others share, more is refused the more is
-    sent; on a bad day at Twilio a share of all requests is, whatever is sent. So the refusals are compared with
-    those at a lesser load: only what exceeds that baseline lowers the limit.
-
-    Rounds follow each other. In use, the limit grows, by one, then two, then four; in a search with every answer,
-    as TCP's slow start does. More refusals than chance explains are a doubt: the limit falls to just below what
-    was under way when the refused request was sent, and stays there for a while. If nothing is refused then, it
-    was the ceiling, and the limit tries one more. If some is, a round at a lesser load follows. What is refused
-    even there is the baseline; if it explains the doubt, the search goes on where it was. While there is a
-    baseline it is measured anew now and then. More than a third refused is never chance: the limit falls, and
-    faster with each time.
-
-    From Chiu and Jain, "Analysis of the increase and decrease algorithms" (1989) is the rise and fall; from the
-    gradient controller of Envoy's adaptive concurrency, and from Netflix' concurrency-limits before it, that what
-    the load does is told by measuring at a lesser load now and then; from PCC (Dong and others, 2015) that trials
-    at two rates tell a loss by chance from a loss by load.
-
-    All times are seconds of one monotonic clock.
+    Until the first refusal (429) the limit grows with every answer, as TCP's slow start does. A refusal tells
+    where the ceiling is: just below what was under way when the refused request was sent. The limit falls to
+    that, though never by more than three tenths at once, since others may share the ceiling for a moment only.
+    There it stays, and after `QUIET_SECONDS` without a refusal it tries one more, then two, then four, so that it
+    finds room that others have left, and seldom asks in vain while there is none.
     """
 
     limit: float = FIRST_LIMIT
     ceiling: int = 200
     floor: int = 1
     is_searching: bool = True
-    _last: int = 0
-    _phase: Phase = Phase.FULL
-    _round: Round = field(default_factory=lambda: Round(1, LEAST_ROUND))
-    _baseline: Baseline = field(default_factory=Baseline)
-    _rounds: int = 0
-    _before: float = 0.0
-    _doubted: tuple[int, int] | None = None
-    _proven: float = 0.0
-    _step: float = 1.0
-    _falls: int = 0
-    _patience: float = LEAST_ROUND
+    _refused_up_to: int = 0
     _quiet_until: float = field(default=float("-inf"))
+    _stepped_at: float = field(default=float("-inf"))
+    _step: float = 1.0
+    _served: float = 0.0
+    _wanted: float = 0.0
 
     @property
     def allowed(self) -> int:
         """Requests that may be under way now."""
         return int(self.limit)
 
+    def served(self, under_way: int, now: float) -> None:
+        """Take note of a request that Twilio has served, with `under_way` requests at Twilio until then."""
+        if under_way < FULL * self.allowed:
+            return  # the limit is not what holds us back: nothing is learned of it
+        if self.is_searching:
+            self._grow(1.0)
+            return
+        self._served += 1
+        is_due = now >= max(self._quiet_until, self._stepped_at + STEP_SECONDS)
+        if is_due and self._served >= self._wanted:
+            self._grow(self._step)
+            self._stepped_at = now
+            # The next step waits for the answers to this one.
+            self._served, self._wanted = 0.0, 2 * self.limit
+            self._step = min(self._step * 2, max(1.0, self.limit / 2))
+
+    def refused(self, number: int, last: int, under_way: int, now: float, retry_after: float = 0.0) -> None:
+        """Take note of a 429 for a request with that number, `last` being the last that was sent.
+
+        Refusals of requests that were sent before the last fall tell the same once more.
+        """
+        quiet = min(MOST_QUIET_SECONDS, max(QUIET_SECONDS, retry_after))
+        self._quiet_until = max(self._quiet_until, now + quiet)
+        self._served, self._wanted = 0.0, min(SERVED_BETWEEN, 10 * self.limit)
+        self.is_searching = False
+        self._step = 1.0
+        if number > self._refused_up_to:
+            self.limit = max(self.floor, self.limit * LEAST_SHARE, min(self.limit, under_way - 1.0))
+            self._refused_up_to = last
+
+    def lost(self) -> None:
+        """Take note that Twilio does not answer at all: that tells nothing of its ceiling."""
+        self.limit, self.is_searching = min(self.limit, FIRST_LIMIT), True
+
+    def _grow(self, more: float) -> None:
+        self.limit = min(float(self.ceiling), self.limit + more)
+
+
+class ConcurrencyLimit:
+    """A limit for a steady ceiling, until Twilio's answers do not go with one; then one for a bad day.
+
+    A ceiling that stays where it is refuses nothing far below what it has borne, bears nothing far above what it
+    has refused, and refuses nothing for a while just below itself. Where Twilio does, it refuses whatever the
+    load, or others share its ceiling: `UnsteadyLimit` tells these apart, at the price of more refusals.
+
+    Attributes:
+        ceiling: the most that is ever sent at once.
+
+    All times are seconds of one monotonic clock.
+    """
+
+    def __init__(
+        self, limit: float = FIRST_LIMIT, *, ceiling: int = 200, floor: int = 1, is_searching: bool = True
+    ) -> None:
+        """Begin with `limit`; without `is_searching` it is taken for the ceiling."""
+        self.ceiling = ceiling
+        self._steady = SteadyLimit(limit, ceiling, floor, is_searching)
+        self._unsteady = UnsteadyLimit(limit, ceiling, floor)
+        self._is_steady = True
+        self._proven = 0.0 if is_searching else limit
+        self._met = float("inf")
+        self._served_since = 0
+        self._has_grown = True
+        self._odd = 0
+
+    @property
+    def limit(self) -> float:
+        """Requests that may be under way now, with a fraction."""
+        return self._steady.limit if self._is_steady else self._unsteady.limit
+
+    @property
+    def allowed(self) -> int:
+        """Requests that may be under way now."""
+        return int(self.limit)
+
+    @property
+    def is_searching(self) -> bool:
+        """True until the ceiling has been met."""
+        return self._steady.is_searching if self._is_steady else self._unsteady.is_searching
+
     def sent(self) -> int:
         """Take note that a request is sent; return its number."""
-        self._last += 1
-        return self._last
+        return self._unsteady.sent()
 
     def served(self, number: int, under_way: int, now: float) -> None:
         """Take note of a request that Twilio has served, with `under_way` requests at Twilio until then."""
-        is_full = under_way >= FULL * self.allowed  # if not, the limit is not what holds us back
-        if is_full and self.is_searching and self._phase is Phase.FULL:
-            self._raise(1.0)
-        if number < self._round.first:
-            return
-        self._round.is_used |= is_full
-        self._round.served_up_to = max(self._round.served_up_to, number)
-        if self._is_over():
-            self._end_round(now)
+        if self._is_steady:
+            self._proven = max(self._proven, float(under_way))
+            self._served_since += 1
+            before = self._steady.limit
+            self._steady.served(under_way, now)
+            if self._steady.limit > before:
+                self._has_grown, self._odd = True, 0
+            self._note(is_odd=under_way > FAR_ABOVE * self._met)
+        else:
+            self._unsteady.served(number, under_way, now)
 
     def refused(
         self, number: int, under_way: int, now: float, retry_after: float = 0.0, concurrent: int | None = None
     ) -> None:
         """Take note of a 429 for a request which made `under_way` at Twilio with itself.
 
-        Refusals of requests that were sent before the limit fell tell the same once more. `retry_after` is for how
-        many seconds Twilio wants not to be asked for more; `concurrent` how many requests of the whole account it
-        had, if it told: far fewer than it has borne are no reason to refuse one, and such a refusal is no doubt.
+        `retry_after` is for how many seconds Twilio wants not to be asked for more; `concurrent` how many requests
+        of the whole account it had, if it told.
         """
-        if number < self._round.first:
+        if not self._is_steady:
+            self._unsteady.refused(number, under_way, now, retry_after, concurrent)
             return
-        self._round.refused.append(number)
-        # Answers that are on their way to us count among ours, but not at Twilio.
-        known = under_way if concurrent is None else min(under_way, concurrent)
-        self._round.borne = min(self._round.borne, known - 1.0)
-        if self._is_excessive(concurrent):
-            self._quiet_until = max(self._quiet_until, now + min(MOST_QUIET_SECONDS, retry_after))
-            self._fall()
+        is_lonely = self._served_since >= LONELY and not self._has_grown
+        self._met, self._served_since, self._has_grown = min(self._met, float(under_way)), 0, False
+        self._steady.refused(number, self._unsteady.last, under_way, now, retry_after)
+        self._note(is_odd=is_lonely or under_way < FAR_BELOW * self._proven)
+
+    def _note(self, *, is_odd: bool) -> None:
+        """Take note of an answer that a steady ceiling would not give; enough of them, and it is none."""
+        self._odd += is_odd
+        if self._odd >= ENOUGH:
+            self._is_steady = False
+            self._unsteady.begin(self._steady.limit)
 
     def lost(self) -> None:
         """Take note that Twilio does not answer at all: that tells nothing of its ceiling."""
-        self.limit, self.is_searching = min(self.limit, FIRST_LIMIT), True
-        self._begin(Phase.FULL)
-
-    def _is_excessive(self, concurrent: int | None) -> bool:
-        refused, sent = len(self._round.refused), self._round.sent(self._last)
-        if self.is_searching and not self._baseline.share and refused <= FORGIVEN:
-            return False
-        is_far = concurrent is not None and concurrent < FULL * self._proven
-        if is_far or self._phase is not Phase.FULL:
-            return refused > most_by_chance(self._tolerated, sent)
-        return not self._baseline.explains(refused, sent)
-
-    @property
-    def _tolerated(self) -> float:
-        """The share that is borne while it is not known what is refused by chance: little at first, to save it."""
-        is_first = self._phase is Phase.DOUBT and not self._baseline.share
-        return min(MOST_BY_CHANCE, FIRST_TOLERATED * (1 + self._falls)) if is_first else MOST_BY_CHANCE
-
-    def _is_over(self) -> bool:
-        """Return whether the round has shown enough; what was refused needs no long look to be believed."""
-        counted = self._round.counted
-        is_shown = self._phase is not Phase.FULL and self._round.counted_refused > 0
-        return counted >= (max(LEAST_ROUND, self.limit) if is_shown else self._round.wanted)
-
-    def _end_round(self, now: float) -> None:
-        counted, refused = self._round.counted, self._round.counted_refused
-        self._rounds += 1
-        match self._phase:
-            case Phase.LESSER:
-                self._compare(refused, counted)
-            case Phase.DOUBT if refused > MOST_BY_CHANCE * counted:
-                self._fall()
-            case Phase.DOUBT if not self._baseline.explains(refused, counted):
-                self._doubted = refused, counted
-                self._lessen(2 * counted / refused)
-            case Phase.FULL if self._baseline.share and self._rounds >= ROUNDS_BETWEEN:
-                self._lessen(self.limit)
-            case _:
-                self._step_up(now)
-
-    def _step_up(self, now: float) -> None:
-        self._proven = self.limit if self._round.is_used else self._proven
-        in_flight = self._round.sent(self._last) - self._round.counted
-        if self._round.is_used and not self.is_searching and now >= self._quiet_until:
-            self._raise(self._step)
-            self._step = min(2 * self._step, max(1.0, self.limit / 2))
-            self._patience = LEAST_ROUND if self._step > 4 else self._patience
-        # What is under way belongs to the next round, which is judged by what is sent from now on.
-        wanted = in_flight + max(LEAST_ROUND, self.limit) / 2
-        self._phase, self._round = Phase.FULL, Round(self._round.served_up_to + 1, wanted)
-
-    def _raise(self, more: float) -> None:
-        self.limit = min(float(self.ceiling), self.limit + more)
-
-    def _fall(self) -> None:
-        if self._phase is Phase.FULL:
-            self._falls = 0
-            self.limit = max(self.floor, FALL * self.limit, min(self.limit, self._round.borne))
-        else:  # so many are refused that most of the limit may be taken: down a little, and then by more each time
-            self._falls += 1
-            self.limit = max(self.floor, FALL ** min(2.0, self._falls / 3) * self.limit)
-        self.is_searching, self._step, self._doubted = False, 1.0, None
-        self._begin(Phase.DOUBT, min(self._patience, 10 * self.limit))
-        self._patience = min(SERVED_BETWEEN, 2 * self._patience)
-
-    def _lessen(self, wanted: float) -> None:
-        self._before = self.limit
-        self.limit = max(self.floor, LESSER_LOAD * self.limit)
-        self._begin(Phase.LESSER, wanted)
-
-    def _compare(self, refused: int, counted: int) -> None:
-        """Learn the baseline, and go back to where the limit was, or nearly so if the load was too much."""
-        self._baseline.learn(refused, counted)
-        self._rounds = 0
-        doubted, self._doubted = self._doubted, None
-        is_chance = doubted is None or self._baseline.explains(*doubted)
-        self.limit = self._before if is_chance else max(self.limit, FULL * self._before)
-        self.is_searching |= doubted is not None and is_chance
-        self._begin(Phase.FULL)
-
-    def _begin(self, phase: Phase, wanted: float = 0.0) -> None:
-        """Begin with the next request: those under way were sent while the limit was another."""
-        least = max(LEAST_ROUND, self.limit)
-        self._phase = phase
-        self._round = Round(self._last + 1, least / 2 if phase is Phase.FULL else max(least, wanted))
+        if self._is_steady:
+            self._steady.lost()
+        else:
+            self._unsteady.lost()

@@ -1,11 +1,13 @@
 """How many requests at once: against a ceiling that nobody tells, and refusals that have nothing to do with it."""
 
+import random
 from random import Random
 
 import pytest
 
 from callguard.domain.concurrency import ConcurrencyLimit
 from callguard.domain.refusals import MOST_BY_CHANCE, Baseline, most_by_chance
+from callguard.domain.unsteady import UnsteadyLimit
 
 
 def served(
@@ -53,7 +55,7 @@ def test_a_moment_of_others_does_not_throw_it_back_to_nothing() -> None:
     limit = ConcurrencyLimit(limit=100, is_searching=False)
     limit.refused(limit.sent(), under_way=2, now=1.1)
 
-    assert limit.allowed == 80
+    assert limit.allowed == 70
 
 
 def test_refusals_of_what_was_sent_before_the_fall_tell_nothing_new() -> None:
@@ -122,7 +124,7 @@ def test_twilios_wish_to_be_left_alone_keeps_it_from_growing() -> None:
 def test_a_refusal_at_far_less_than_the_account_has_borne_is_no_doubt(
     concurrent: int | None, allowed: int
 ) -> None:
-    limit = ConcurrencyLimit(limit=100, is_searching=False)
+    limit = UnsteadyLimit(limit=100, is_searching=False)
     for _ in range(50):
         limit.served(limit.sent(), under_way=100, now=1.0)
     limit.refused(limit.sent(), under_way=101, now=1.1, concurrent=concurrent)
@@ -162,3 +164,34 @@ def test_what_was_learned_long_ago_is_forgotten() -> None:
         baseline.learn(refused=0, counted=100)
 
     assert baseline.share == 0.0
+
+
+def test_a_ceiling_that_stays_is_met_again_only_after_a_while() -> None:
+    """One refusal tells where it is; then as many requests are served as it bears."""
+    limit, now = ConcurrencyLimit(), 0.0
+    refused = 0
+    for _ in range(2000):
+        number, under_way = limit.sent(), limit.allowed
+        now += 0.005
+        if under_way > 20:
+            limit.refused(number, under_way, now)
+            refused += 1
+        else:
+            limit.served(number, under_way, now)
+
+    assert limit.allowed in (20, 21)
+    assert refused < 0.02 * 2000
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
+def test_refusals_whatever_the_load_do_not_hold_it_down(share: float) -> None:
+    luck, limit, now = random.Random(1), ConcurrencyLimit(), 0.0
+    for _ in range(4000):
+        number, under_way = limit.sent(), limit.allowed
+        now += 0.1 / under_way
+        if luck.random() < share:
+            limit.refused(number, under_way, now)
+        else:
+            limit.served(number, under_way, now)
+
+    assert limit.allowed > 100

@@ -39,7 +39,7 @@ def test_a_bad_day_loses_no_race(throttled: float, failed: float, refusal: float
 
     assert twilio.use >= HALF
     assert twilio.dialled <= 60
-    assert twilio.left < 10  # what has failed too often is for the next run
+    assert twilio.left < 20  # what has failed too often is for the next run
 
 
 @pytest.mark.parametrize("tells", [True, False])
