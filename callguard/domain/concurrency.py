@@ -39,7 +39,7 @@ class SteadyLimit:
     """
 
     limit: float = FIRST_LIMIT
-    ceiling: int = 200
+    ceiling: int = 100
     floor: int = 1
     is_searching: bool = True
     _refused_up_to: int = 0
@@ -106,7 +106,7 @@ class ConcurrencyLimit:
     """
 
     def __init__(
-        self, limit: float = FIRST_LIMIT, *, ceiling: int = 200, floor: int = 1, is_searching: bool = True
+        self, limit: float = FIRST_LIMIT, *, ceiling: int = 100, floor: int = 1, is_searching: bool = True
     ) -> None:
         """Begin with `limit`; without `is_searching` it is taken for the ceiling."""
         self.ceiling = ceiling

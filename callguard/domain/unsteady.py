@@ -59,7 +59,7 @@ class UnsteadyLimit:
     """
 
     limit: float = FIRST_LIMIT
-    ceiling: int = 200
+    ceiling: int = 100
     floor: int = 1
     is_searching: bool = True
     _last: int = 0

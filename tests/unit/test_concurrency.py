@@ -124,7 +124,7 @@ def test_twilios_wish_to_be_left_alone_keeps_it_from_growing() -> None:
 def test_a_refusal_at_far_less_than_the_account_has_borne_is_no_doubt(
     concurrent: int | None, allowed: int
 ) -> None:
-    limit = UnsteadyLimit(limit=100, is_searching=False)
+    limit = UnsteadyLimit(limit=100, ceiling=200, is_searching=False)
     for _ in range(50):
         limit.served(limit.sent(), under_way=100, now=1.0)
     limit.refused(limit.sent(), under_way=101, now=1.1, concurrent=concurrent)
@@ -194,4 +194,4 @@ def test_refusals_whatever_the_load_do_not_hold_it_down(share: float) -> None:
         else:
             limit.served(number, under_way, now)
 
-    assert limit.allowed > 100
+    assert limit.allowed > 90
