@@ -129,7 +129,7 @@ def _fields(services: Services, account: Account, reading: AccountReading) -> It
         yield "", f"{summary(closed[0])}; closed {_ago(closed[0].closed_ms, now_ms)}{by}: {closed[0].reason}"
     else:
         yield "open incident", "none"
-    if found := everyday(services.incidents.recent(account.sid, RECENT), now_ms):
+    if found := everyday(services.incidents.recent(account.sid, RECENT), account.policy, now_ms):
         yield "CONFIGURATION", f"this account is {found.words}"
 
 

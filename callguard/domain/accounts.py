@@ -63,6 +63,9 @@ class Finding:
 # A suspicion older than this says nothing about now. It must outlive a slow answer of Twilio's list.
 SUSPICION_MS = 15_000
 
+UNTAKEN_MS = 300_000
+"""For so long people are told of a crossed rule that nobody took up; nothing is cancelled for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
@@ -218,9 +221,16 @@ class Snapshot:
             return None
         return self.suspicion.finding
 
+    @property
+    def untaken(self) -> Finding | None:
+        """The finding of a suspicion that nobody took up in time, as when no watcher ran, for some minutes."""
+        if self.suspicion is None or not 0 <= self.now_ms - self.suspicion.since_ms <= UNTAKEN_MS:
+            return None
+        return self.suspicion.finding
+
     def was_asked_about(self, answer_ms: int) -> bool:
         """Return whether Twilio's list has been read since the suspicion, or has not come within `answer_ms`."""
-        if self.suspicion is None:
+        if self.suspicion is None or self.suspected is None:
             return False
         return self.polled_ms >= self.suspicion.since_ms or self.now_ms - self.suspicion.since_ms >= answer_ms
 

@@ -51,7 +51,8 @@ def decide(snapshot: Snapshot, policy: Policy) -> Decision:
         return Decision(Verdict.DRAIN) if snapshot.unqueued and has_backlog else STAND_BY
     finding = crossed(snapshot, policy) or snapshot.suspected
     if finding is None:
-        return STAND_BY
+        is_late = snapshot.untaken and not has_backlog and policy.unqueued is not Unqueued.IGNORE
+        return Decision(Verdict.TRIP_UNQUEUED, snapshot.untaken) if is_late else STAND_BY
     if has_backlog:
         return Decision(Verdict.TRIP, finding)
     if policy.unqueued is not Unqueued.IGNORE and snapshot.was_asked_about(ANSWER_MS[policy.unqueued]):

@@ -27,8 +27,11 @@ _LIVE = {LiveCalls.HANGUP: "hung up", LiveCalls.REDIRECT: "redirected"}
 
 
 def is_back(closed: Incident, finding: Finding, scope: Scope, now_ms: int) -> bool:
-    """Return whether a finding is the runaway of a closed incident without a queue: same rule, same numbers."""
-    if not closed.unqueued or not 0 <= now_ms - closed.closed_ms <= BACK_WITHIN_MS:
+    """Return whether a finding is the runaway of a closed incident without a queue: same rule, same numbers.
+
+    What a person has closed is over: then people are told anew.
+    """
+    if not closed.unqueued or closed.closed_by or not 0 <= now_ms - closed.closed_ms <= BACK_WITHIN_MS:
         return False
     senders, before = scope.senders, closed.scope.senders
     return closed.finding.rule is finding.rule and (senders == before or bool(senders & before))
@@ -41,24 +44,24 @@ class Everyday:
     Attributes:
         what: how often it has done so, in words.
         setting: the policy key to raise.
-        wanted: a value that would have spared it.
+        wanted: a greater value, half as high again as what was seen; None where that is no greater than today's.
     """
 
     what: str
     setting: str
-    wanted: int
+    wanted: int | None
 
     @property
     def words(self) -> str:
         """As people read it."""
+        line = "" if self.wanted is None else f"write {self.setting} = {self.wanted} in the account's table, or "
         return (
-            f"not in a runaway but wrongly configured: {self.what}. If that is ordinary traffic, write "
-            f"{self.setting} = {self.wanted} in the account's table, or let `callguard backtest --suggest` find "
-            "thresholds that fit"
+            f"not in a runaway but wrongly configured: {self.what}. If that is ordinary traffic, {line}"
+            "let `callguard backtest --suggest` find thresholds that fit"
         )
 
 
-def everyday(incidents: Sequence[Incident], now_ms: int) -> Everyday | None:
+def everyday(incidents: Sequence[Incident], policy: Policy, now_ms: int) -> Everyday | None:
     """Return what is everyday about incidents without a queue, from those of the last 7 days; else None.
 
     It is when there were some on three days of the seven, or one that has lasted for six hours.
@@ -68,13 +71,18 @@ def everyday(incidents: Sequence[Incident], now_ms: int) -> Everyday | None:
         hours = ((incident.closed_ms or now_ms) - incident.tripped_ms) / HOUR_MS
         if hours >= EVERYDAY_HOURS:
             what = f"its traffic has stayed above {incident.finding.setting} for {hours:.0f} hours"
-            return Everyday(what, *_raised(incident, hours))
+            return _greater(what, *_raised(incident, hours), policy)
     days = {incident.tripped_ms // DAY_MS for incident in recent}
     if len(days) < EVERYDAY_DAYS:
         return None
     worst = max(recent, key=lambda i: i.finding.observed / max(i.finding.threshold, 1e-9))
     what = f"its traffic has crossed {worst.finding.setting} on {len(days)} of the last {EVERYDAY_OF} days"
-    return Everyday(what, worst.finding.setting, math.ceil(worst.finding.observed * MARGIN))
+    return _greater(what, worst.finding.setting, math.ceil(worst.finding.observed * MARGIN), policy)
+
+
+def _greater(what: str, setting: str, wanted: int, policy: Policy) -> Everyday:
+    """Never advise a value at or below the one that is in force."""
+    return Everyday(what, setting, wanted if wanted > getattr(policy, setting, math.inf) else None)
 
 
 def _raised(incident: Incident, hours: float) -> tuple[str, int]:

@@ -241,7 +241,9 @@ class AccountWatch:
     def _tell_of_arming(self, reason: str, now_ms: int) -> None:
         closed = self._incidents.recent(self.account.sid, 1)
         text = f"armed again: {reason}" + (f"; {summary(closed[0])}" if closed else "")
-        self._notices.post(Notice(self.account.sid, NoticeKind.ARMED, text, now_ms))
+        # What comes back within the hour goes on with its incident: people are not told of each of its ends.
+        once = f"armed:{closed[0].generation}" if closed and closed[0].unqueued else ""
+        self._notices.post(Notice(self.account.sid, NoticeKind.ARMED, text, now_ms), once=once)
 
 
 def _mode_note(mode: Mode) -> str:

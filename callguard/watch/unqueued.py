@@ -34,6 +34,7 @@ class UnqueuedIncident:
         self._generation = 0
         self._crossed_at = 0.0
         self._looked_at = 0.0
+        self._looked_over = 0
 
     def is_over(self, snapshot: Snapshot) -> bool:
         """Return whether no rule has been crossed for `quiet_seconds`; remind people while one is.
@@ -50,7 +51,11 @@ class UnqueuedIncident:
         if now - self._looked_at >= LOOK_SECONDS:
             self._looked_at = now
             self._remind(snapshot, is_crossed)
-        return now - self._crossed_at >= policy.quiet_seconds
+        is_over = now - self._crossed_at >= policy.quiet_seconds
+        if is_over and self._looked_over != snapshot.generation:  # a short one had no minute to be looked at
+            self._looked_over = snapshot.generation
+            self._remind(snapshot, is_crossed)
+        return is_over
 
     def _remind(self, snapshot: Snapshot, is_crossed: bool) -> None:
         incident, now_ms = self._incidents.current(self._account.sid), snapshot.now_ms
@@ -60,6 +65,8 @@ class UnqueuedIncident:
             self._guard.tell_unqueued(
                 self._account, incident.finding, now_ms, incident.generation, incident.culprits
             )
-        if found := everyday([incident, *self._incidents.recent(self._account.sid, RECENT)], now_ms):
+        if found := everyday(
+            [incident, *self._incidents.recent(self._account.sid, RECENT)], self._account.policy, now_ms
+        ):
             notice = Notice(self._account.sid, NoticeKind.WARNING, f"this account is {found.words}", now_ms)
             self._notices.post(notice, once="everyday", every_seconds=EVERYDAY_SECONDS)

@@ -38,6 +38,18 @@ ASKED = replace(SUSPECTED, since_ms=NOW - 100)
             Rule.INITIATED, id="Twilio's list does not come",
         ),
         pytest.param(
+            replace(CALM, cancellable=0, suspicion=replace(SUSPECTED, since_ms=NOW - 60_000)),
+            Verdict.TRIP_UNQUEUED, Rule.INITIATED, id="a suspicion that nobody took up is told late",
+        ),
+        pytest.param(
+            replace(CALM, cancellable=0, suspicion=replace(SUSPECTED, since_ms=NOW - 300_001)),
+            Verdict.STAND_BY, None, id="a suspicion is forgotten",
+        ),
+        pytest.param(
+            replace(CALM, queued=FULL, cancellable=0, suspicion=replace(SUSPECTED, since_ms=NOW - 60_000),
+                    polled_ms=NOW - 50_000), Verdict.ASK_TWILIO, Rule.SPIKE, id="a new crossing asks anew",
+        ),
+        pytest.param(
             replace(CALM, state=State.TRIPPED, unqueued=True, cancellable=20), Verdict.DRAIN, None,
             id="a queue comes up",
         ),

@@ -55,7 +55,7 @@ def on_days(*days: int) -> list[Incident]:
     ],
 )  # fmt: skip
 def test_what_is_everyday(incidents: list[Incident], setting: str | None, wanted: int) -> None:
-    found = everyday(incidents, NOW)
+    found = everyday(incidents, Policy(), NOW)
 
     assert (found.setting if found else None) == setting
     if found is not None:
@@ -89,3 +89,16 @@ def test_what_people_are_told_of_the_calls() -> None:
         "from +1555***01 (97 %)"
     )
     assert "1 calls a second are being dialled" in what_is_dialled(FINDING, 1, 0.2, "")
+
+
+def test_no_lower_value_is_advised_than_the_one_in_force() -> None:
+    found = everyday(on_days(0, 1, 2), Policy(initiated_burst=500), NOW)
+
+    assert found is not None
+    assert found.wanted is None
+    assert "write" not in found.words
+    assert "`callguard backtest --suggest`" in found.words
+
+
+def test_what_a_person_has_closed_is_not_gone_on_with() -> None:
+    assert not is_back(replace(CLOSED, closed_by="ann"), FINDING, Scope(0, ONE), NOW)

@@ -276,3 +276,34 @@ def test_the_figure_that_is_told_was_observed(redis_url: str, clock: FrozenClock
         incident = w.g.store.incidents.current(SID)
         assert incident is not None
         assert incident.finding.observed == pytest.approx(200, abs=2)
+
+
+def test_a_rule_that_the_last_callback_crossed_is_told_by_the_watcher_that_comes_back(
+    redis_url: str, clock: FrozenClock
+) -> None:
+    with wide(redis_url, clock) as w:
+        for number in range(20):
+            news = CallEvent(call_sid(number), CallStatus.INITIATED, clock.ms, destination="one telephone")
+            w.guard.take(w.g.account, [news], Door.CALLBACK)
+        clock.pass_seconds(20)
+        w.watch.tick()
+
+        assert len(w.trips) == 1
+
+
+def test_after_a_persons_reset_people_are_paged_anew(redis_url: str, clock: FrozenClock) -> None:
+    with wide(redis_url, clock) as w:
+        w.dial(100, to="one telephone")
+        w.g.store.incidents.rearm(SID, 1, "by hand", clock.ms, force=True, by="ann")
+        w.dial(100, to="one telephone")
+
+        assert len(w.trips) == 2
+
+
+def test_what_is_only_observed_is_counted_too(redis_url: str, clock: FrozenClock) -> None:
+    with wide(redis_url, clock, Policy(cps=30, mode=Mode.OBSERVE)) as w:
+        w.dial(200, to="one telephone")
+
+        incident = w.g.store.incidents.current(SID)
+        assert incident is not None
+        assert incident.count(Outcome.DIALLED) > 100

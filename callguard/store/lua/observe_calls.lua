@@ -118,7 +118,7 @@ local function leave(call, mirrored, mark)
     if not incident_open or (call.announced and queued == 0) or was_other == 1 or call.was_outside then return end
     if was_spared == 1 then
         settle(call.sid, 'spared')
-    elseif observing then
+    elseif observing and state[UNQUEUED] ~= '1' then
         return
     elseif call.dialled and (queued == 1
         or call.status == 'initiated' and not call.spared and not is_outside(call)) then
