@@ -130,9 +130,12 @@ class Backtest:
             self.replay.called(telephone, at_ms)
 
     def _decide(self, at_ms: int) -> None:
-        decision = decide(self.replay.snapshot(at_ms), self._policy)
+        snapshot = self.replay.snapshot(at_ms)
+        decision = decide(snapshot, self._policy)
         if decision.finding is None:
             return
+        if decision.verdict is Verdict.TRIP_UNQUEUED and snapshot.suspected is None:
+            return  # it was opened when it was new
         if decision.verdict is Verdict.TRIP:
             self._trip(decision.finding, at_ms)
             return
