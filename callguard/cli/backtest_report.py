@@ -11,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from callguard.cli.call_log import Log
-from callguard.cli.wording import figure
 from callguard.domain.accounts import Finding
 from callguard.domain.backtest import Hearing, Trip, Unqueued
 from callguard.domain.history import History, HistoryBuilder
 from callguard.domain.policy import Mode, Policy, Rearm
 from callguard.domain.thresholds import Threshold, Tightest
+from callguard.domain.wording import figure
 
 MOST_TRIPS_SHOWN = 20
 _COLUMNS = 80

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from callguard.cli.cancel_options import shown
 from callguard.cli.cancel_senders import Senders
-from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
 from callguard.domain.calls import ListedCall
+from callguard.domain.wording import figure, span
 
 _LABEL = 10
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from callguard.cli.wording import figure
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Finding
 from callguard.domain.backtest import Backtest
@@ -14,6 +13,7 @@ from callguard.domain.history import NO_TELEPHONE, HistoricCall, HistoryBuilder
 from callguard.domain.numbers import masked
 from callguard.domain.policy import Policy
 from callguard.domain.suggestion import DAY_MS, sparing
+from callguard.domain.wording import figure
 from callguard.ports import CallGuardError
 
 HISTORY_DAYS = 14

@@ -20,11 +20,11 @@ from callguard.bootstrap import build
 from callguard.cli.sandbox import Sandbox
 from callguard.cli.services import has_account
 from callguard.cli.story import Story
-from callguard.cli.wording import figure
 from callguard.config.errors import ConfigurationError
 from callguard.config.home import expanded
 from callguard.config.settings import load_settings
 from callguard.domain.batches import will_cancel
+from callguard.domain.wording import figure
 from callguard.logs import configure_logging
 from callguard.ports import CallGuardError
 from callguard.processes.embedded_valkey import EmbeddedValkey
