@@ -199,9 +199,6 @@ class CallTracker(Protocol):
     def repeated_by(self, account_sid: str) -> str:
         """Return the keyed hash of the From that last called the telephone that is called most often; or empty."""
 
-    def listed_short_ms(self, account_sid: str) -> int:
-        """Return when Twilio's list last showed fewer than `min_backlog` calls; 0 for never."""
-
     def senders(self, account_sid: str, rule: Rule, policy: Policy, now_ms: int) -> list[Sender]:
         """Return the From numbers of late: of calls dialled for `Rule.INITIATED`, else queued."""
 
