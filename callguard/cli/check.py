@@ -23,12 +23,13 @@ from callguard.cli.differing import differing
 from callguard.cli.services import NO_PUBLIC_URL, connect
 from callguard.cli.status import SILENT_SECONDS
 from callguard.cli.up import callback_address
-from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
 from callguard.domain.batches import will_cancel
 from callguard.domain.holds import holds
 from callguard.domain.reasons import printable
 from callguard.domain.throughput import disagree
+from callguard.domain.unqueued import RECENT, everyday
+from callguard.domain.wording import figure, span
 from callguard.metrics.collector import PROCESSES
 from callguard.ports import CallGuardError
 
@@ -195,6 +196,8 @@ def _account(services: Services, account: Account, name: str) -> Iterator[Line]:
             Mark.DOUBTFUL,
             f"{name}: no callback has ever come; do your calls set StatusCallback to {_callback(services)}?",
         )
+    if found := everyday(services.incidents.recent(account.sid, RECENT), account.policy, now_ms):
+        yield Line(Mark.DOUBTFUL, f"{name}: {found.words}")
     yield _cps(account, snapshot.throughput.learned, name)
 
 

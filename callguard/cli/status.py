@@ -13,7 +13,6 @@ from rich.text import Text
 from callguard.bootstrap import Services
 from callguard.cli.differing import differing
 from callguard.cli.services import connect, reported_store_errors
-from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot
 from callguard.domain.drain_time import QUEUE_FULL_SECONDS, seconds_until_full
@@ -22,13 +21,11 @@ from callguard.domain.holds import HoldReason, holds
 from callguard.domain.incidents import Incident, summary
 from callguard.domain.reasons import printable
 from callguard.domain.throughput import disagree
-from callguard.domain.unqueued import everyday, what_is_done
+from callguard.domain.unqueued import RECENT, everyday, what_is_done
+from callguard.domain.wording import figure, span
 from callguard.guard.guard import describe, named
 from callguard.metrics.collector import PROCESSES
 from callguard.ports import AccountReading, Outage
-
-RECENT = 100
-"""So many closed incidents tell whether they are everyday."""
 
 OUTAGE_WORDS = {
     Outage.LIST: "Twilio's list of queued calls cannot be read",
