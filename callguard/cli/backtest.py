@@ -39,7 +39,6 @@ from callguard.ports import CallGuardError
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.http_client import PooledHttpClient
 
-_BY_START = "Twilio filters by start time: calls that never had one may be missing."
 _PASSES = 3  # the trips, the measuring, the proof
 
 
@@ -74,8 +73,8 @@ class _Bars:
 @click.command()
 @click.argument("file", required=False, type=click.File("rb"), metavar="[FILE.csv]")
 @click.option("--fetch", is_flag=True, help="Fetch the history from Twilio instead of reading a file.")
-@click.option("--since", metavar="TIME", help="With --fetch: calls begun from then on.")
-@click.option("--before", metavar="TIME", help="With --fetch: calls begun before then; by default now.")
+@click.option("--since", metavar="TIME", help="With --fetch: calls created from then on.")
+@click.option("--before", metavar="TIME", help="With --fetch: calls created before then; by default now.")
 @click.option("--account", "account_sid", metavar="AC…", help="The account; only its calls count.")
 @click.option("--cps", metavar="N", help="Short for --set cps=N.")
 @click.option(
@@ -193,7 +192,7 @@ def _wanted(
 
 
 def _fetched(wanted: _Fetch, builder: HistoryBuilder, bars: _Bars) -> Log:
-    http_client, log = PooledHttpClient(connections=1), Log(notes=[_BY_START])
+    http_client, log = PooledHttpClient(connections=1), Log()
     calls = TwilioCalls(wanted.settings.accounts, wanted.settings.twilio_api_url, http_client)
     done = bars.bar("fetching calls", None)
 

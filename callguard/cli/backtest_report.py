@@ -12,7 +12,7 @@ from rich.text import Text
 
 from callguard.cli.call_log import Log
 from callguard.domain.accounts import Finding
-from callguard.domain.backtest import Hearing, Trip, Unqueued
+from callguard.domain.backtest import Hearing, Trip, UnqueuedTrip
 from callguard.domain.history import History, HistoryBuilder
 from callguard.domain.policy import Mode, Policy, Rearm
 from callguard.domain.thresholds import Threshold, Tightest
@@ -34,7 +34,7 @@ class Report:
     trips: list[Trip]
     tightest: Tightest
     whose_policy: str
-    unqueued: list[Unqueued] = field(default_factory=list)
+    unqueued: list[UnqueuedTrip] = field(default_factory=list)
 
     @property
     def cancelled(self) -> int:
@@ -170,7 +170,7 @@ def _is_known(found: Tightest) -> bool:
     return any(one.reached for one in found.thresholds)
 
 
-def _unqueued(incidents: list[Unqueued]) -> Table:
+def _unqueued(incidents: list[UnqueuedTrip]) -> Table:
     table = Table("time (UTC)", "rule", box=box.SIMPLE)
     for one in incidents[:MOST_TRIPS_SHOWN]:
         table.add_row(_day(one.at_ms), _rule(one.finding))
@@ -179,7 +179,7 @@ def _unqueued(incidents: list[Unqueued]) -> Table:
     return table
 
 
-def _unqueued_json(one: Unqueued) -> dict[str, Any]:
+def _unqueued_json(one: UnqueuedTrip) -> dict[str, Any]:
     finding = one.finding
     return {
         "at": _iso(one.at_ms),

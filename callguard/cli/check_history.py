@@ -28,7 +28,7 @@ MOST_SHOWN = 5
 class CallLists(Protocol):
     """Twilio's list of calls, newest first."""
 
-    def recent(self, account_sid: str, since: datetime) -> Iterator[list[HistoricCall]]:
+    def history(self, account_sid: str, since: datetime) -> Iterator[list[HistoricCall]]:
         """Yield pages of the calls created since."""
 
 
@@ -98,7 +98,7 @@ class Lately:
         """Read as far as time allows; return whether all was read."""
         left = (self.seconds - self._spent) * _READING_SHARE
         most = int((self.seconds - self._spent) * MOST_CALLS_A_SECOND)
-        pages = self.lists.recent(account_sid, self._since)
+        pages = self.lists.history(account_sid, self._since)
         is_first = True
         while True:
             try:

@@ -11,7 +11,7 @@ from twilio.rest.api.v2010.account.call import CallContext, CallInstance
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallStatus, ListedCall
-from callguard.domain.history import HistoricCall
+from callguard.domain.history import NEVER_MS, HistoricCall
 from callguard.domain.selection import Selection
 from callguard.ports import CancelReply, ListedPage, TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.telephony.clients import calls_of
@@ -89,49 +89,38 @@ class TwilioCalls:
             raise
 
     def history(
-        self, account_sid: str, since: datetime, before: datetime, rest: Callable[[float, str], None]
+        self,
+        account_sid: str,
+        since: datetime,
+        before: datetime | None = None,
+        rest: Callable[[float, str], None] | None = None,
     ) -> Iterator[list[HistoricCall]]:
-        """Yield pages of the calls that Twilio began to dial from `since` on and before `before`.
-
-        Twilio filters by the start time, so calls that never had one may be missing. A page that was not served
-        is asked for again, up to `HISTORY_TRIES` times; `rest` is told how many seconds to wait first, and why.
-
-        Raises:
-            TwilioRefused, TwilioThrottled, TwilioUnavailable: the history is not whole.
-        """
-        calls = self._calls[account_sid]
-        span = {"start_time_after": since.astimezone(UTC), "start_time_before": before.astimezone(UTC)}
-        page = _patiently(lambda: calls.page(**span, page_size=PAGE_SIZE), rest)
-        while page is not None:
-            with translated():
-                past = [_historic(call) for call in page]
-            yield past
-            page = _patiently(page.next_page, rest)
-
-    def recent(self, account_sid: str, since: datetime) -> Iterator[list[HistoricCall]]:
-        """Yield pages of the account's calls, newest first, back to those created before `since`.
+        """Yield pages of the account's calls, newest first, that were created from `since` on and before `before`.
 
         Twilio filters by the start time only, and what was cancelled never started: so nothing is filtered, and
-        the pages are followed until one holds nothing that was created since. A page that is throttled is asked
-        for again a few times.
+        the pages are followed until one holds nothing that was created since. A page that was not served is asked
+        for again: up to `HISTORY_TRIES` times where `rest` is told how many seconds to wait first, and why; else
+        after short pauses, and only where Twilio has too many requests at once.
 
         Raises:
-            TwilioRefused, TwilioThrottled, TwilioUnavailable: a page was not served.
+            TwilioRefused, TwilioThrottled, TwilioUnavailable: a page was not served; the history is not whole.
         """
-        since_ms = int(since.timestamp() * 1000)
-        page = _despite_throttling(partial(self._calls[account_sid].page, page_size=PAGE_SIZE))
+        since_ms = unix_ms(since) or 0
+        before_ms = unix_ms(before) or NEVER_MS
+        ask = partial(_patiently, rest=rest) if rest else _despite_throttling
+        page = ask(partial(self._calls[account_sid].page, page_size=PAGE_SIZE))
         while page is not None:
             with translated():
                 past = [_historic(call) for call in page]
-            yield [call for call in past if _created_ms(call) >= since_ms]
+            yield [call for call in past if since_ms <= _created_ms(call) < before_ms]
             if past and all(_created_ms(call) < since_ms for call in past):
                 return
-            page = _despite_throttling(page.next_page)
+            page = ask(page.next_page)
 
 
 def _created_ms(call: HistoricCall) -> int:
     """Return when it was created; a call without that time counts as new."""
-    return call.created_ms if call.created_ms is not None else (call.started_ms or 2**62)
+    return call.created_ms if call.created_ms is not None else (call.started_ms or NEVER_MS - 1)
 
 
 def _followed(first: Callable[[], Any], ask: Callable[[Callable[[], Any]], Any]) -> Iterator[ListedPage]:
