@@ -12,6 +12,7 @@ from redis import Redis
 
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
+from callguard.config.errors import NOT_WITH_THESE, ConfigurationError
 from callguard.config.fingerprint import fingerprint
 from callguard.config.keys import ApiKey
 from callguard.config.settings import Settings
@@ -33,7 +34,9 @@ from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_job
 from callguard.metrics.collector import GuardCollector
 from callguard.notify.apprise import AppriseNotifier
 from callguard.ports import CallGuardError, Door, Notice, NoticeKind
+from callguard.redis_client import problems_of
 from callguard.relaying import start_relay
+from callguard.startup import redis_urls
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
 from callguard.store.clearings import RedisClearings
@@ -260,12 +263,15 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
 
     Raises:
         NoRedisUrl: the settings name no Redis.
+        ConfigurationError: they name one in a way that the client library does not take.
     """
     if settings.redis_url is None:
         raise NoRedisUrl(
             "CALLGUARD_REDIS_URL is not set. Write for example CALLGUARD_REDIS_URL=redis://localhost:6379/0, "
             "or run `callguard up`, which starts an embedded Valkey."
         )
+    if wrong := list(problems_of(redis_urls(settings))):
+        raise ConfigurationError("\n".join([NOT_WITH_THESE, *wrong]))
     clock = SystemClock()
     connection = connect(settings.redis_url, timeout=patience)
     script_client = connect(settings.redis_url, timeout=patience, connections=SCRIPT_CONNECTIONS)

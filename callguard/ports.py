@@ -704,6 +704,9 @@ class Heartbeats(Protocol):
 class Presence(Heartbeats, Protocol):
     """Who lives, and what each tells of itself."""
 
+    def prove_writable(self) -> None:
+        """Write something; raise `StoreUnavailable` where a callback could not be written either."""
+
     def processes(self, now_ms: int) -> Sequence[RunningProcess]:
         """Return the processes that live."""
 

@@ -31,7 +31,7 @@ from callguard.processes.embedded_valkey import EmbeddedValkey
 from callguard.processes.program import Program
 from callguard.processes.stop_signals import StopSignals
 from callguard.processes.supervisor import Supervisor
-from callguard.startup import SETTINGS_LOGGED, start, verify_receivers
+from callguard.startup import SETTINGS_LOGGED, start, verify_receivers, verify_redis_urls
 from callguard.store.decision_file import NAME as DECISIONS
 
 _log = logging.getLogger(__name__)
@@ -104,6 +104,7 @@ def _run_sandbox(host: str, port: int, extra: Mapping[str, str]) -> int:
     settings = load_settings({**os.environ, **environ})
     folder = settings.data_dir / "sandbox"
     configure_logging("WARNING")
+    verify_redis_urls(settings)
     verify_receivers(settings)
     console = Console()
     with ExitStack() as stack:

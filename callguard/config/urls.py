@@ -66,12 +66,15 @@ def notify_url(text: str) -> str:
 
 
 def redis_url(text: str) -> str:
-    """Return a URL that `redis.Redis.from_url` takes.
+    """Return a URL of Redis. What the client library takes after its `?`, `callguard.redis_client` knows.
 
     Raises:
         ValueError: it is not one.
     """
-    parts = _split(text)
+    try:
+        parts = _split(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; in a password write # / ? @ : as %23 %2F %3F %40 %3A") from None
     if parts.scheme == "unix":
         if not parts.path.startswith("/"):
             raise ValueError("should name the socket by its full path")

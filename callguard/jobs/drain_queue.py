@@ -13,6 +13,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from callguard.ports import StoreUnavailable
+from callguard.redis_client import redis_client
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ FAILED_SECONDS = 3600
 
 def connect_for_jobs(url: str, *, timeout: float = 0.5) -> Redis:
     """Return a connection for RQ, which wants bytes. Waits `timeout` seconds, repeats nothing."""
-    return Redis.from_url(
+    return redis_client(
         url,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,

@@ -235,6 +235,10 @@ CATALOGUE = {
         ),
         Metric("callguard_build_info", Kind.GAUGE, "How many CallGuards of a version answer: 1.", ("version",)),
         Metric("callguard_jobs", Kind.GAUGE, "How many wake-ups are in a state.", ("queue", "state")),
-        Metric("callguard_redis_up", Kind.GAUGE, "How many Redis servers answered this scrape: 1 or 0."),
+        Metric(
+            "callguard_redis_up",
+            Kind.GAUGE,
+            "How many Redis servers took a write at this scrape, as a callback needs it: 1 or 0.",
+        ),
     )
 }

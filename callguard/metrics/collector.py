@@ -84,12 +84,20 @@ class GuardCollector(Collector):
             _log.warning("metrics: %s", error)
             yield _family("callguard_redis_up", [((), 0)])
             return
-        yield _family("callguard_redis_up", [((), 1)])
+        yield _family("callguard_redis_up", [((), self._is_writable())])
         yield from self._account_gauges(read)
         yield from _account_counters(read)
         yield from _running_families(running, self._fingerprint())
         yield from _process_families(read.values(), beats, jobs, self._queue_name)
         yield from _notice_families(outbox, now_ms)
+
+    def _is_writable(self) -> float:
+        try:
+            self._heartbeats.prove_writable()
+        except CallGuardError as error:
+            _log.warning("metrics: %s", error)
+            return 0.0
+        return 1.0
 
     def _account_gauges(self, read: Mapping[str, AccountReading]) -> Iterator[Family]:
         shots = {sid: reading.snapshot for sid, reading in read.items()}

@@ -17,6 +17,9 @@ Written by every process. Whoever starts removes those that were not heard of fo
 WATCH = "callguard:watch"
 """STRING, seconds: the watcher that acts. Written by the watchers."""
 
+WRITABLE = "callguard:writable"
+"""STRING, a minute: what readiness and `callguard_redis_up` are told by. Written by the web server."""
+
 WRITTEN = "callguard:written"
 """STRING, a minute: something to wait for on replicas and disk. Written by `await_durability`."""
 

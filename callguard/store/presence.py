@@ -12,7 +12,7 @@ from redis.client import Pipeline
 
 from callguard.domain.processes import ALIVE_SECONDS, Fingerprint, RunningProcess
 from callguard.store.connection import translated_errors
-from callguard.store.keys import HEARTBEATS, PROCESSES, RELAY, WATCH, AccountKeys
+from callguard.store.keys import HEARTBEATS, PROCESSES, RELAY, WATCH, WRITABLE, AccountKeys
 from callguard.store.retention import (
     FORGOTTEN_PROCESS_MS,
     LEAD_MS,
@@ -20,6 +20,7 @@ from callguard.store.retention import (
     PROCESSES_SECONDS,
     RELAY_MS,
     RELAY_START_MS,
+    WRITABLE_SECONDS,
 )
 from callguard.store.scripts import Scripts
 
@@ -57,6 +58,11 @@ class RedisHeartbeats:
         """Remove it."""
         with translated_errors():
             self._redis.hdel(PROCESSES, self._name)
+
+    def prove_writable(self) -> None:
+        """Write what a server that takes no callback does not take either."""
+        with translated_errors():
+            self._redis.set(WRITABLE, "1", ex=WRITABLE_SECONDS)
 
     def ages(self, now_ms: int) -> Mapping[str, float]:
         """Read all beats."""

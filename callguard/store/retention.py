@@ -21,6 +21,7 @@ LEAD_MS = 1_500
 """The same for the watcher, which shows itself four times a second."""
 
 PROCESSES_SECONDS = 3_600
+WRITABLE_SECONDS = 60
 """How long after the last sign of life of any process."""
 
 FORGOTTEN_PROCESS_MS = 600_000

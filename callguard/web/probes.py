@@ -8,6 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from callguard.bootstrap import Services
 from callguard.ports import CallGuardError
+from callguard.web.spaced_warning import SpacedWarning
 
 
 def probes(services: Services) -> Blueprint:
@@ -15,6 +16,7 @@ def probes(services: Services) -> Blueprint:
     blueprint = Blueprint("probes", __name__)
     registry = CollectorRegistry()
     registry.register(services.collector)
+    not_ready = SpacedWarning("not ready, callbacks are answered 503: %s", services.clock)
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
@@ -23,9 +25,10 @@ def probes(services: Services) -> Blueprint:
     @blueprint.get("/readyz")
     def readyz() -> Response:
         try:
-            services.heartbeats.ages(services.clock.now_ms())
+            services.heartbeats.prove_writable()
         except CallGuardError as error:
-            return _text(f"{error}\n", 503)
+            not_ready.due(str(error))
+            return _text("Redis takes no callbacks: the log of this process says why\n", 503)
         return _text("ok\n")
 
     @blueprint.get("/metrics")
