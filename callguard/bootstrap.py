@@ -281,7 +281,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         tell=partial(tell_of_loss, notices),
     )
     incidents = RedisIncidentBook(connection, scripts, decisions)
-    readings = RedisReadings(connection, tracker)
+    readings = RedisReadings(scripts, tracker)
     name, of_settings = owner or process_name(), cache(partial(fingerprint, settings))
     heartbeats = RedisHeartbeats(connection, name, of_settings)
     queue_url = settings.queue_redis_url or settings.redis_url

@@ -643,6 +643,9 @@ class Readings(Protocol):
     def read(self, account_sid: str, policy: Policy, now_ms: int) -> AccountReading:
         """Read one account."""
 
+    def read_each(self, policies: Mapping[str, Policy], now_ms: int) -> Mapping[str, AccountReading]:
+        """Read each account of `policies`, all in a few round trips."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxFacts:

@@ -93,7 +93,7 @@ def build_store(url: str, *, patience: float = 5.0) -> Store:
     return Store(
         tracker,
         RedisIncidentBook(connection, scripts),
-        RedisReadings(connection, tracker),
+        RedisReadings(scripts, tracker),
         RedisHeartbeats(connection),
         RedisLeadership(scripts),
         RedisPollLease(scripts),
