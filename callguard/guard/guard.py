@@ -1,7 +1,7 @@
 """The guard: news of calls in, trips out."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from callguard.config.accounts import Account
@@ -38,9 +38,16 @@ class Guard:
     """
 
     def __init__(
-        self, tracker: CallTracker, incidents: IncidentBook, drains: DrainQueue, notices: Notices, clock: Clock
+        self,
+        tracker: CallTracker,
+        incidents: IncidentBook,
+        drains: DrainQueue,
+        notices: Notices,
+        clock: Clock,
+        tell_watcher: Callable[[str], None] = lambda _sid: None,
     ) -> None:
-        """Keep the ports."""
+        """Keep the ports; `tell_watcher` asks the watcher to look at an account soon."""
+        self._tell_watcher = tell_watcher
         self._notices = notices
         self._tracker = tracker
         self._incidents = incidents
@@ -60,6 +67,8 @@ class Guard:
         observed = self._tracker.observe(account.sid, events, account.policy, now_ms, door, if_crossed=True)
         if observed.snapshot is not None:
             self.judge(account, observed.snapshot)
+        elif observed.may_warn:
+            self._ask_to_look(account)
         return observed.counted
 
     def count(self, account: Account, events: Sequence[CallEvent], door: Door) -> int:
@@ -80,6 +89,7 @@ class Guard:
         elif snapshot.suspected is None:
             _log.info("account %s: %s; asking Twilio for its queue", account.sid, describe(decision.finding))
             self._tracker.suspect(account.sid, decision.finding, snapshot.now_ms)
+            self._ask_to_look(account)
 
     def trip(self, account: Account, snapshot: Snapshot, finding: Finding, *, unqueued: bool = False) -> bool:
         """Open an incident and wake a drain; return whether this call was the one that did it.
@@ -100,6 +110,7 @@ class Guard:
             account.sid, generation, finding, mode, now_ms, named_ones, scope, unqueued=unqueued
         ):
             return False
+        self._ask_to_look(account)
         if unqueued:
             self.tell_unqueued(account, finding, now_ms, generation + 1, named_ones)
             return True
@@ -206,6 +217,13 @@ class Guard:
         if finding.rule is Rule.REPEAT and not few:
             few = frozenset(filter(None, [self._tracker.repeated_by(account.sid)]))
         return scope_of(finding, few, self._tracker.listed_short_ms(account.sid))
+
+    def _ask_to_look(self, account: Account) -> None:
+        """Best effort: the watcher looks at every account now and then."""
+        try:
+            self._tell_watcher(account.sid)
+        except StoreUnavailable as error:
+            _log.info("account %s: the watcher could not be told: %s", account.sid, error)
 
     def _tell(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
         """Post a notice, best effort; return whether it was. The trip stands in any case."""

@@ -48,15 +48,24 @@ class RedisCallTracker:
         """Count the events, `BATCH` at a time; each batch is atomic and safe to repeat."""
         keys = AccountKeys(account_sid)
         batches = [events[i : i + BATCH] for i in range(0, len(events), BATCH)] or [()]
-        counted, reply = 0, []
+        counted = 0
+        reply: list[Any] = [0, 0]
         for batch in batches:
             reply = self._scripts.run(
                 "observe_calls",
                 [*_account_keys(keys), *_event_keys(keys, batch)],
-                [*_settings(policy, now_ms, door), int(if_crossed), SLACK_MS, *_arguments(batch, now_ms, door)],
+                [
+                    *_settings(policy, now_ms, door),
+                    int(if_crossed),
+                    SLACK_MS,
+                    policy.warn_share,
+                    *_arguments(batch, now_ms, door),
+                ],
             )
             counted += reply[0]
-        return Observation(counted, snapshot_from(now_ms, *reply[1:]) if len(reply) > 1 else None)
+        if len(reply) == 2:
+            return Observation(counted, None, may_warn=reply[1] == 1)
+        return Observation(counted, snapshot_from(now_ms, *reply[1:]))
 
     def retire(
         self,

@@ -18,7 +18,7 @@ from callguard.store.script_connections import ScriptConnections
 Argument = str | int | float
 
 CALLS_AT_ONCE = 250
-"""So many scripts go in one round trip: enough to save nearly all of its cost, and others are served in between."""
+"""So many scripts go in one round trip: enough to save nearly all of its cost."""
 
 # Redis knows no modules: what several scripts share is put into their text, where a line asks for it.
 _INCLUDE = re.compile(r"^-- include (parts/[a-z_]+\.lua)$", re.MULTILINE)
