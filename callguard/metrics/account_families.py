@@ -135,8 +135,9 @@ def _states(sid: str, shown: Shown) -> Iterator[Sample]:
 
 def _holds(sid: str, shown: Shown) -> Iterator[Sample]:
     reasons = {hold.reason for hold in holds(shown.snapshot, shown.account.policy)}
+    shows_all = shown.has_incident or reasons - {HoldReason.OBSERVING}
     for reason in HoldReason:
-        if reason in reasons or shown.has_incident or shown.snapshot.lost_ms:
+        if reason in reasons or shows_all:
             yield (sid, reason.value), float(reason in reasons)
 
 
