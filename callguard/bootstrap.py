@@ -48,11 +48,12 @@ from callguard.store.incident_book import RedisIncidentBook
 from callguard.store.live_calls import RedisHoldBoard, RedisLiveCallBook
 from callguard.store.notices import RedisNotices
 from callguard.store.outages import RedisOutages
-from callguard.store.presence import RedisHeartbeats, RedisLeadership, RedisPollLease, RedisRelayLease
+from callguard.store.presence import RedisHeartbeats, RedisPollLease, RedisRelayLease
 from callguard.store.readings import RedisReadings
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
 from callguard.store.server_facts import server_facts
+from callguard.store.watching import RedisAccountLeases, RedisNews
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.cancelling import TwilioCanceller
 from callguard.telephony.http_client import PooledHttpClient
@@ -105,7 +106,8 @@ class Services:
     steering: Steering
     readings: RedisReadings
     heartbeats: RedisHeartbeats
-    leadership: RedisLeadership
+    account_leases: RedisAccountLeases
+    news: RedisNews
     campaigns: RedisCampaigns
     clearings: RedisClearings
     notices: RedisNotices
@@ -189,16 +191,17 @@ class Services:
         return ProcessWatch(self.heartbeats, self.notices, self.clock, time.monotonic)
 
     def watcher(self) -> Watcher:
-        """Return a watcher over all accounts."""
+        """Return a watcher, which shares all accounts with others."""
         self.decisions.go_first()
         return Watcher(
             process_name(),
-            list(self.accounts.values()),
-            self._account_watch,
-            self.leadership,
+            {sid: self._account_watch(account) for sid, account in self.accounts.items()},
+            self.account_leases,
+            self.tracker,
+            self.news,
             self.heartbeats,
             self.clock,
-            follow=partial(self.decisions.follow, list(self.accounts)),
+            follow=self.decisions.follow,
         )
 
     def _account_watch(self, account: Account) -> AccountWatch:
@@ -287,7 +290,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         tell=partial(tell_of_loss, notices),
     )
     incidents = RedisIncidentBook(connection, scripts, decisions)
-    readings = RedisReadings(connection, tracker)
+    readings = RedisReadings(scripts, tracker)
     name, of_settings = owner or process_name(), cache(partial(fingerprint, settings))
     heartbeats = RedisHeartbeats(connection, name, of_settings)
     queue_url = settings.queue_redis_url or settings.redis_url
@@ -297,7 +300,8 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
     canceller = partial(TwilioCanceller, settings.accounts, api_url)
     poll_lease = RedisPollLease(scripts)
     reach = Reach(RedisOutages(connection), notices, clock)
-    guard = Guard(tracker, incidents, drains, notices, clock)
+    news = RedisNews(connection, scripts)
+    guard = Guard(tracker, incidents, drains, notices, clock, news.tell)
     reconciler = Reconciler(telephony, tracker, guard, clock, poll_lease, name)
     return Services(
         accounts=settings.accounts,
@@ -306,10 +310,11 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         tracker=tracker,
         incidents=incidents,
         decisions=decisions,
-        steering=Steering(incidents, notices, decisions, clock),
+        steering=Steering(incidents, notices, decisions, clock, news.tell),
         readings=readings,
         heartbeats=heartbeats,
-        leadership=RedisLeadership(scripts),
+        account_leases=RedisAccountLeases(connection, scripts),
+        news=news,
         campaigns=RedisCampaigns(connection, scripts),
         clearings=RedisClearings(connection, scripts),
         notices=notices,

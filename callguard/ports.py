@@ -90,10 +90,12 @@ class Observation:
     Attributes:
         counted: how many of the events were news.
         snapshot: the account after them; None where no rule can have been crossed, if that was asked for.
+        may_warn: whether a rule may have come as far as its warning.
     """
 
     counted: int
     snapshot: Snapshot | None
+    may_warn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,9 @@ class CallTracker(Protocol):
 
     def snapshot(self, account_sid: str, now_ms: int) -> Snapshot:
         """Return what is known of the account."""
+
+    def snapshots(self, account_sids: Sequence[str], now_ms: int) -> list[Snapshot]:
+        """Return what is known of each account, in their order, all in a few round trips."""
 
     def mirrored(self, account_sid: str) -> Mapping[str, MirroredCall]:
         """Return all calls in the mirror by SID."""
@@ -640,6 +645,9 @@ class Readings(Protocol):
     def read(self, account_sid: str, policy: Policy, now_ms: int) -> AccountReading:
         """Read one account."""
 
+    def read_each(self, policies: Mapping[str, Policy], now_ms: int) -> Mapping[str, AccountReading]:
+        """Read each account of `policies`, all in a few round trips."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxFacts:
@@ -711,11 +719,32 @@ class Presence(Heartbeats, Protocol):
         """Return the processes that live."""
 
 
-class Leadership(Protocol):
-    """Who of several acts: of the watchers, or of those that could relay notices."""
+@dataclass(frozen=True, slots=True)
+class HeldAccounts:
+    """The accounts that a watcher has, and how many of them it should give back, as others have too few."""
 
-    def lead(self, owner: str) -> bool:
-        """Take or keep the lead; False while another has it."""
+    accounts: frozenset[str]
+    surplus: int
 
-    def step_down(self, owner: str) -> None:
-        """Give the lead up, if `owner` has it."""
+
+class AccountLeases(Protocol):
+    """Which watcher looks after which account. Every method may raise `StoreUnavailable`."""
+
+    def hold(self, owner: str, accounts: Sequence[str], give_back: Collection[str] = ()) -> HeldAccounts:
+        """Keep those of `accounts` that `owner` has, less `give_back`; take those that nobody has.
+
+        An account has one watcher at a time. One that has not called for two seconds and a half has none.
+        """
+
+    def give_up(self, owner: str) -> None:
+        """Let others have all accounts of `owner` at once."""
+
+
+class News(Protocol):
+    """Accounts that a watcher should look at before their time. A word that is lost only makes it later."""
+
+    def tell(self, account_sid: str) -> None:
+        """Say that something has changed. May raise `StoreUnavailable`."""
+
+    def fresh(self) -> Sequence[str]:
+        """Return the accounts of which that was said since the last call. May raise `StoreUnavailable`."""

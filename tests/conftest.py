@@ -12,7 +12,7 @@ from callguard.store.campaigns import RedisCampaigns
 from callguard.store.connection import connect
 from callguard.store.incident_book import RedisIncidentBook
 from callguard.store.live_calls import RedisHoldBoard, RedisLiveCallBook
-from callguard.store.presence import RedisHeartbeats, RedisLeadership, RedisPollLease
+from callguard.store.presence import RedisHeartbeats, RedisPollLease
 from callguard.store.readings import RedisReadings
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
@@ -60,7 +60,6 @@ class Store:
     incidents: RedisIncidentBook
     readings: RedisReadings
     heartbeats: RedisHeartbeats
-    leadership: RedisLeadership
     poll_lease: RedisPollLease
     campaigns: RedisCampaigns
     live_calls: RedisLiveCallBook
@@ -93,9 +92,8 @@ def build_store(url: str, *, patience: float = 5.0) -> Store:
     return Store(
         tracker,
         RedisIncidentBook(connection, scripts),
-        RedisReadings(connection, tracker),
+        RedisReadings(scripts, tracker),
         RedisHeartbeats(connection),
-        RedisLeadership(scripts),
         RedisPollLease(scripts),
         RedisCampaigns(connection, scripts),
         RedisLiveCallBook(connection, scripts),

@@ -61,10 +61,11 @@ def metrics_table() -> str:
             f"`{name}{{{','.join(metric.labels)}}}`" if metric.labels else f"`{name}`",
             metric.kind.value,
             metric.help,
+            metric.there,
         )
         for name, metric in CATALOGUE.items()
     ]
-    return _table(("metric", "kind", "help"), rows)
+    return _table(("metric", "kind", "help", "there"), rows)
 
 
 TABLES = {"settings": settings_table, "policy": policy_table, "metrics": metrics_table}

@@ -2,21 +2,27 @@
 
 import math
 import os
+import re
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from callguard import __version__
 from callguard.bootstrap import Services, build
 from callguard.config.settings import load_settings
-from callguard.domain.accounts import Finding, Rule
+from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.calls import CallStatus
+from callguard.domain.holds import HoldReason
 from callguard.domain.incidents import LiveOutcome, Outcome
 from callguard.domain.policy import Mode
 from callguard.domain.throughput import Throughput
 from callguard.metrics.catalogue import CATALOGUE
+from callguard.metrics.exposition import as_text
+from callguard.metrics.family import family
 from callguard.ports import Door, Notice, NoticeKind
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID
@@ -38,6 +44,11 @@ NAMES = {
     "callguard_oldest_notice_age_seconds",
     *("callguard_processes", "callguard_processes_differing", "callguard_build_info"),
     *("callguard_cancelled_rate", "callguard_forecast_dialled_calls", "callguard_capped"),
+}
+# What is there only once something has been counted, is open or is held back.
+OF_WHAT_HAPPENS = {
+    *("callguard_calls_total", "callguard_warnings_total", "callguard_live_calls_total", "callguard_hold"),
+    *("callguard_remaining_calls", "callguard_cancelled_rate", "callguard_forecast_dialled_calls"),
 }
 Shown = dict[tuple[str, tuple[str, ...]], float]
 
@@ -85,7 +96,8 @@ def names_of(shown: Shown) -> set[str]:
 def test_a_fresh_guard_shows_every_metric(guard: Services) -> None:
     shown = scraped(guard)
 
-    assert names_of(shown) == NAMES == CATALOGUE.keys() - {"callguard_hold_queue_size"}  # nobody is on hold
+    assert names_of(shown) == NAMES - OF_WHAT_HAPPENS
+    assert CATALOGUE.keys() - {"callguard_hold_queue_size"} == NAMES  # nobody is on hold
     assert shown["callguard_redis_up", ()] == 1
     assert shown["callguard_queue_depth", (ACCOUNT_SID,)] == 0
     assert shown["callguard_state", (ACCOUNT_SID, "armed")] == 1
@@ -145,6 +157,71 @@ def test_trips_are_counted_from_nought_so_that_an_increase_is_seen(guard: Servic
     assert shown == [0, 1, 0]
     moments = [each["callguard_last_trip_timestamp_seconds", (ACCOUNT_SID,)] for each in (before, during, after)]
     assert moments == [0, now / 1000, now / 1000]
+
+
+def test_a_calm_account_costs_25_series_and_one_with_an_incident_shows_all(guard: Services) -> None:
+    def of_account() -> list[tuple[str, tuple[str, ...]]]:
+        return [key for key in scraped(guard) if ACCOUNT_SID in key[1]]
+
+    assert len(of_account()) == 25
+
+    now = guard.clock.now_ms()
+    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
+    values = {
+        name: {labels[1] for shown, labels in of_account() if shown == name}
+        for name, _ in of_account()
+        if len(CATALOGUE[name].labels) > 1
+    }
+
+    assert values["callguard_state"] == {state.value for state in State}
+    assert values["callguard_cancellations_total"] == {outcome.value for outcome in Outcome}
+    assert len(values["callguard_hold"]) == 5
+    assert names_of(scraped(guard)) == NAMES
+
+
+def test_what_alerts_look_at_is_there_from_the_start(guard: Services) -> None:
+    """But for what they compare with 1, or look at while an account is drained."""
+    rules = (Path(__file__).parents[1] / "deploy" / "prometheus" / "alerts.yml").read_text()
+    increasing = set(re.findall(r"(?:increase|rate)\((callguard_\w+)", rules))
+
+    shown = scraped(guard)
+
+    assert increasing <= names_of(shown)
+    assert shown["callguard_cancellations_total", (ACCOUNT_SID, "cancelled")] == 0
+
+
+def test_many_accounts_are_read_in_a_few_round_trips(redis_url: str, tmp_path: Path) -> None:
+    config = tmp_path / "callguard.toml"
+    sids = [f"AC{number:032x}" for number in range(600)]
+    config.write_text("".join(f'[[accounts]]\nsid = "{sid}"\nauth_token_env = "TOKEN"\n' for sid in sids))
+    guard = services(redis_url, CALLGUARD_CONFIG=str(config), TOKEN="a" * 32)
+    guard.incidents.pause(sids[500], "a test", guard.clock.now_ms())
+    scraped(guard)
+    reads = guard.connection.info("stats")["total_reads_processed"]
+
+    shown = scraped(guard)
+
+    assert guard.connection.info("stats")["total_reads_processed"] - reads < 60
+    assert [labels for name, labels in shown if name == "callguard_hold"] == [
+        (sids[500], reason.value) for reason in HoldReason
+    ]
+
+
+def test_the_text_is_what_the_library_writes(guard: Services) -> None:
+    now = guard.clock.now_ms()
+    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now - 3000), Mode.ENFORCE, now)
+    families = list(guard.collector.collect())
+    on_hold = [((ACCOUNT_SID, 'a "b"\\\n'), 1e9), ((ACCOUNT_SID, "c"), 0.5)]
+    families.append(family("callguard_hold_queue_size", on_hold))
+
+    class Read(Collector):
+        def collect(self) -> list[Metric]:
+            return families
+
+    registry = CollectorRegistry()
+    registry.register(Read())
+
+    assert as_text(families) == generate_latest(registry)
 
 
 def test_an_incident_that_cools_is_open(guard: Services) -> None:

@@ -20,6 +20,9 @@ POLICY_KEYS = tuple(f.name for f in fields(Policy))
 
 _DEFAULTS = Policy()
 
+_POLICY = TypeAdapter(Policy)
+"""Made once: it takes as long as reading hundreds of accounts with it."""
+
 
 def env_name(key: str) -> str:
     """Return the environment variable of a policy key."""
@@ -41,7 +44,7 @@ def read_policy(layer: Layer, problems: Problems) -> Policy:
     checked = {key: _checked(key, written, problems) for key, written in known.items()}
     values = {key: value for key, value in checked.items() if value is not None}
     try:
-        return TypeAdapter(Policy).validate_python(values)
+        return _POLICY.validate_python(values)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             key, *index = detail["loc"]

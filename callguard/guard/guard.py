@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from callguard.config.accounts import Account
@@ -44,9 +44,16 @@ class Guard:
     """
 
     def __init__(
-        self, tracker: CallTracker, incidents: IncidentBook, drains: DrainQueue, notices: Notices, clock: Clock
+        self,
+        tracker: CallTracker,
+        incidents: IncidentBook,
+        drains: DrainQueue,
+        notices: Notices,
+        clock: Clock,
+        tell_watcher: Callable[[str], None] = lambda _sid: None,
     ) -> None:
-        """Keep the ports."""
+        """Keep the ports; `tell_watcher` asks the watcher to look at an account soon."""
+        self._tell_watcher = tell_watcher
         self._notices = notices
         self._tracker = tracker
         self._incidents = incidents
@@ -66,6 +73,8 @@ class Guard:
         observed = self._tracker.observe(account.sid, events, account.policy, now_ms, door, if_crossed=True)
         if observed.snapshot is not None:
             self.judge(account, observed.snapshot)
+        elif observed.may_warn:
+            self._ask_to_look(account)
         return observed.counted
 
     def count(self, account: Account, events: Sequence[CallEvent], door: Door) -> int:
@@ -86,6 +95,7 @@ class Guard:
         elif snapshot.suspected is None:
             _log.info("account %s: %s; asking Twilio for its queue", account.sid, describe(decision.finding))
             self._tracker.suspect(account.sid, decision.finding, snapshot.now_ms)
+            self._ask_to_look(account)
 
     def trip(self, account: Account, snapshot: Snapshot, finding: Finding, *, unqueued: bool = False) -> bool:
         """Open an incident and wake a drain; return whether this call was the one that did it.
@@ -106,6 +116,7 @@ class Guard:
             account.sid, generation, finding, mode, now_ms, named_ones, scope, unqueued=unqueued
         ):
             return False
+        self._ask_to_look(account)
         if unqueued:
             what = f"TRIPPED without a queue: {in_words(finding, now_ms)}"
             self._tell_unqueued(account, finding, finding.onset_ms, now_ms, generation + 1, named_ones, what)
@@ -233,6 +244,13 @@ class Guard:
         if finding.rule is Rule.REPEAT and not few:
             few = frozenset(filter(None, [self._tracker.repeated_by(account.sid)]))
         return scope_of(finding, few, snapshot.listed_short_ms)
+
+    def _ask_to_look(self, account: Account) -> None:
+        """Best effort: the watcher looks at every account now and then."""
+        try:
+            self._tell_watcher(account.sid)
+        except StoreUnavailable as error:
+            _log.info("account %s: the watcher could not be told: %s", account.sid, error)
 
     def _tell(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
         """Post a notice, best effort; return whether it was. The trip stands in any case."""

@@ -1,6 +1,8 @@
 """What a person says to the guard: done, remembered, told to others."""
 
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from callguard.config.accounts import Account
@@ -26,8 +28,16 @@ class Steering:
     disk, is no reason not to do it.
     """
 
-    def __init__(self, incidents: IncidentBook, notices: Notices, memory: Memory, clock: Clock) -> None:
-        """Keep the ports."""
+    def __init__(
+        self,
+        incidents: IncidentBook,
+        notices: Notices,
+        memory: Memory,
+        clock: Clock,
+        tell_watcher: Callable[[str], None] = lambda _sid: None,
+    ) -> None:
+        """Keep the ports; `tell_watcher` asks the watcher to look at an account soon."""
+        self._tell_watcher = tell_watcher
         self._incidents = incidents
         self._notices = notices
         self._memory = memory
@@ -76,6 +86,8 @@ class Steering:
             self._notices.post(Notice(account.sid, kind, text, self._clock.now_ms()))
         except StoreUnavailable as error:
             _log.warning("account %s: nobody could be told: %s", account.sid, error)
+        with suppress(StoreUnavailable):
+            self._tell_watcher(account.sid)
         try:
             return self._memory.remember(account.sid)
         except StoreUnavailable:

@@ -14,15 +14,19 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric's declaration. `name` is as scraped, with `_total` for counters."""
+    """One metric's declaration. `name` is as scraped, with `_total` for counters; `there` says when it is."""
 
     name: str
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
+    there: str = "always"
 
 
 _ACCOUNT = ("account",)
+
+_IN_INCIDENT = "while an incident is open"
+_COUNTED = "each value once it has counted; all while an incident is open"
 
 CATALOGUE = {
     metric.name: metric
@@ -57,6 +61,7 @@ CATALOGUE = {
             Kind.GAUGE,
             "How many calls per second Twilio dials: configured, and learned once there is enough to learn from.",
             ("account", "source"),
+            there="`configured` always; `learned` once it is known",
         ),
         Metric(
             "callguard_announced_calls",
@@ -69,6 +74,7 @@ CATALOGUE = {
             Kind.COUNTER,
             "How many calls have reached a status; each call counts once in each.",
             ("account", "status"),
+            there=_COUNTED,
         ),
         Metric(
             "callguard_queued_rate",
@@ -87,6 +93,7 @@ CATALOGUE = {
             Kind.GAUGE,
             "How many calls per second the sweep of an open incident cancels, over 4 s.",
             _ACCOUNT,
+            there=_IN_INCIDENT,
         ),
         Metric(
             "callguard_forecast_dialled_calls",
@@ -94,6 +101,7 @@ CATALOGUE = {
             "How many queued calls will still be dialled while an incident is open: those that its sweep will not "
             "reach at its present rate, and all that it leaves alone.",
             _ACCOUNT,
+            there=_IN_INCIDENT,
         ),
         Metric(
             "callguard_capped",
@@ -107,6 +115,7 @@ CATALOGUE = {
             "How many accounts are held back, beside their state: paused, capped, waits_for_reset, observing or "
             "state_lost: 1 or 0.",
             ("account", "reason"),
+            there="`observing` while it does; all five while an incident is open or anything else holds it back",
         ),
         Metric(
             "callguard_state_lost_total",
@@ -114,7 +123,13 @@ CATALOGUE = {
             "How many times Redis was found to have lost what people had decided.",
             _ACCOUNT,
         ),
-        Metric("callguard_state", Kind.GAUGE, "How many accounts are in a state: 1 or 0.", ("account", "state")),
+        Metric(
+            "callguard_state",
+            Kind.GAUGE,
+            "How many accounts are in a state: 1 or 0.",
+            ("account", "state"),
+            there="the state that it is in; all six while an incident is open",
+        ),
         Metric(
             "callguard_incident_open",
             Kind.GAUGE,
@@ -132,6 +147,7 @@ CATALOGUE = {
             Kind.GAUGE,
             "How many queued calls of an open incident are still to be cancelled.",
             _ACCOUNT,
+            there=_IN_INCIDENT,
         ),
         Metric(
             "callguard_credentials_refused",
@@ -151,6 +167,7 @@ CATALOGUE = {
             Kind.COUNTER,
             "How many warnings a rule has given; one in ten minutes at most.",
             ("account", "rule"),
+            there=_COUNTED,
         ),
         Metric(
             "callguard_reports_total",
@@ -163,18 +180,21 @@ CATALOGUE = {
             Kind.COUNTER,
             "How many calls of incidents have ended in an outcome.",
             ("account", "outcome"),
+            there="`cancelled` always; the others once they have counted, and while an incident is open",
         ),
         Metric(
             "callguard_live_calls_total",
             Kind.COUNTER,
             "How many live calls of runaways were acted on, where `live_calls` says so; no part of cancellations.",
             ("account", "action"),
+            there=_COUNTED,
         ),
         Metric(
             "callguard_hold_queue_size",
             Kind.GAUGE,
             "How many callers are on hold in one of Twilio's hold queues (`<Enqueue>`); not the rate queue.",
             ("account", "queue"),
+            there="with `hold_queues`",
         ),
         Metric(
             "callguard_callbacks_total",

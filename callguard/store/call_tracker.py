@@ -48,15 +48,24 @@ class RedisCallTracker:
         """Count the events, `BATCH` at a time; each batch is atomic and safe to repeat."""
         keys = AccountKeys(account_sid)
         batches = [events[i : i + BATCH] for i in range(0, len(events), BATCH)] or [()]
-        counted, reply = 0, []
+        counted = 0
+        reply: list[Any] = [0, 0]
         for batch in batches:
             reply = self._scripts.run(
                 "observe_calls",
                 [*_account_keys(keys), *_event_keys(keys, batch)],
-                [*_settings(policy, now_ms, door), int(if_crossed), SLACK_MS, *_arguments(batch, now_ms, door)],
+                [
+                    *_settings(policy, now_ms, door),
+                    int(if_crossed),
+                    SLACK_MS,
+                    policy.warn_share,
+                    *_arguments(batch, now_ms, door),
+                ],
             )
             counted += reply[0]
-        return Observation(counted, snapshot_from(now_ms, *reply[1:]) if len(reply) > 1 else None)
+        if len(reply) == 2:
+            return Observation(counted, None, may_warn=reply[1] == 1)
+        return Observation(counted, snapshot_from(now_ms, *reply[1:]))
 
     def retire(
         self,
@@ -125,9 +134,12 @@ class RedisCallTracker:
 
     def snapshot(self, account_sid: str, now_ms: int) -> Snapshot:
         """Read the account at one moment."""
-        keys = AccountKeys(account_sid)
-        sizes = [(key, "ZCARD") for key in _mirror(keys)]
-        return snapshot_from(now_ms, *self._scripts.read((keys.state, _WANTED), *sizes))
+        return snapshot_from(now_ms, *self._scripts.read(*snapshot_reads(AccountKeys(account_sid))))
+
+    def snapshots(self, account_sids: Sequence[str], now_ms: int) -> list[Snapshot]:
+        """Read each account at one moment, all in a few round trips."""
+        replies = self._scripts.read_each([snapshot_reads(AccountKeys(sid)) for sid in account_sids])
+        return [snapshot_from(now_ms, *reply) for reply in replies]
 
     def mirrored(self, account_sid: str) -> Mapping[str, MirroredCall]:
         """Read the whole mirror, a part at a time."""
@@ -230,12 +242,9 @@ class RedisCallTracker:
     def counts(self, account_sid: str, series: str, seconds: int, now_ms: int) -> list[int]:
         """Return the per-second counts of `q` (queued) or `i` (initiated), oldest first, up to now."""
         last = now_ms // 1000
-        wanted = range(last - seconds + 1, last + 1)
         with translated_errors():
-            held: Any = self._redis.hmget(
-                AccountKeys(account_sid).series, [f"{series}{second % RING_SECONDS}" for second in wanted]
-            )
-        return [_count(field, second) for field, second in zip(held, wanted, strict=True)]
+            held: Any = self._redis.hmget(AccountKeys(account_sid).series, series_fields(series, last, seconds))
+        return series_counts(held, last)
 
     def culprits(self, account_sid: str, rule: Rule, policy: Policy, now_ms: int) -> list[Culprit]:
         """Read the From numbers' buckets."""
@@ -261,6 +270,22 @@ class RedisCallTracker:
         """Count `more` of `name`, which is of a closed set, such as `reports:client:malformed`."""
         with translated_errors():
             self._redis.hincrby(AccountKeys(account_sid).totals, name, more)
+
+
+def snapshot_reads(keys: AccountKeys) -> list[tuple[str, str]]:
+    """Return what `snapshot_from` takes, as `Scripts.read` is told."""
+    return [(keys.state, _WANTED), *((key, "ZCARD") for key in _mirror(keys))]
+
+
+def series_fields(series: str, last: int, seconds: int) -> list[str]:
+    """Return the ring's fields of `seconds` up to the second `last`, oldest first."""
+    return [f"{series}{second % RING_SECONDS}" for second in range(last - seconds + 1, last + 1)]
+
+
+def series_counts(held: Sequence[str | None], last: int) -> list[int]:
+    """Return the counts in those fields."""
+    first = last - len(held) + 1
+    return [_count(field, first + place) if field else 0 for place, field in enumerate(held)]
 
 
 def _account_keys(keys: AccountKeys) -> list[str]:
@@ -316,6 +341,6 @@ def _is_doubtful(event: CallEvent, now_ms: int, door: Door) -> bool:
     return event.doubtful or may_have_left(event.at_ms, event.queue_ms, now_ms)
 
 
-def _count(field: str | None, second: int) -> int:
-    held_second, _, count = (field or "0:0").partition(":")
+def _count(field: str, second: int) -> int:
+    held_second, _, count = field.partition(":")
     return int(count) if int(held_second) == second else 0

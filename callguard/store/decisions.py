@@ -170,11 +170,10 @@ class RedisDecisions:
         if time.monotonic() - self._followed_at < FOLLOW_SECONDS:
             return
         self._followed_at = time.monotonic()
-        with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
-            for account_sid in account_sids:
-                pipe.hmget(AccountKeys(account_sid).state, "epoch", "decision")
-            marks = pipe.execute()
-        for account_sid, (epoch, decision) in zip(account_sids, marks, strict=True):
+        marks = self._scripts.read_each(
+            [[(AccountKeys(sid).state, "HMGET epoch decision")] for sid in account_sids]
+        )
+        for account_sid, ((epoch, decision),) in zip(account_sids, marks, strict=True):
             known = self._known.get(account_sid)
             if epoch and (known is None or int(decision or 0) > known.number):
                 self.remember(account_sid)

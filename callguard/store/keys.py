@@ -14,8 +14,17 @@ PROCESSES = "callguard:processes"
 
 Written by every process. Whoever starts removes those that were not heard of for long."""
 
-WATCH = "callguard:watch"
-"""STRING, seconds: the watcher that acts. Written by the watchers."""
+WATCHERS = "callguard:{watch}:watchers"
+"""ZSET, 1 h: a watcher by the end of its lease. Written by the watchers."""
+
+WATCHED = "callguard:{watch}:accounts"
+"""HASH, 1 h: an account -> its watcher, or since when it waits for one. Written by the watchers."""
+
+WATCHERS_SHORT = "callguard:{watch}:short"
+"""ZSET, 1 h: watchers that have fewer accounts than their part. Written by the watchers."""
+
+NEWS = "callguard:{news}"
+"""ZSET, a minute: accounts that a watcher should look at, by when there was news. Written by every process."""
 
 WRITABLE = "callguard:writable"
 """STRING, a minute: what readiness and `callguard_redis_up` are told by. Written by the web server."""

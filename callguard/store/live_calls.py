@@ -87,4 +87,9 @@ class RedisHoldBoard:
         """Read them."""
         with translated_errors():
             held: Any = self._redis.get(AccountKeys(account_sid).hold)
-        return dict(json.loads(held)) if held else {}
+        return shown_from(held)
+
+
+def shown_from(held: str | None) -> Mapping[str, int]:
+    """Return what is stored of hold queues: callers by the queue's name."""
+    return dict(json.loads(held)) if held else {}

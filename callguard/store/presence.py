@@ -1,4 +1,4 @@
-"""Who is alive, and which watcher leads."""
+"""Who is alive, who relays notices, and who reads an account's list."""
 
 import json
 import os
@@ -12,10 +12,9 @@ from redis.client import Pipeline
 
 from callguard.domain.processes import ALIVE_SECONDS, Fingerprint, RunningProcess
 from callguard.store.connection import translated_errors
-from callguard.store.keys import HEARTBEATS, PROCESSES, RELAY, WATCH, WRITABLE, AccountKeys
+from callguard.store.keys import HEARTBEATS, PROCESSES, RELAY, WRITABLE, AccountKeys
 from callguard.store.retention import (
     FORGOTTEN_PROCESS_MS,
-    LEAD_MS,
     POLL_MS,
     PROCESSES_SECONDS,
     RELAY_MS,
@@ -113,22 +112,6 @@ def _told_of(process: str, fingerprint: Fingerprint) -> dict[str, Any]:
         "version": fingerprint.version,
         "settings": dict(fingerprint.settings),
     }
-
-
-class RedisLeadership:
-    """Fulfils `Leadership` with a lease of `LEAD_MS`."""
-
-    def __init__(self, scripts: Scripts) -> None:
-        """Use `scripts`."""
-        self._scripts = scripts
-
-    def lead(self, owner: str) -> bool:
-        """Take or keep the lease."""
-        return bool(self._scripts.run("hold_lease", [WATCH], [owner, LEAD_MS]))
-
-    def step_down(self, owner: str) -> None:
-        """Give the lease up."""
-        self._scripts.run("release_lease", [WATCH], [owner])
 
 
 class RedisRelayLease:

@@ -1,17 +1,17 @@
 """What the metrics and `callguard status` read."""
 
-from collections.abc import Mapping
-
-from redis import Redis
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from callguard.domain.accounts import Snapshot
 from callguard.domain.policy import Policy
-from callguard.ports import AccountReading, Outage
-from callguard.store.call_tracker import RedisCallTracker
-from callguard.store.connection import translated_errors
+from callguard.ports import AccountReading
+from callguard.store.call_tracker import RedisCallTracker, series_counts, series_fields, snapshot_reads
 from callguard.store.keys import AccountKeys
-from callguard.store.live_calls import RedisHoldBoard
+from callguard.store.live_calls import shown_from
 from callguard.store.outages import outages_from
+from callguard.store.scripts import Scripts, pairs
+from callguard.store.snapshots import snapshot_from
 
 RATE_SECONDS = 10
 """Rates are means over so many whole seconds, the present one left out."""
@@ -21,34 +21,37 @@ SWEEP_SECONDS = 4
 
 LEAST_SECONDS = 0.5
 
+_SNAPSHOT_PARTS = 5
+
 
 class RedisReadings:
     """Fulfils `Readings`."""
 
-    def __init__(self, connection: Redis, tracker: RedisCallTracker) -> None:
-        """Read through `connection` and `tracker`."""
-        self._redis = connection
+    def __init__(self, scripts: Scripts, tracker: RedisCallTracker) -> None:
+        """Read through `scripts` and `tracker`."""
+        self._scripts = scripts
         self._tracker = tracker
-        self._holds = RedisHoldBoard(connection)
 
     def read(self, account_sid: str, policy: Policy, now_ms: int) -> AccountReading:
-        """Read one account.
+        """Read one account at one moment.
 
         Raises:
             StoreUnavailable: Redis did not answer.
         """
-        snapshot = self._tracker.snapshot(account_sid, now_ms)
-        totals, outages = self._totals(account_sid)
-        return AccountReading(
-            snapshot,
-            snapshot.reported_state(policy),
-            totals,
-            queued_rate=self._rate(account_sid, "q", now_ms),
-            initiated_rate=self._rate(account_sid, "i", now_ms),
-            cancelled_rate=self.cancelled_rate(account_sid, snapshot),
-            hold_queues=self._holds.shown(account_sid) if policy.hold_queues else {},
-            outages=outages,
-        )
+        return self.read_each({account_sid: policy}, now_ms)[account_sid]
+
+    def read_each(self, policies: Mapping[str, Policy], now_ms: int) -> dict[str, AccountReading]:
+        """Read each account at one moment, all in a few round trips.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        second = now_ms // 1000
+        replies = self._scripts.read_each([_reads(AccountKeys(sid), second) for sid in policies])
+        return {
+            sid: _reading(reply, policy, now_ms)
+            for (sid, policy), reply in zip(policies.items(), replies, strict=True)
+        }
 
     def cancelled_rate(self, account_sid: str, snapshot: Snapshot) -> float:
         """Return how many calls a second are being cancelled.
@@ -57,18 +60,40 @@ class RedisReadings:
         """
         if not snapshot.state.has_open_incident:
             return 0.0
-        window = SWEEP_SECONDS - 1 + snapshot.now_ms % 1000 / 1000
-        seconds = min(window, (snapshot.now_ms - snapshot.tripped_ms) / 1000)
-        counts = self._tracker.counts(account_sid, "c", SWEEP_SECONDS, snapshot.now_ms)
-        return sum(counts) / max(LEAST_SECONDS, seconds)
+        return _swept(self._tracker.counts(account_sid, "c", SWEEP_SECONDS, snapshot.now_ms), snapshot)
 
-    def _totals(self, account_sid: str) -> tuple[Mapping[str, float], Mapping[Outage, int]]:
-        keys = AccountKeys(account_sid)
-        with translated_errors(), self._redis.pipeline(transaction=False) as pipe:
-            pipe.hgetall(keys.totals)
-            pipe.hgetall(keys.outages)
-            totals, outages = pipe.execute()
-        return {name: float(count) for name, count in totals.items()}, outages_from(outages)
 
-    def _rate(self, account_sid: str, series: str, now_ms: int) -> float:
-        return sum(self._tracker.counts(account_sid, series, RATE_SECONDS, now_ms - 1000)) / RATE_SECONDS
+def _reads(keys: AccountKeys, second: int) -> list[tuple[str, str]]:
+    fields = [*series_fields("q", second - 1, RATE_SECONDS), *series_fields("i", second - 1, RATE_SECONDS)]
+    fields += series_fields("c", second, SWEEP_SECONDS)
+    return [
+        *snapshot_reads(keys),
+        (keys.totals, "HGETALL"),
+        (keys.outages, "HGETALL"),
+        (keys.series, f"HMGET {' '.join(fields)}"),
+        (keys.hold, "GET"),
+    ]
+
+
+def _reading(reply: Sequence[Any], policy: Policy, now_ms: int) -> AccountReading:
+    snapshot = snapshot_from(now_ms, *reply[:_SNAPSHOT_PARTS])
+    totals, outages, series, hold = reply[_SNAPSHOT_PARTS:]
+    second = now_ms // 1000
+    queued, initiated = series[:RATE_SECONDS], series[RATE_SECONDS : 2 * RATE_SECONDS]
+    cancelled = series_counts(series[2 * RATE_SECONDS :], second)
+    return AccountReading(
+        snapshot,
+        snapshot.reported_state(policy),
+        {name: float(count) for name, count in pairs(totals).items()},
+        queued_rate=sum(series_counts(queued, second - 1)) / RATE_SECONDS,
+        initiated_rate=sum(series_counts(initiated, second - 1)) / RATE_SECONDS,
+        cancelled_rate=_swept(cancelled, snapshot) if snapshot.state.has_open_incident else 0.0,
+        hold_queues=shown_from(hold) if policy.hold_queues else {},
+        outages=outages_from(pairs(outages)),
+    )
+
+
+def _swept(counts: Sequence[int], snapshot: Snapshot) -> float:
+    window = SWEEP_SECONDS - 1 + snapshot.now_ms % 1000 / 1000
+    seconds = min(window, (snapshot.now_ms - snapshot.tripped_ms) / 1000)
+    return sum(counts) / max(LEAST_SECONDS, seconds)

@@ -17,8 +17,13 @@ RING_SECONDS = 1024
 LEASE_MS = 2_500
 """A drain that has not shown itself for so long is taken for dead; one that lives does so three times in it."""
 
-LEAD_MS = 1_500
-"""The same for the watcher, which shows itself four times a second."""
+WATCH_MS = 2_500
+"""The same for a watcher, on which its accounts depend; it shows itself three times in it."""
+
+WATCH_KEYS_MS = HOUR_MS
+
+NEWS_MS = 60_000
+"""News that no watcher has seen by then is found by its next look at every account."""
 
 PROCESSES_SECONDS = 3_600
 WRITABLE_SECONDS = 60

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot, State
+from callguard.domain.attention import rest_seconds
 from callguard.domain.incidents import summary
 from callguard.domain.policy import Mode, Rearm
 from callguard.domain.rules import is_quiet, warnings
@@ -76,15 +77,25 @@ class AccountWatch:
         self._woken_at = float("-inf")
         self._unqueued = UnqueuedIncident(account, guard, incidents, notices, monotonic)
 
-    def tick(self) -> None:
-        """Do what is due now.
+    def begin(self, share: float, delay: float) -> None:
+        """Begin to watch: the first poll is due after `share` of `poll_seconds`, or `delay` seconds if less.
+
+        So many accounts that are taken up at once are not polled at once, now and ever after.
+        """
+        calm_seconds = self.account.policy.poll_seconds
+        self._polled_at = self._monotonic() - calm_seconds + min(delay, share * calm_seconds)
+
+    def tick(self, snapshot: Snapshot | None = None) -> float:
+        """Do what is due now, and return in how many seconds to look again, if there is no news before.
+
+        `snapshot` is the present one, if it has been read already.
 
         Raises:
             StoreUnavailable: the next tick takes it up.
         """
-        snapshot = self._look()
+        snapshot = self._look() if snapshot is None else self._checked(snapshot)
         self._guard.judge(self.account, snapshot)
-        if self._poll_is_due(snapshot):
+        if self._poll_in(snapshot) <= 0:
             # Without a proof of a backlog the whole list is wanted: what has left must not prove one.
             whole = snapshot.suspected is not None
             has_incident = snapshot.state.has_open_incident
@@ -96,6 +107,7 @@ class AccountWatch:
             self._nurse(snapshot)
         for chore in self._chores:
             chore(snapshot)
+        return max(0.0, min(self._poll_in(snapshot), rest_seconds(snapshot)))
 
     def _is_being_drained(self, snapshot: Snapshot) -> bool:
         """A call that left the list in a drain was cancelled, also if the drain was killed before it could say so.
@@ -107,7 +119,9 @@ class AccountWatch:
         return is_due or self._incidents.has_lease(self.account.sid)
 
     def _look(self) -> Snapshot:
-        snapshot = self._tracker.snapshot(self.account.sid, self._clock.now_ms())
+        return self._checked(self._tracker.snapshot(self.account.sid, self._clock.now_ms()))
+
+    def _checked(self, snapshot: Snapshot) -> Snapshot:
         if self._decisions is not None and self._decisions.check(snapshot, self.account.sid):
             snapshot = self._tracker.snapshot(self.account.sid, self._clock.now_ms())
         return snapshot
@@ -125,15 +139,16 @@ class AccountWatch:
         self._notices.post(Notice(self.account.sid, NoticeKind.WARNING, text, snapshot.now_ms))
         return True
 
-    def _poll_is_due(self, snapshot: Snapshot) -> bool:
+    def _poll_in(self, snapshot: Snapshot) -> float:
+        """Return the seconds until the next poll is due."""
         if self._is_unasked(snapshot) and not self._poll_failures:
-            return True
+            return 0.0
         alert = self._is_suspicious(snapshot) or snapshot.state.has_open_incident
         calm_seconds = self.account.policy.poll_seconds
         interval = min(ALERT_POLL_SECONDS, calm_seconds) if alert else calm_seconds
         if self._poll_failures:
             interval = max(interval, min(MOST_BACK_OFF_SECONDS, 2.0 ** min(self._poll_failures, 8) / 2))
-        return self._monotonic() - self._polled_at >= interval
+        return interval - (self._monotonic() - self._polled_at)
 
     def _is_suspicious(self, snapshot: Snapshot) -> bool:
         return snapshot.suspected is not None or bool(warnings(snapshot, self.account.policy))

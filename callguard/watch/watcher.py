@@ -1,23 +1,55 @@
-"""The watcher: looks after every account, a few times a second."""
+"""The watcher: looks after its part of the accounts, at each when something is due."""
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Protocol
 
-from callguard.config.accounts import Account
-from callguard.ports import CallGuardError, Clock, Heartbeats, Leadership
-from callguard.watch.account_watch import AccountWatch
+from callguard.domain.accounts import Snapshot
+from callguard.ports import AccountLeases, CallGuardError, Clock, Heartbeats
+from callguard.watch.agenda import Agenda
+from callguard.watch.own_accounts import OwnAccounts
 
 _log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
-MOST_THREADS = 16
+BEAT_SECONDS = 1.0
+APART_SECONDS = 0.05
+"""Accounts are polled so far apart at the beginning, and closer only where there are many."""
+
+MOST_THREADS = 64
 PROCESS = "watcher"
 
 
+class Watch(Protocol):
+    """The watch over one account."""
+
+    def tick(self, snapshot: Snapshot) -> float:
+        """Do what is due at a snapshot; return in how many seconds to look again. May raise `CallGuardError`."""
+
+    def begin(self, share: float, delay: float) -> None:
+        """Begin to watch: the first poll is due after `share` of what is between polls, or `delay` seconds."""
+
+
+class FreshNews(Protocol):
+    """Accounts of which there is news. May raise `StoreUnavailable`."""
+
+    def fresh(self) -> Sequence[str]:
+        """Return those since the last call."""
+
+
+class Snapshots(Protocol):
+    """The accounts as they are stored. May raise `StoreUnavailable`."""
+
+    def snapshots(self, account_sids: Sequence[str], now_ms: int) -> list[Snapshot]:
+        """Return a snapshot of each."""
+
+
 class Watcher:
-    """Runs the watch of every account while it leads; several may run, one acts.
+    """Watches the accounts that it holds; several may run, and share them.
 
     A slow answer for one account does not hold up the others, and an account is never watched twice at once.
     """
@@ -25,22 +57,30 @@ class Watcher:
     def __init__(
         self,
         owner: str,
-        accounts: Sequence[Account],
-        watch_of: Callable[[Account], AccountWatch],
-        leadership: Leadership,
+        watches: Mapping[str, Watch],
+        leases: AccountLeases,
+        snapshots: Snapshots,
+        news: FreshNews,
         heartbeats: Heartbeats,
         clock: Clock,
-        follow: Callable[[], None] = lambda: None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        follow: Callable[[Sequence[str]], None] = lambda _sids: None,
     ) -> None:
-        """Keep what is needed; `owner` tells it from the others. It does `follow` while another leads."""
-        self._owner = owner
-        watches = [watch_of(account) for account in accounts]
-        self._turns = {f"account {watch.account.sid}": watch.tick for watch in watches}
-        self._follow = follow
-        self._leadership = leadership
+        """Keep what is needed; `owner` tells it from the others. It does `follow` for the accounts of others."""
+        self._watches = watches
+        self._own = OwnAccounts(owner, watches.keys(), leases, monotonic)
+        self._snapshots = snapshots
+        self._news = news
         self._heartbeats = heartbeats
         self._clock = clock
-        self._under_way: dict[str, Future[None]] = {}
+        self._monotonic = monotonic
+        self._follow = follow
+        self._agenda = Agenda()
+        self._watched: frozenset[str] = frozenset()
+        self._under_way: dict[str, Future[float]] = {}
+        self._ended: SimpleQueue[tuple[str, float]] = SimpleQueue()
+        self._beat_at = float("-inf")
         self._told = False
 
     def run(self, should_stop: Callable[[], bool]) -> None:
@@ -48,26 +88,74 @@ class Watcher:
         with ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="watch") as pool:
             while not should_stop():
                 started = time.monotonic()
-                self._turn(pool)
+                self.turn(pool)
                 time.sleep(max(0.0, TICK_SECONDS - (time.monotonic() - started)))
         self._step_down()
 
-    def _turn(self, pool: ThreadPoolExecutor) -> None:
+    def turn(self, pool: ThreadPoolExecutor) -> None:
+        """Look at what is due now; the looks go on in the pool."""
         try:
-            self._heartbeats.beat(PROCESS, self._clock.now_ms())
-            if not self._leadership.lead(self._owner):
-                self._follow()
-                return
+            self._beat()
+            self._share()
+            self._plan()
+            self._look(pool)
         except CallGuardError as error:
             self._tell_once(error)
             return
         if self._told:
             _log.warning("watcher: Redis answers again")
             self._told = False
-        for name, turn in self._turns.items():
-            under_way = self._under_way.get(name)
-            if under_way is None or under_way.done():
-                self._under_way[name] = pool.submit(_outlived, name, turn)
+
+    def _beat(self) -> None:
+        now = self._monotonic()
+        if now - self._beat_at >= BEAT_SECONDS:
+            self._heartbeats.beat(PROCESS, self._clock.now_ms())
+            self._beat_at = now
+
+    def _share(self) -> None:
+        if not self._own.renew(self._under_way.__contains__):
+            return
+        ours, before = self._own.sids, self._watched
+        self._watched = ours
+        for sid in before - ours:
+            self._agenda.drop(sid)
+        taken = sorted(ours - before)
+        for place, sid in enumerate(taken):
+            self._watches[sid].begin(place / len(taken), place * APART_SECONDS)
+            self._agenda.put(sid, self._monotonic())
+        if ours != before:
+            _log.info("watcher: %d of %d accounts are ours", len(ours), len(self._watches))
+        if others := [sid for sid in self._watches if sid not in ours]:
+            self._follow(others)
+
+    def _plan(self) -> None:
+        """Note when what has ended is due again, and what there is news of."""
+        now = self._monotonic()
+        while True:
+            try:
+                sid, seconds = self._ended.get_nowait()
+            except Empty:
+                break
+            del self._under_way[sid]
+            if sid in self._watched:
+                self._agenda.put(sid, now + seconds)
+        for sid in self._news.fresh():
+            if sid in self._watched:
+                self._agenda.put(sid, now)
+
+    def _look(self, pool: ThreadPoolExecutor) -> None:
+        due = self._agenda.take(self._monotonic())
+        for sid in due:
+            # Should anything fail, or the look not end: it is due again.
+            self._agenda.put(sid, self._monotonic() + TICK_SECONDS)
+        free = [sid for sid in due if sid not in self._under_way]
+        for sid, snapshot in zip(free, self._snapshots.snapshots(free, self._clock.now_ms()), strict=True):
+            self._agenda.drop(sid)
+            self._under_way[sid] = pool.submit(_outlived, sid, partial(self._watches[sid].tick, snapshot))
+            self._under_way[sid].add_done_callback(partial(self._note_end, sid))
+
+    def _note_end(self, sid: str, look: "Future[float]") -> None:
+        self._ended.put((sid, look.result()))
 
     def _tell_once(self, error: CallGuardError) -> None:
         """Four turns a second are no reason for four lines a second."""
@@ -77,16 +165,17 @@ class Watcher:
 
     def _step_down(self) -> None:
         try:
-            self._leadership.step_down(self._owner)
+            self._own.give_up()
         except CallGuardError as error:
-            _log.info("watcher: the lead ends by itself: %s", error)
+            _log.info("watcher: its accounts are free by themselves soon: %s", error)
 
 
-def _outlived(name: str, turn: Callable[[], None]) -> None:
+def _outlived(sid: str, look: Callable[[], float]) -> float:
     try:
-        turn()
+        return look()
     except CallGuardError as error:
-        _log.warning("%s: %s", name, error)
+        _log.warning("account %s: %s", sid, error)
     except Exception:
-        # A bug in one turn must not end the watch; the next turn starts afresh.
-        _log.exception("%s: the watch failed", name)
+        # A bug in one look must not end the watch; the next one starts afresh.
+        _log.exception("account %s: the watch failed", sid)
+    return TICK_SECONDS

@@ -3,10 +3,10 @@
 import hmac
 
 from flask import Blueprint, Response, request
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from callguard.bootstrap import Services
+from callguard.metrics.exposition import as_text
 from callguard.ports import CallGuardError
 from callguard.web.spaced_warning import SpacedWarning
 
@@ -14,8 +14,6 @@ from callguard.web.spaced_warning import SpacedWarning
 def probes(services: Services) -> Blueprint:
     """Return `/healthz` (this process serves), `/readyz` (it can do its work) and `/metrics`."""
     blueprint = Blueprint("probes", __name__)
-    registry = CollectorRegistry()
-    registry.register(services.collector)
     not_ready = SpacedWarning("not ready, callbacks are answered 503: %s", services.clock)
 
     @blueprint.get("/healthz")
@@ -37,7 +35,7 @@ def probes(services: Services) -> Blueprint:
             answer = _text("CALLGUARD_METRICS_TOKEN is set: send it as a bearer token\n", 401)
             answer.headers["WWW-Authenticate"] = 'Bearer realm="callguard"'
             return answer
-        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        return Response(as_text(services.collector.collect()), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint
 

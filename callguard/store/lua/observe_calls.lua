@@ -22,14 +22,15 @@
 -- ARGV[15] repeat window ms   ARGV[16] least calls to one telephone that matter
 -- ARGV[17] plateau_seconds    ARGV[18] max_backlog    ARGV[19] max_drain_seconds
 -- ARGV[20] spare (0/1): return no state where no rule can have been crossed
--- ARGV[21] how long before an onset a scope begins, ms
+-- ARGV[21] how long before an onset a scope begins, ms    ARGV[22] warn_share
 -- then eleven for each event: sid, status, phase bit, dialled (0/1), at ms, spared (0/1), queue_time ms or
 --                             empty, hash of From, From masked, hash of To or empty, doubtful (0/1)
 --
--- Returns {events counted, state fields, calls in queue, in spared, in announced, in outside}, or {events counted}
+-- Returns {events counted, state fields, calls in queue, in spared, in announced, in outside}, or
+--         {events counted, whether a rule may have come as far as its warning (0/1)}
 local QUEUED, DIALLED_PHASES, ABSENT, ANNOUNCED = 1, 30, 32, 128
 local LEFT = 126 -- a later phase, absent, or settled: not, or not known to be, in the queue
-local FIXED_KEYS, FIRST, WIDTH = 10, 22, 11
+local FIXED_KEYS, FIRST, WIDTH = 10, 23, 11
 
 local state_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3]
 local queue_key, spared_key, announced_key = KEYS[4], KEYS[5], KEYS[6]
@@ -244,15 +245,18 @@ end
 
 -- Most news crosses nothing, and what nobody needs to look at is not worth sending. By bounds that are on the safe
 -- side; whether a rule is crossed is decided in domain/rules.py, and a test holds the two together.
-local function may_be_crossed()
+local function may_be_crossed(share)
     if state[2] == '1' then return false end
     if state[UNQUEUED] == '1' then return cancellable >= min_backlog end
     if state[1] and state[1] ~= 'armed' then return false end
     return state[SUSPECT]
-        or queued_bucket.level * 2 >= queued_bucket.most or initiated_bucket.level * 2 >= initiated_bucket.most
-        or repeats.count >= repeat_limit or (plateau.at > 0 and now - plateau.since >= tonumber(ARGV[17]) * 1000)
-        or cancellable > tonumber(ARGV[18]) or cancellable / cps > tonumber(ARGV[19])
+        or queued_bucket.level * 2 >= queued_bucket.most * share
+        or initiated_bucket.level * 2 >= initiated_bucket.most * share or repeats.count >= repeat_limit * share
+        or (plateau.at > 0 and now - plateau.since >= tonumber(ARGV[17]) * 1000 * share)
+        or cancellable > tonumber(ARGV[18]) * share or cancellable / cps > tonumber(ARGV[19]) * share
 end
 
-if ARGV[20] == '1' and not may_be_crossed() then return { counted } end
+if ARGV[20] == '1' and not may_be_crossed(1) then
+    return { counted, may_be_crossed(tonumber(ARGV[22])) and 1 or 0 }
+end
 return { counted, state, cancellable, spared_count, announced_count, outside_count }

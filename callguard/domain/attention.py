@@ -1,0 +1,23 @@
+"""How soon an account should be looked at again, as far as its state tells."""
+
+from callguard.domain.accounts import Snapshot
+
+LOOK_SECONDS = 5.0
+"""Each account is looked at so often at least, should the word that there is news of it be lost."""
+
+INCIDENT_SECONDS = 0.5
+SUSPICION_SECONDS = 0.25
+
+
+def rest_seconds(snapshot: Snapshot) -> float:
+    """Return after how many seconds to look again, if there is no news of the account before.
+
+    A suspicion waits for an answer of Twilio's; an open incident for calls, a lease or its end.
+    """
+    if snapshot.paused:
+        until_ms = snapshot.pause.until_ms
+        left = (until_ms - snapshot.now_ms) / 1000 if until_ms else LOOK_SECONDS
+        return min(LOOK_SECONDS, max(SUSPICION_SECONDS, left))
+    if snapshot.suspected is not None:
+        return SUSPICION_SECONDS
+    return INCIDENT_SECONDS if snapshot.state.has_open_incident else LOOK_SECONDS
