@@ -303,6 +303,14 @@ class Outage(Enum):
         """True where our credentials are refused."""
         return self is not Outage.LIST
 
+    @property
+    def words(self) -> str:
+        """As people read it."""
+        if self is Outage.LIST:
+            return "Twilio's list of queued calls cannot be read"
+        what = "the list" if self is Outage.LIST_DENIED else "cancels"
+        return f"Twilio refuses our credentials for {what}: check the auth token"
+
 
 class Outages(Protocol):
     """What Twilio does not do for us, and since when, by account. Each may raise `StoreUnavailable`."""

@@ -21,16 +21,15 @@ from callguard.bootstrap import Services
 from callguard.cli.check_history import HISTORY_DAYS, HISTORY_SECONDS, Lately
 from callguard.cli.differing import differing
 from callguard.cli.services import NO_PUBLIC_URL, connect
-from callguard.cli.status import SILENT_SECONDS
 from callguard.cli.up import callback_address
 from callguard.config.accounts import Account
 from callguard.domain.batches import will_cancel
+from callguard.domain.health import PROCESSES, SILENT_SECONDS
 from callguard.domain.holds import holds
 from callguard.domain.reasons import printable
 from callguard.domain.throughput import disagree
 from callguard.domain.unqueued import RECENT, everyday
 from callguard.domain.wording import figure, span
-from callguard.metrics.collector import PROCESSES
 from callguard.ports import CallGuardError
 
 _WAIT_SECONDS = 5

@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from callguard.config.accounts import Account
+from callguard.domain.health import PROCESSES
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY, Histogram
 from callguard.domain.processes import VERSION, Fingerprint, RunningProcess
 from callguard.domain.results import CallbackResult, NoticeResult, ReportResult, ReportSource
@@ -29,7 +30,6 @@ from callguard.ports import (
 
 _log = logging.getLogger(__name__)
 
-PROCESSES = ("watcher", "cancel-worker")
 """Without these nobody guards."""
 
 KINDS = (*PROCESSES, "web")

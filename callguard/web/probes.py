@@ -6,13 +6,20 @@ from flask import Blueprint, Response, request
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from callguard.bootstrap import Services
+from callguard.domain.health import Watched, report, troubles
 from callguard.metrics.exposition import as_text
 from callguard.ports import CallGuardError
 from callguard.web.spaced_warning import SpacedWarning
 
+_NOT_WRITABLE = "redis: it takes no callbacks; the log of this process says why\n"
+
 
 def probes(services: Services) -> Blueprint:
-    """Return `/healthz` (this process serves), `/readyz` (it can do its work) and `/metrics`."""
+    """Return `/healthz` (this process serves), `/readyz` (it takes callbacks), `/healthz/guard` and `/metrics`.
+
+    `/healthz/guard` says 200 where every account is guarded, else 503 and why, a line a reason. It names no
+    account and no address: anybody may ask.
+    """
     blueprint = Blueprint("probes", __name__)
     not_ready = SpacedWarning("not ready, callbacks are answered 503: %s", services.clock)
 
@@ -26,8 +33,19 @@ def probes(services: Services) -> Blueprint:
             services.heartbeats.prove_writable()
         except CallGuardError as error:
             not_ready.due(str(error))
-            return _text("Redis takes no callbacks: the log of this process says why\n", 503)
+            return _text(_NOT_WRITABLE, 503)
         return _text("ok\n")
+
+    @blueprint.get("/healthz/guard")
+    def healthz_guard() -> Response:
+        try:
+            services.heartbeats.prove_writable()
+            found = list(troubles(services.heartbeats.ages(services.clock.now_ms()), _watched(services)))
+        except CallGuardError as error:
+            not_ready.due(str(error))
+            return _text(_NOT_WRITABLE, 503)
+        is_well = all(trouble.is_chosen for trouble in found)
+        return _text(report(found, len(services.accounts)), 200 if is_well else 503)
 
     @blueprint.get("/metrics")
     def metrics() -> Response:
@@ -38,6 +56,15 @@ def probes(services: Services) -> Blueprint:
         return Response(as_text(services.collector.collect()), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint
+
+
+def _watched(services: Services) -> list[Watched]:
+    policies = {sid: account.policy for sid, account in services.accounts.items()}
+    read = services.readings.read_each(policies, services.clock.now_ms())
+    return [
+        Watched(sid, reading.snapshot, policies[sid], [outage.words for outage in reading.outages])
+        for sid, reading in read.items()
+    ]
 
 
 def _may_scrape(token: str | None) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from callguard.domain.accounts import Word
 from callguard.simulator import AccountConfig, RunawayPlan, SimulatorConfig, running
 from tests.callback_requests import signed_callback
 from tests.servers import Proxy, Server, proxy_to
@@ -104,3 +105,20 @@ def test_a_redis_that_takes_nothing_new_is_not_ready_and_what_it_has_is_shown(tm
         assert s.callback() == 204
         assert s.asked("/readyz")[0] == 200
         assert "callguard_redis_up 1.0" in s.asked("/metrics")[1]
+
+
+def test_whether_the_guard_as_a_whole_works(tmp_path: Path) -> None:
+    with scene(tmp_path) as s:
+        wait_until(lambda: s.asked("/healthz/guard") == (200, "ok\n"), "all is well", timeout=20)
+        services = s.guard.services
+        services.steering.pause(services.accounts[SID], Word("anna@web1", "a test", _now(s)))
+        status, said = s.asked("/healthz/guard")
+        assert status == 503
+        assert said == "paused: a person has paused it (1 of 1 accounts)\n"
+        snapshot = services.tracker.snapshot(SID, _now(s))
+        services.steering.resume(services.accounts[SID], Word("anna@web1", "over", _now(s)), snapshot)
+
+        s.master.client.config_set("maxmemory", 1)
+        wait_until(lambda: s.asked("/healthz/guard")[0] == 503, "it is full", timeout=10)
+        assert s.asked("/healthz/guard")[1].startswith("redis: it takes no callbacks")
+        s.master.client.config_set("maxmemory", 0)
