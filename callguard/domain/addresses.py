@@ -16,14 +16,15 @@ SCHEMES = "client|sips?|sim|app|user|tel|whatsapp|conference"
 SHOWN = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 """A character that is no control character, and can be written as UTF-8."""
 
-TELEPHONE = r"\+[0-9]{2,15}|[0-9]{3,15}(?![0-9])"
-"""E.164, or digits only: short codes, emergency numbers, numeric SIP users."""
+E164 = r"\+[0-9]{2,15}"
+DIGITS = r"[0-9]{3,15}(?![0-9])"
+"""Short codes, emergency numbers, numeric SIP users."""
 
 SIP_USER = r"[0-9A-Za-z_][0-9A-Za-z_.+-]{0,63}"
 """A bare user name, such as `jack` or `sales.desk_2`."""
 
 ADDRESS = re.compile(
-    rf"(?:{TELEPHONE})|(?i:{WORDS})|(?i:{SCHEMES}):{SHOWN}{{1,{MOST_CHARACTERS - 16}}}|{SIP_USER}"
+    rf"{E164}|{DIGITS}|(?i:{WORDS})|(?i:{SCHEMES}):{SHOWN}{{1,{MOST_CHARACTERS - 16}}}|{SIP_USER}"
 )
 PREFIX = re.compile(
     rf"\+?[0-9]{{1,15}}|(?i:{SCHEMES}):{SHOWN}{{0,{MOST_CHARACTERS - 16}}}|{SIP_USER}"

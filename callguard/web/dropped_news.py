@@ -44,10 +44,9 @@ class DroppedNews:
     def malformed(self, account_sid: str, code: str) -> None:
         """Take note of news that was signed and cannot be relied on; `code` is of a closed set."""
         text = (
-            f"signed {self._news} are dropped as malformed ({code}): they are answered 400 and not counted; "
-            "Twilio's queue is still polled. If other callbacks of Twilio's (recordings, answering machines, "
-            "streams) are sent to /twilio/status, send them elsewhere; if not, Twilio has changed what it sends: "
-            "upgrade CallGuard"
+            f"signed {self._news} are dropped as malformed ({code}): they are not counted; Twilio's queue is "
+            "still polled. If a call's Url (its TwiML) is /twilio/status, give it another; if not, Twilio has "
+            "changed what it sends: upgrade CallGuard"
         )
         self._tell(account_sid, "malformed", code, text)
 

@@ -6,7 +6,7 @@ from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
 from callguard.domain.results import CallbackResult
 from callguard.ports import StoreUnavailable
-from callguard.web.callback_parser import Ignored, MalformedCallback, Stale, once_each, parse_callback
+from callguard.web.callback_parser import Ignored, MalformedCallback, Stale, parse_callback
 from callguard.web.callback_services import CallbackServices
 from callguard.web.dropped_news import DroppedNews
 from callguard.web.form import Form, TooLarge, UnreadableForm, UnsupportedMediaType, read_form, read_query
@@ -16,6 +16,7 @@ from callguard.web.uncounted import UncountedResults
 _ANSWERS = {
     CallbackResult.ACCEPTED: "204 NO CONTENT",
     CallbackResult.IGNORED: "204 NO CONTENT",
+    CallbackResult.OTHER_KIND: "204 NO CONTENT",
     CallbackResult.STALE: "204 NO CONTENT",
     CallbackResult.FORBIDDEN: "403 FORBIDDEN",
     CallbackResult.MALFORMED: "400 BAD REQUEST",
@@ -69,10 +70,11 @@ class Reception:
     def _parse(self, account: Account, form: Form, signed_text: str | None) -> Response:
         try:
             event = parse_callback(
-                once_each(form),
+                form,
                 self._services.clock.now_ms(),
                 account.marks,
                 signed_text=signed_text,
+                repeated=form.repeated_names,
             )
         except MalformedCallback as error:
             self._dropped.malformed(account.sid, error.code)
@@ -81,7 +83,10 @@ class Reception:
             self._dropped.stale(account.sid, event.ahead_ms)
             return self._refuse(account.sid, CallbackResult.STALE)
         if isinstance(event, Ignored):
-            return self._refuse(account.sid, CallbackResult.IGNORED)
+            is_other_kind = event is Ignored.OTHER_KIND
+            return self._refuse(
+                account.sid, CallbackResult.OTHER_KIND if is_other_kind else CallbackResult.IGNORED
+            )
         return self._take(account, event)
 
     def _take(self, account: Account, event: CallEvent) -> Response:
