@@ -50,6 +50,11 @@ class DroppedNews:
         )
         self._tell(account_sid, "malformed", code, text)
 
+    def misdirected(self, account_sid: str, advice: str) -> None:
+        """Take note of news that Twilio has signed for another address than ours; `advice` says which, and why."""
+        text = f"{self._news} are refused, and not counted: {advice}. Twilio's queue is still polled"
+        self._tell(account_sid, "misdirected", advice, text)
+
     def _tell(self, account_sid: str, what: str, detail: str, text: str) -> None:
         warning = self._warnings.get((account_sid, what))
         if warning is None:

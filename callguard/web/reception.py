@@ -10,8 +10,11 @@ from callguard.web.callback_parser import Ignored, MalformedCallback, Stale, par
 from callguard.web.callback_services import CallbackServices
 from callguard.web.dropped_news import DroppedNews
 from callguard.web.form import Form, TooLarge, UnreadableForm, UnsupportedMediaType, read_form, read_query
+from callguard.web.misdirected import Misdirected
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.uncounted import UncountedResults
+
+STATUS_PATH = "/twilio/status"
 
 _ANSWERS = {
     CallbackResult.ACCEPTED: "204 NO CONTENT",
@@ -19,6 +22,8 @@ _ANSWERS = {
     CallbackResult.OTHER_KIND: "204 NO CONTENT",
     CallbackResult.STALE: "204 NO CONTENT",
     CallbackResult.FORBIDDEN: "403 FORBIDDEN",
+    CallbackResult.WRONG_URL: "403 FORBIDDEN",
+    CallbackResult.NOT_FOUND: "404 NOT FOUND",
     CallbackResult.MALFORMED: "400 BAD REQUEST",
     CallbackResult.TOO_LARGE: "413 REQUEST ENTITY TOO LARGE",
     CallbackResult.UNSUPPORTED_MEDIA_TYPE: "415 UNSUPPORTED MEDIA TYPE",
@@ -48,6 +53,7 @@ class Reception:
         )
 
         self._dropped = DroppedNews("callbacks", services)
+        self._misdirected = Misdirected(services)
 
     def answer(self, request: Request) -> Response:
         """Return the answer to a request, whatever it holds."""
@@ -58,8 +64,23 @@ class Reception:
             return self._refuse(error.claimed_account, _result_of(error))
         account_sid, signed_text = form.get("AccountSid"), form.signed_text() if is_post else None
         if not self._is_authentic(account_sid, request, signed_text):
-            return self._refuse(account_sid, CallbackResult.FORBIDDEN)
+            is_twilios = self._misdirected.is_known(account_sid, request, signed_text, STATUS_PATH)
+            return self._refuse(account_sid, CallbackResult.WRONG_URL if is_twilios else CallbackResult.FORBIDDEN)
         return self._parse(self._accounts[form["AccountSid"]], form, signed_text)
+
+    def answer_nowhere(self, request: Request) -> Response:
+        """Return the answer to a request to another path below `/twilio/`."""
+        self._misdirected.nowhere(request.path)
+        is_post = request.method == "POST"
+        try:
+            form = read_form(request.environ) if is_post else read_query(request.environ.get("QUERY_STRING", ""))
+        except UnreadableForm as error:
+            self._refuse(error.claimed_account, CallbackResult.NOT_FOUND)
+        else:
+            account_sid, signed_text = form.get("AccountSid"), form.signed_text() if is_post else None
+            is_twilios = self._misdirected.is_known(account_sid, request, signed_text, STATUS_PATH)
+            self._refuse(account_sid, CallbackResult.WRONG_URL if is_twilios else CallbackResult.NOT_FOUND)
+        return _answer(CallbackResult.NOT_FOUND)
 
     def _is_authentic(self, account_sid: str | None, request: Request, signed_text: str | None) -> bool:
         raw_query, headers = request.environ.get("QUERY_STRING", ""), request.headers

@@ -290,12 +290,15 @@ MALFORMED = [
 ]
 
 
+UNREAD: dict[str, Any] = {"FromCity": ["x"], "user name": 7, "ToZip": "1234-567/A", "CallDuration": "12.0"}
+
+
 @pytest.mark.parametrize(
     "one",
     [
         without(created(), "id"),
         created() | {"id": 7, "source": None, "time": "now"},
-        progressed(FromCity=["x"], **{"user name": 7, "ToZip": "1234-567/A", "CallDuration": "12.0"}),
+        progressed(**UNREAD),
         progressed(From="jack", To="sip:alice@example.com"),
         progressed(To="911"),
     ],
