@@ -15,9 +15,9 @@ def callbacks(services: CallbackServices) -> Blueprint:
     """Return `POST` and `GET /twilio/status`, and what answers 404 for all other paths below `/twilio/`.
 
     The answers: 204 empty for accepted, duplicate and ignored, also for callbacks about something else; 403
-    empty for any doubt about the signature, and for one over another URL; 400 with a short code for signed but malformed; 413,
-    415; 503 with `Retry-After` when the store cannot answer, which Twilio repeats if the callback URL ends in
-    `#rp=5xx` (https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides).
+    empty for any doubt about the signature, and for one over another URL; 400 with a short code for signed but
+    malformed; 413, 415; 503 with `Retry-After` when the store cannot answer, which Twilio repeats if the callback
+    URL ends in `#rp=5xx` (https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides).
     """
     blueprint = Blueprint("callbacks", __name__)
     reception = Reception(services)
