@@ -468,12 +468,14 @@ class ListedPage:
 
 
 class CancelReply(Enum):
-    """What Twilio's reply to a cancel means for the call."""
+    """What Twilio's reply means for the call. The last two are queued, and only a look at the call tells them."""
 
     CANCELLED = "cancelled"
     DIALLED = "dialled"
     GONE = "gone"
     STILL_QUEUED = "still queued"
+    EMERGENCY = "to an emergency number"
+    OTHER_CALL = "not made by an API request"
 
 
 class QueuedCalls(Protocol):

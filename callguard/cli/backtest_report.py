@@ -47,6 +47,14 @@ class Report:
         return self.log.shows_queue
 
     @property
+    def doubts(self) -> list[str]:
+        """Why no conclusion from the log is certain; empty where nothing speaks against it."""
+        unread = self.log.unread.count
+        queue = [] if _shows_queue(self) else ["the log does not show the queue"]
+        rows = [f"{_count(unread, 'row')} could not be read"] if unread else []
+        return [*queue, *rows, *self.log.doubts]
+
+    @property
     def left_out(self) -> dict[str, int]:
         """Rows that are not part of the history, by reason."""
         return {
@@ -78,9 +86,11 @@ def show(report: Report) -> None:
             "nothing to cancel."
         )
         console.print(_unqueued(report.unqueued))
-    if _is_known(report.tightest):
+    if not _shows_queue(report):
+        console.print("No thresholds follow from a log that does not show the queue.")
+    elif _is_known(report.tightest):
         console.print(_thresholds(report.tightest.thresholds))
-        console.print(Text(_proof(report.tightest)))
+        console.print(Text(_proof(report)))
     else:
         console.print("No rule got anywhere while calls were queued, so no tightest thresholds follow.")
 
@@ -108,9 +118,10 @@ def as_json(report: Report) -> dict[str, Any]:
                 "tightest": t.tightest if t.reached else None,
                 "reached": t.reached,
             }
-            for t in report.tightest.thresholds
+            for t in (report.tightest.thresholds if _shows_queue(report) else ())
         ],
-        "verified": report.tightest.is_proven and _is_known(report.tightest),
+        "doubts": report.doubts,
+        "verified": report.tightest.is_proven and _is_known(report.tightest) and not report.doubts,
     }
 
 
@@ -190,10 +201,15 @@ def _unqueued_json(one: UnqueuedTrip) -> dict[str, Any]:
     }
 
 
-def _proof(found: Tightest) -> str:
-    if found.is_proven:
-        return "Verified: replayed with exactly these thresholds, there was no trip."
-    return "NOT verified: replayed with these thresholds, there still was a trip."
+def _proof(report: Report) -> str:
+    if not report.tightest.is_proven:
+        return "NOT verified: replayed with these thresholds, there still was a trip."
+    if report.doubts:
+        return (
+            "Replayed with exactly these thresholds, there was no trip; that proves little:\n"
+            f"{'; '.join(report.doubts)}."
+        )
+    return "Verified: replayed with exactly these thresholds, there was no trip."
 
 
 def _trip_json(trip: Trip) -> dict[str, Any]:

@@ -45,12 +45,16 @@ class DroppedNews:
     def malformed(self, account_sid: str, code: str) -> None:
         """Take note of news that was signed and cannot be relied on; `code` is of a closed set."""
         text = (
-            f"signed {self._news} are dropped as malformed ({code}): they are answered 400 and not counted; "
-            "Twilio's queue is still polled. If other callbacks of Twilio's (recordings, answering machines, "
-            "streams) are sent to /twilio/status, send them elsewhere; if not, Twilio has changed what it sends: "
-            "upgrade CallGuard"
+            f"signed {self._news} are dropped as malformed ({code}): they are not counted; Twilio's queue is "
+            "still polled. If a call's Url (its TwiML) is /twilio/status, give it another; if not, Twilio has "
+            "changed what it sends: upgrade CallGuard"
         )
         self._tell(account_sid, "malformed", code, text)
+
+    def misdirected(self, account_sid: str, advice: str) -> None:
+        """Take note of news that Twilio has signed for another address than ours; `advice` says which, and why."""
+        text = f"{self._news} are refused, and not counted: {advice}. Twilio's queue is still polled"
+        self._tell(account_sid, "misdirected", advice, text)
 
     def _tell(self, account_sid: str, what: str, detail: str, text: str) -> None:
         warning = self._warnings.get((account_sid, what))

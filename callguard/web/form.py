@@ -1,6 +1,7 @@
 """Reading the fields of a callback: bounded, decoded without guessing, nothing dropped."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -10,7 +11,8 @@ from callguard.ports import CallGuardError
 MOST_BODY_BYTES = 16 * 1024
 """Twilio's callbacks are below 2 kB."""
 
-MOST_FIELDS = 64
+MOST_FIELDS = 256
+"""Twilio's callbacks have some thirty; a call by SIP has one more for each of its headers."""
 
 BODY_SECONDS = 5.0
 """The longest silence within a body. Twilio sends one in a single packet."""
@@ -56,6 +58,13 @@ class Form(dict[str, str]):
     def has_repeated_names(self) -> bool:
         """True where a lookup by name hides something."""
         return len(self.pairs) != len(self)
+
+    @property
+    def repeated_names(self) -> frozenset[str]:
+        """The names that come more than once."""
+        if not self.has_repeated_names:
+            return frozenset()
+        return frozenset(name for name, count in Counter(name for name, _ in self.pairs).items() if count > 1)
 
     def signed_text(self) -> str:
         """Return what Twilio appends to the URL before it signs: names and values, sorted, each pair once.

@@ -18,6 +18,7 @@ _REFUSALS = {
     401: "no key, or a wrong one",
     403: "the key's role may not do this; or there are no keys, and the request is not from this machine",
     404: "no such thing",
+    409: "it cannot be done as things are; `code` says why",
     413: "the body is too large",
     415: "the body is not JSON",
     502: "Twilio refuses the guard's request",
