@@ -14,8 +14,9 @@ if not _workers.isdecimal() or int(_workers) < 1:
     sys.exit("CALLGUARD_WEB_WORKERS: should be a whole number from 1. Write for example CALLGUARD_WEB_WORKERS=2")
 workers = int(_workers)
 
-# A stalled request body holds a greenlet, not a thread: three of them would stop two gthread threads for good.
-worker_class = "gevent"
+# gevent's, with an end to every request: a stalled body holds a greenlet, not a thread, and not for long. Where
+# more connections come than these, the oldest give way.
+worker_class = "callguard.processes.web_worker.WebWorker"
 worker_connections = 1000
 
 # `timeout` is a sign of life of the worker process, not a limit on requests.
@@ -42,7 +43,7 @@ proc_name = "callguard"
 
 def post_worker_init(worker: Any) -> None:
     """Let each web process remember what people decide, so that it outlives an emptied Redis."""
-    if (services := getattr(worker.wsgi, "extensions", {}).get("callguard")) is not None:
+    if (services := getattr(worker.app.wsgi(), "extensions", {}).get("callguard")) is not None:
         services.begin_remembering()
 
 

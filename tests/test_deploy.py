@@ -74,7 +74,7 @@ def test_gunicorn_is_set_up_against_what_was_measured() -> None:
     """Stalled bodies, forged proxy headers, the control socket: each setting answers one of them."""
     config = runpy.run_path(str(DEPLOY / "gunicorn.conf.py"))
 
-    assert config["worker_class"] == "gevent"
+    assert config["worker_class"] == "callguard.processes.web_worker.WebWorker"
     assert config["control_socket_disable"] is True
     assert config["forwarder_headers"] == config["forwarded_allow_ips"] == ""
     assert config["limit_request_fields"] <= 64
