@@ -60,6 +60,7 @@ from callguard.watch.aside import Aside
 from callguard.watch.hold_queues import HoldQueuesChore
 from callguard.watch.holds import HoldsChore, tell_of_loss
 from callguard.watch.housekeeping import Housekeeping
+from callguard.watch.long_turns import LongTurns
 from callguard.watch.missing_callbacks import MissingCallbacks
 from callguard.watch.process_watch import ProcessWatch
 from callguard.watch.progress import Progress
@@ -195,6 +196,7 @@ class Services:
             self.leadership,
             self.heartbeats,
             self.clock,
+            LongTurns(self.notices, self.clock, time.monotonic),
             follow=partial(self.decisions.follow, list(self.accounts)),
         )
 

@@ -35,6 +35,8 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """Serves as gunicorn's gevent worker does, and ends what takes too long."""
 
     connections: Connections
+    worker_connections: int
+    wsgi: Any
     _of_greenlet: dict[Any, Connection]
 
     def init_process(self) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from callguard.config.accounts import Account
 from callguard.ports import CallGuardError, Clock, Heartbeats, Leadership
 from callguard.watch.account_watch import AccountWatch
+from callguard.watch.long_turns import LongTurns
 
 _log = logging.getLogger(__name__)
 
@@ -30,12 +31,16 @@ class Watcher:
         leadership: Leadership,
         heartbeats: Heartbeats,
         clock: Clock,
+        long_turns: LongTurns,
         follow: Callable[[], None] = lambda: None,
     ) -> None:
         """Keep what is needed; `owner` tells it from the others. It does `follow` while another leads."""
         self._owner = owner
         watches = [watch_of(account) for account in accounts]
-        self._turns = {f"account {watch.account.sid}": watch.tick for watch in watches}
+        self._turns = {
+            f"account {watch.account.sid}": long_turns.timed(watch.account.sid, watch.tick) for watch in watches
+        }
+        self._long_turns = long_turns
         self._follow = follow
         self._leadership = leadership
         self._heartbeats = heartbeats
@@ -64,6 +69,7 @@ class Watcher:
         if self._told:
             _log.warning("watcher: Redis answers again")
             self._told = False
+        self._long_turns.look()
         for name, turn in self._turns.items():
             under_way = self._under_way.get(name)
             if under_way is None or under_way.done():
