@@ -34,6 +34,7 @@ from callguard.metrics.collector import GuardCollector
 from callguard.notify.apprise import AppriseNotifier
 from callguard.ports import CallGuardError, Door, Notice, NoticeKind
 from callguard.relaying import start_relay
+from callguard.store.api_refusals import RedisApiRefusals
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
 from callguard.store.clearings import RedisClearings
@@ -124,6 +125,7 @@ class Services:
     collector: GuardCollector
     fingerprint: Callable[[], Fingerprint]
     notify_urls: tuple[str, ...]
+    api_refusals: RedisApiRefusals
     connection: Redis
     public_url: str
     metrics_token: str | None
@@ -274,6 +276,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
     scripts = Scripts(ScriptConnections(script_client))
     tracker = RedisCallTracker(connection, scripts)
     notices = RedisNotices(connection, scripts)
+    api_refusals = RedisApiRefusals(connection)
     decisions = RedisDecisions(
         connection,
         scripts,
@@ -324,10 +327,11 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         canceller=canceller,
         named_cancel=_named_cancel(settings, tracker, clock),
         collector=GuardCollector(
-            settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME, notices, of_settings
+            settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME, notices, of_settings, api_refusals
         ),
         fingerprint=of_settings,
         notify_urls=settings.notify_urls,
+        api_refusals=api_refusals,
         connection=connection,
         public_url=settings.public_url,
         metrics_token=settings.metrics_token,

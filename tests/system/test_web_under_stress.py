@@ -82,7 +82,7 @@ def test_a_hung_redis_is_answered_503_and_nothing_is_lost_by_sending_again(guard
         pytest.param("GET /nothing", 404, id="another path"),
         pytest.param("GET /healthz", 200, id="health"),
         pytest.param("GET /readyz", 200, id="readiness"),
-        pytest.param("GET /metrics", 200, id="metrics"),
+        pytest.param("GET /metrics", 403, id="metrics, by a name that is not this machine's"),
     ],
 )
 def test_other_requests(guard: Stack, request_line: str, status: int) -> None:
