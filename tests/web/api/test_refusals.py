@@ -1,13 +1,15 @@
 """Who is not let in is counted; wrong keys are slowed and told, and slow down nobody else."""
 
 import logging
-from functools import partial
+from typing import Any
 
 import pytest
+from flask import Flask
 
 from callguard.config.keys import Role
 from callguard.domain.results import ApiRefusal
 from callguard.ports import EVERY_ACCOUNT, StoreUnavailable
+from callguard.web.api import api
 from callguard.web.api.refusals import FREE_TRIES, LONGEST_WAIT_SECONDS, MANY, MOST_PEERS, MOST_WAITING, Refusals
 from tests.conftest import FrozenClock
 from tests.web.api.served import KEYS, Outbox, Services
@@ -135,13 +137,12 @@ def test_without_redis_nothing_is_lost(caplog: pytest.LogCaptureFixture) -> None
     assert case.counted() == {}
 
 
-def test_a_right_key_does_not_wait_for_a_neighbours_wrong_ones(
-    services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_right_key_does_not_wait_for_a_neighbours_wrong_ones(services: Services) -> None:
     """Behind a proxy they have one address."""
     slept: list[float] = []
-    monkeypatch.setattr("callguard.web.api.Refusals", partial(Refusals, sleep=slept.append))
-    client = services.client(None)
+    app = Flask("test", static_folder=None)
+    app.register_blueprint(api(services, Refusals(services.clock, services.notices, sleep=slept.append)))
+    client: Any = app.test_client()
     for _ in range(FREE_TRIES + 5):
         assert client.get("/api/accounts", headers={"x-api-key": "guessed-key"}).status_code == 401
     assert len(slept) == 5
