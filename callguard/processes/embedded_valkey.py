@@ -40,9 +40,9 @@ logger = logging.getLogger(__name__)
 class EmbeddedValkey:
     """A Valkey on a Unix socket in `data_dir`, with an append-only file there; no port is opened.
 
-    Only our own user can connect, or read what is written, also in a folder that is open to others. What was written is there again at the next start, also after `kill -9` of
-    the server or of us; a power failure may cost the last second. Nothing is evicted. The server ends when we
-    end, in whatever way (on Linux; see `spawn`).
+    Only our own user can connect, or read what is written, also in a folder that is open to others. What was
+    written is there again at the next start, also after `kill -9` of the server or of us; a power failure may cost
+    the last second. Nothing is evicted. The server ends when we end, in whatever way (on Linux; see `spawn`).
 
     As a context manager it starts on entry and stops on exit. Main thread only (see `spawn`).
     """

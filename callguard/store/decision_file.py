@@ -121,7 +121,7 @@ class DecisionFile:
         except FileNotFoundError:
             self._parsed = _Parsed()
             return {}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise UnreadableMemory(f"{self.path} cannot be read ({type(error).__name__})") from error
 
     def _write(self, accounts: dict[str, Any], unreadable_ms: int) -> None:

@@ -54,5 +54,5 @@ def translated() -> Iterator[None]:
         status = getattr(error.args[1], "status_code", 0) if len(error.args) > 1 else 0
         advice = "; check TWILIO_AUTH_TOKEN" if status in (401, 403) else ""
         raise TwilioRefused(f"Twilio answered {status} to a list{advice}", 0, status) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise TwilioUnavailable("Twilio's answer could not be read") from None
