@@ -37,6 +37,7 @@ from callguard.ports import CallGuardError, Door, Notice, NoticeKind
 from callguard.redis_client import problems_of
 from callguard.relaying import start_relay
 from callguard.startup import redis_urls
+from callguard.store.api_refusals import RedisApiRefusals
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
 from callguard.store.clearings import RedisClearings
@@ -64,6 +65,7 @@ from callguard.watch.aside import Aside
 from callguard.watch.hold_queues import HoldQueuesChore
 from callguard.watch.holds import HoldsChore, tell_of_loss
 from callguard.watch.housekeeping import Housekeeping
+from callguard.watch.long_turns import LongTurns
 from callguard.watch.missing_callbacks import MissingCallbacks
 from callguard.watch.process_watch import ProcessWatch
 from callguard.watch.progress import Progress
@@ -128,6 +130,7 @@ class Services:
     collector: GuardCollector
     fingerprint: Callable[[], Fingerprint]
     notify_urls: tuple[str, ...]
+    api_refusals: RedisApiRefusals
     connection: Redis
     public_url: str
     metrics_token: str | None
@@ -201,6 +204,7 @@ class Services:
             self.news,
             self.heartbeats,
             self.clock,
+            LongTurns(self.notices, self.clock, time.monotonic),
             follow=self.decisions.follow,
         )
 
@@ -281,6 +285,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
     scripts = Scripts(ScriptConnections(script_client))
     tracker = RedisCallTracker(connection, scripts)
     notices = RedisNotices(connection, scripts)
+    api_refusals = RedisApiRefusals(connection)
     decisions = RedisDecisions(
         connection,
         scripts,
@@ -333,10 +338,11 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         canceller=canceller,
         named_cancel=_named_cancel(settings, tracker, clock),
         collector=GuardCollector(
-            settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME, notices, of_settings
+            settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME, notices, of_settings, api_refusals
         ),
         fingerprint=of_settings,
         notify_urls=settings.notify_urls,
+        api_refusals=api_refusals,
         connection=connection,
         public_url=settings.public_url,
         metrics_token=settings.metrics_token,

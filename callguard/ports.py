@@ -674,6 +674,16 @@ class OutboxReadings(Protocol):
         """Read it. May raise `StoreUnavailable`."""
 
 
+class ApiRefusals(Protocol):
+    """How often somebody was not let in, by reason. Both may raise `StoreUnavailable`."""
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        """Count more of them."""
+
+    def totals(self) -> Mapping[str, int]:
+        """Return how many there were."""
+
+
 class JobCounts(Protocol):
     """The jobs that wait, run and have failed."""
 

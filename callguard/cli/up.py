@@ -29,6 +29,7 @@ from callguard.logs import configure_logging
 from callguard.ports import CallGuardError
 from callguard.processes.embedded_valkey import EmbeddedValkey
 from callguard.processes.program import Program
+from callguard.processes.standard_streams import LastingOutput
 from callguard.processes.stop_signals import StopSignals
 from callguard.processes.supervisor import Supervisor
 from callguard.startup import SETTINGS_LOGGED, start, verify_receivers, verify_redis_urls
@@ -57,6 +58,7 @@ def up(host: str, port: int, web_workers: int, cancel_workers: int, sandbox: boo
 
     Ctrl-C and SIGTERM stop it. SIGHUP makes the guard read its settings anew.
     """
+    sys.stdout = LastingOutput(sys.stdout)
     programs = {"CALLGUARD_WEB_WORKERS": str(web_workers), "CALLGUARD_CANCEL_WORKERS": str(cancel_workers)}
     try:
         if sandbox or not has_account(os.environ):

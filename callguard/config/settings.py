@@ -73,13 +73,14 @@ class Settings(BaseSettings):
         validation_alias="api_key",
         repr=False,
         description="keys of the operator API: a comma list of `name:role:key`, roles `viewer`, `operator` and "
-        "`reporter` (for programs that create calls); without one it answers on loopback only",
+        "`reporter` (for programs that create calls); without one it answers on loopback only, and nobody where "
+        "`CALLGUARD_PUBLIC_URL` is public",
         examples=[["grafana:viewer:a-long-random-key"]],
     )
     metrics_token: Annotated[str, AfterValidator(keys.secret)] | None = Field(
         None,
         repr=False,
-        description="bearer token that `/metrics` asks for",
+        description="bearer token for `/metrics`, which also takes a viewer's or operator's key of the API",
         examples=["a-long-random-token"],
     )
     notify_urls: Annotated[tuple[_NotifyUrl, ...], BeforeValidator(entries)] = Field(

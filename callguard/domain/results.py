@@ -49,6 +49,15 @@ class ReportResult(Enum):
     UNAVAILABLE = "unavailable"
 
 
+class ApiRefusal(Enum):
+    """Why somebody was not let into `/api` or `/metrics`, as `callguard_api_refused_total` counts it."""
+
+    NO_KEY = "no_key"
+    WRONG_KEY = "wrong_key"
+    WRONG_ROLE = "wrong_role"
+    NOT_LOCAL = "not_local"
+
+
 class NoticeResult(Enum):
     """What became of a notice, as `callguard_notices_total` counts it. Of failed tries it may have many."""
 

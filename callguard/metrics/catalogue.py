@@ -197,6 +197,12 @@ CATALOGUE = {
             there="with `hold_queues`",
         ),
         Metric(
+            "callguard_api_refused_total",
+            Kind.COUNTER,
+            "How many requests to `/api` or `/metrics` were not let in.",
+            ("reason",),
+        ),
+        Metric(
             "callguard_callbacks_total",
             Kind.COUNTER,
             "How many callbacks of configured accounts had a result.",

@@ -42,6 +42,9 @@ NOTICES_TAKEN = "callguard:{notices}:taken"
 NOTICE_RESULTS = "callguard:{notices}:results"
 """HASH, 30 d: result -> how many notices had it. Written by `post_notice` and whoever relays."""
 
+API_REFUSED = "callguard:api_refused"
+"""HASH, 30 d: why -> how often somebody was not let into the API. Written by web processes."""
+
 RELAY = "callguard:{notices}:relay"
 """STRING, seconds: the process that relays notices. Written by it, and by whoever starts one."""
 

@@ -95,7 +95,7 @@ class RedisHeartbeats:
         with translated_errors():
             entries: Any = self._redis.hgetall(PROCESSES)
         for name, text in entries.items():
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 told = json.loads(text)
                 if isinstance(told, dict) and told.keys() >= {"kind", "host", "pid", "version", "settings", "at"}:
                     yield name, told

@@ -1,20 +1,24 @@
 """Probes and metrics."""
 
-import hmac
-
 from flask import Blueprint, Response, request
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from callguard.bootstrap import Services
+from callguard.config.keys import Role
 from callguard.domain.health import Watched, report, troubles
+from callguard.domain.results import ApiRefusal
 from callguard.metrics.exposition import as_text
 from callguard.ports import CallGuardError
+from callguard.web.api.access import NotAdmitted, caller_of, is_same, offered_key, wrong_role
+from callguard.web.api.refusals import Refusals
 from callguard.web.spaced_warning import SpacedWarning
+
+_READERS = (Role.VIEWER, Role.OPERATOR)
 
 _NOT_WRITABLE = "redis: it takes no callbacks; the log of this process says why\n"
 
 
-def probes(services: Services) -> Blueprint:
+def probes(services: Services, refusals: Refusals) -> Blueprint:
     """Return `/healthz` (this process serves), `/readyz` (it takes callbacks), `/healthz/guard` and `/metrics`.
 
     `/healthz/guard` says 200 where every account is guarded, else 503 and why, a line a reason. It names no
@@ -49,10 +53,13 @@ def probes(services: Services) -> Blueprint:
 
     @blueprint.get("/metrics")
     def metrics() -> Response:
-        if not _may_scrape(services.metrics_token):
-            answer = _text("CALLGUARD_METRICS_TOKEN is set: send it as a bearer token\n", 401)
-            answer.headers["WWW-Authenticate"] = 'Bearer realm="callguard"'
-            return answer
+        try:
+            _admit_scraper(services)
+        except NotAdmitted as refused:
+            refusals.note(refused.reason, request.remote_addr or "")
+            return Response(
+                f"{refused.error.message}\n", refused.http_status, refused.headers, content_type=_PLAIN
+            )
         return Response(as_text(services.collector.collect()), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint
@@ -67,12 +74,21 @@ def _watched(services: Services) -> list[Watched]:
     ]
 
 
-def _may_scrape(token: str | None) -> bool:
-    if token is None:
-        return True
-    offered = request.headers.get("Authorization", "")
-    return hmac.compare_digest(offered.encode(), f"Bearer {token}".encode())
+def _admit_scraper(services: Services) -> None:
+    """Let in the metrics token, and who may read the API; where there is a token, that alone or a key."""
+    token, offered = services.metrics_token, offered_key(request)
+    if token is not None and is_same(offered, token):
+        return
+    if token is not None and not services.api_keys:
+        reason = ApiRefusal.WRONG_KEY if offered else ApiRefusal.NO_KEY
+        raise NotAdmitted(reason, 401, "unauthorized", "CALLGUARD_METRICS_TOKEN is set: send it as a bearer token")
+    caller = caller_of(request, services.api_keys, services.public_url)
+    if caller.role not in _READERS:
+        raise wrong_role(caller, _READERS)
+
+
+_PLAIN = "text/plain; charset=utf-8"
 
 
 def _text(body: str, status: int = 200) -> Response:
-    return Response(body, status, content_type="text/plain; charset=utf-8")
+    return Response(body, status, content_type=_PLAIN)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.drain_time import MOST_QUEUE_MS
+from callguard.processes.connections import BODY_SECONDS, CONNECTION, WORK_SECONDS
 from callguard.web.event_reception import MOST_BODY_BYTES
 from tests.examples import up_to
 from tests.web.callbacks import ACCOUNTS, CALL_SID, NOW_MS, OTHER_SID, OTHER_TOKEN, SID, timestamp
@@ -535,18 +536,20 @@ def test_a_body_that_breaks_off_is_refused() -> None:
     assert send(EventServices(), [created()], environ={"wsgi.input": Broken()}).status_code == 403
 
 
-def test_a_silent_sender_is_given_up() -> None:
-    class Socket:
+def test_a_slow_sender_is_given_up() -> None:
+    class Connection:
         def __init__(self) -> None:
-            self.timeouts: list[float | None] = []
+            self.given: list[float] = []
 
-        def settimeout(self, seconds: float | None) -> None:
-            self.timeouts.append(seconds)
+        def give(self, seconds: float) -> None:
+            self.given.append(seconds)
 
-    socket = Socket()
+        give_body = give
 
-    assert send(EventServices(), [created()], environ={"gunicorn.socket": socket}).status_code == 200
-    assert socket.timeouts == [5.0, None]
+    connection = Connection()
+
+    assert send(EventServices(), [created()], environ={CONNECTION: connection}).status_code == 200
+    assert connection.given == [BODY_SECONDS, WORK_SECONDS]
 
 
 def test_only_posts_are_served() -> None:
