@@ -156,13 +156,14 @@ class CallTracker(Protocol):
         *,
         began_ms: int,
         believe: bool = True,
-    ) -> None:
+        protection: str = "",
+    ) -> Snapshot:
         """Note that Twilio's list was read whole, hold the horizons to what it showed, keep what was learned.
 
         `began_ms` is when the reading began. Without `believe` the quoted horizon is given up.
         """
 
-    def quoted(self, account_sid: str, policy: Policy, now_ms: int, quote: Quote) -> None:
+    def quoted(self, account_sid: str, policy: Policy, now_ms: int, quote: Quote) -> Snapshot:
         """Hold the quoted horizon to the quote of the newest call of a list that was not read whole."""
 
     def suspect(self, account_sid: str, finding: Finding, now_ms: int) -> None:
@@ -194,9 +195,6 @@ class CallTracker(Protocol):
 
     def take_back(self, account_sid: str) -> None:
         """Let calls that were left alone be cancelled after all, if they are in scope by now."""
-
-    def note_protection(self, account_sid: str, seal: str) -> None:
-        """Note under which `never_cancel` the mirror was last compared with the whole list: its keyed hash."""
 
     def protection(self, account_sid: str) -> str:
         """Return what was noted; empty for nothing."""

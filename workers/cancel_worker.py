@@ -21,7 +21,7 @@ from callguard.jobs.drain_queue import DRAIN_JOB, drain_queue
 from callguard.ports import CallGuardError
 from workers.beside import looking_after_notices
 from workers.guarded_job import GuardedJob
-from workers.jobs import give_leases_back, owner_of
+from workers.jobs import give_leases_back, inherit, owner_of
 
 _log = logging.getLogger(__name__)
 
@@ -118,6 +118,7 @@ def wait_for_redis(services: Services) -> None:
 def run_cancel_worker(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT, or until RQ's worker gives its Redis up: the supervisor starts another."""
     services = build(settings)
+    inherit(settings)
     wait_for_redis(services)
     url = settings.queue_redis_url or settings.redis_url or ""
     connection = Redis.from_url(url, retry=Retry(NoBackoff(), 1), health_check_interval=15)

@@ -7,16 +7,23 @@ from contextlib import suppress
 from rq import get_current_job
 
 from callguard.bootstrap import Services, build, process_name
-from callguard.config.settings import load_settings
+from callguard.config.settings import Settings, load_settings
 from callguard.drain.drain import DrainEnd
 from callguard.ports import StoreUnavailable
+
+_inherited: list[Settings] = []
+
+
+def inherit(settings: Settings) -> None:
+    """Let jobs of this process and its forks go by `settings`: a thousand accounts take long to read."""
+    _inherited[:] = [settings]
 
 
 def drain(account_sid: str, generation: int) -> str:
     """Drain an account that has tripped to `generation`; return why the run ended."""
     job = get_current_job()
     owner = owner_of(job.id, os.getpid()) if job is not None else process_name()
-    services = build(load_settings(), owner=owner)
+    services = build(_inherited[0] if _inherited else load_settings(), owner=owner)
     account = services.accounts.get(account_sid)
     if account is None:
         return "unknown account"

@@ -169,6 +169,9 @@ class _Run:
                 await sweep.run(self._turn.may_go_on)
                 if end := self._end_of(sweep):
                     return end
+                if sweep.cancelled and self._drain.drains.others_wait(self._account.sid):
+                    # Their calls are being dialled. That nothing is left here is asked when it is our turn again.
+                    return DrainEnd.YIELDED
                 empty_lists = empty_lists + 1 if await listing.is_empty() else 0
                 if empty_lists >= EMPTY_LISTS_WANTED:
                     return self._finish(DrainEnd.FINISHED)

@@ -82,13 +82,16 @@ class Guard:
         now_ms = self._clock.now_ms()
         return self._tracker.observe(account.sid, events, account.policy, now_ms, door, if_crossed=True).counted
 
-    def judge(self, account: Account, snapshot: Snapshot) -> None:
-        """Apply the rules to a snapshot: trip, or remember a suspicion so that the watcher asks Twilio."""
+    def judge(self, account: Account, snapshot: Snapshot) -> bool:
+        """Apply the rules to a snapshot: trip, or remember a suspicion so that the watcher asks Twilio.
+
+        Return whether anything may have come of it, so that the snapshot is no longer the present.
+        """
         decision = decide(snapshot, account.policy)
         if decision.verdict is Verdict.DRAIN:
             self._take_queue(account, snapshot)
         if decision.finding is None:
-            return
+            return decision.verdict is not Verdict.STAND_BY
         if decision.verdict in (Verdict.TRIP, Verdict.TRIP_UNQUEUED):
             unqueued = decision.verdict is Verdict.TRIP_UNQUEUED
             self.trip(account, snapshot, decision.finding, unqueued=unqueued)
@@ -96,6 +99,7 @@ class Guard:
             _log.info("account %s: %s; asking Twilio for its queue", account.sid, describe(decision.finding))
             self._tracker.suspect(account.sid, decision.finding, snapshot.now_ms)
             self._ask_to_look(account)
+        return True
 
     def trip(self, account: Account, snapshot: Snapshot, finding: Finding, *, unqueued: bool = False) -> bool:
         """Open an incident and wake a drain; return whether this call was the one that did it.

@@ -34,6 +34,7 @@ class QueueReading:
         listed: queued calls in the list, as far as it was read.
         fresh: of these, how many were news.
         retired: calls that were in the mirror and are queued no more.
+        snapshot: the account after it, if nothing has come of it; else it is to be read anew.
     """
 
     taken: bool = True
@@ -41,6 +42,7 @@ class QueueReading:
     listed: int = 0
     fresh: int = 0
     retired: int = 0
+    snapshot: Snapshot | None = None
 
 
 NOT_TAKEN = QueueReading(taken=False)
@@ -134,8 +136,10 @@ class Reconciler:
             self._judge(account)
             return QueueReading(listed=len(front.listed), fresh=fresh, retired=retired)
         self._under_way.pop(account.sid, None)
-        self._conclude(account, mirror, walk, front)
-        return QueueReading(complete=True, listed=len(walk.listed), fresh=fresh, retired=retired)
+        snapshot = self._conclude(account, mirror, walk, front)
+        return QueueReading(
+            complete=True, listed=len(walk.listed), fresh=fresh, retired=retired, snapshot=snapshot
+        )
 
     def _read_front(
         self, account: Account, mirror: QueueMirror, front: ListPass, retire: bool
@@ -204,14 +208,14 @@ class Reconciler:
         elif mirror.believes_quotes:
             self._tracker.quoted(account.sid, account.policy, self._clock.now_ms(), quote)
 
-    def _conclude(self, account: Account, mirror: QueueMirror, walk: ListPass, front: ListPass) -> None:
+    def _conclude(self, account: Account, mirror: QueueMirror, walk: ListPass, front: ListPass) -> Snapshot | None:
         now_ms = self._clock.now_ms()
         quote = _quote(walk, front, now_ms)
         snapshot = self._tracker.snapshot(account.sid, now_ms)
         oldest_ms = self._tracker.oldest_ms(account.sid) if walk.listed else None
         throughput = snapshot.throughput.after(now_ms, snapshot.departed, is_busy=_is_busy(snapshot, oldest_ms))
         mirror.was_read_whole(walk, now_ms, believe=quote is not None)
-        self._tracker.polled(
+        after = self._tracker.polled(
             account.sid,
             account.policy,
             now_ms,
@@ -219,9 +223,9 @@ class Reconciler:
             throughput,
             began_ms=walk.started_ms,
             believe=mirror.believes_quotes,
+            protection=account.protection,
         )
-        self._tracker.note_protection(account.sid, account.protection)
-        self._judge(account)
+        return None if self._guard.judge(account, after) else after
 
     def _judge(self, account: Account) -> None:
         self._guard.judge(account, self._tracker.snapshot(account.sid, self._clock.now_ms()))

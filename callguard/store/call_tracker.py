@@ -18,7 +18,7 @@ from callguard.ports import Door, MirroredCall, Observation
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import ACCOUNT_MS, BATCH, INCIDENT_MS, LEFT_CALL_MS, QUEUED_CALL_MS, RING_SECONDS
-from callguard.store.scripts import Argument, Scripts
+from callguard.store.scripts import Argument, Scripts, reading
 from callguard.store.snapshots import FIELDS, WORD_FIELDS, snapshot_from, suspicion_text
 
 _WANTED = f"HMGET {' '.join((*FIELDS, *WORD_FIELDS))}"
@@ -107,25 +107,26 @@ class RedisCallTracker:
         *,
         began_ms: int,
         believe: bool = True,
-    ) -> None:
-        """Note a complete reading of Twilio's list."""
+        protection: str = "",
+    ) -> Snapshot:
+        """Note a complete reading of Twilio's list, and read the account in the same round trip."""
         learned = (throughput.since_ms, throughput.departed, throughput.candidate, throughput.learned)
-        self._note_list(account_sid, policy, now_ms, quote, believe, *learned, began_ms)
+        return self._note_list(account_sid, policy, now_ms, quote, believe, *learned, began_ms, protection)
 
-    def quoted(self, account_sid: str, policy: Policy, now_ms: int, quote: Quote) -> None:
-        """Note the quote of a list that was not read whole."""
-        self._note_list(account_sid, policy, now_ms, quote, True)
+    def quoted(self, account_sid: str, policy: Policy, now_ms: int, quote: Quote) -> Snapshot:
+        """Note the quote of a list that was not read whole, and read the account in the same round trip."""
+        return self._note_list(account_sid, policy, now_ms, quote, True)
 
     def _note_list(
-        self, account_sid: str, policy: Policy, now_ms: int, quote: Quote | None, believe: bool, *learned: float
-    ) -> None:
+        self, account_sid: str, policy: Policy, now_ms: int, quote: Quote | None, believe: bool, *whole: Argument
+    ) -> Snapshot:
         keys = AccountKeys(account_sid)
         quoted = (quote.call_sid, quote.dialled_ms) if quote else ("", 0)
-        self._scripts.run(
-            "polled",
-            [keys.state, *_mirror(keys)],
-            [now_ms, policy.cps, policy.min_backlog, int(bool(learned)), *quoted, int(believe), *learned],
+        arguments = (now_ms, policy.cps, policy.min_backlog, int(bool(whole)), *quoted, int(believe), *whole)
+        _, reply = self._scripts.run_each(
+            [("polled", [keys.state, *_mirror(keys)], arguments), reading(snapshot_reads(keys))]
         )
+        return snapshot_from(now_ms, *reply)
 
     def suspect(self, account_sid: str, finding: Finding, now_ms: int) -> None:
         """Remember a finding beside the buckets."""
@@ -213,11 +214,6 @@ class RedisCallTracker:
                 "sort_scope", [keys.state, *ways, *map(keys.call, batch)], [is_wanted, ACCOUNT_MS, *batch]
             )
         return stay
-
-    def note_protection(self, account_sid: str, seal: str) -> None:
-        """Keep it beside the state."""
-        with translated_errors():
-            self._redis.hset(AccountKeys(account_sid).state, "protection", seal)
 
     def protection(self, account_sid: str) -> str:
         """Read it."""

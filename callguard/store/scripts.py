@@ -17,6 +17,9 @@ from callguard.store.script_connections import ScriptConnections
 
 Argument = str | int | float
 
+Call = tuple[str, Sequence[str], Sequence[Argument]]
+"""A script's name, keys and arguments."""
+
 CALLS_AT_ONCE = 250
 """So many scripts go in one round trip: enough to save nearly all of its cost."""
 
@@ -59,24 +62,24 @@ class Scripts:
             except NoScriptError:
                 return _evaluate(connection, "EVAL", script.text, keys, arguments)
 
-    def run_each(self, name: str, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]) -> list[Any]:
-        """Run a script once for each of many accounts, `CALLS_AT_ONCE` in one round trip; return the raw replies.
+    def run_each(self, calls: Sequence[Call]) -> list[Any]:
+        """Run many scripts, `CALLS_AT_ONCE` in one round trip; return their raw replies.
 
-        Each of `calls` has its keys and its arguments, and is atomic by itself. Only for scripts that may be
-        repeated: where one of them fails, others have run.
+        Each is atomic by itself. Only for scripts that may be repeated: where one of them fails, others have run.
 
         Raises:
             StoreUnavailable: as `run`.
         """
         replies: list[Any] = []
         for start in range(0, len(calls), CALLS_AT_ONCE):
-            some = calls[start : start + CALLS_AT_ONCE]
+            some = [(self._scripts[name], keys, args) for name, keys, args in calls[start : start + CALLS_AT_ONCE]]
             with translated_errors(), self._connections.one() as connection:
                 try:
-                    replies += _evaluate_each(connection, self._scripts[name], some)
+                    replies += _evaluate_each(connection, some)
                 except NoScriptError:
-                    _load(connection, self._scripts[name])
-                    replies += _evaluate_each(connection, self._scripts[name], some)
+                    for script in {script for script, _, _ in some}:
+                        _load(connection, script)
+                    replies += _evaluate_each(connection, some)
         return replies
 
     def read_each(self, wanted: Sequence[Sequence[tuple[str, str]]]) -> list[list[Any]]:
@@ -85,9 +88,7 @@ class Scripts:
         Raises:
             StoreUnavailable: Redis did not answer.
         """
-        return self.run_each(
-            "read_together", [([key for key, _ in of_one], [what for _, what in of_one]) for of_one in wanted]
-        )
+        return self.run_each([reading(of_one) for of_one in wanted])
 
     def read(self, *wanted: tuple[str, str]) -> list[Any]:
         """Read several keys of one account at one moment, also from a full server.
@@ -98,8 +99,13 @@ class Scripts:
         Raises:
             StoreUnavailable: Redis did not answer.
         """
-        reply: list[Any] = self.run("read_together", [key for key, _ in wanted], [what for _, what in wanted])
+        reply: list[Any] = self.run(*reading(wanted))
         return reply
+
+
+def reading(wanted: Sequence[tuple[str, str]]) -> Call:
+    """Return the call that reads what `Scripts.read` is told."""
+    return "read_together", [key for key, _ in wanted], [what for _, what in wanted]
 
 
 def pairs(flat: Sequence[Any]) -> dict[str, Any]:
@@ -121,9 +127,9 @@ def _evaluate(
 
 
 def _evaluate_each(
-    connection: Connection, script: _Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]
+    connection: Connection, calls: Sequence[tuple[_Script, Sequence[str], Sequence[Argument]]]
 ) -> list[Any]:
-    packed = b"".join(_pack(("EVALSHA", script.digest, len(keys), *keys, *args)) for keys, args in calls)
+    packed = b"".join(_pack(("EVALSHA", script.digest, len(keys), *keys, *args)) for script, keys, args in calls)
     connection.send_packed_command([packed])  # type: ignore[no-untyped-call]
     replies: list[Any] = []
     for _ in calls:

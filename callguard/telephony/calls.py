@@ -14,7 +14,7 @@ from callguard.domain.calls import CallStatus, ListedCall, is_in_rate_queue
 from callguard.domain.history import NEVER_MS, HistoricCall
 from callguard.domain.selection import Selection
 from callguard.ports import CancelReply, ListedPage, TwilioRefused, TwilioThrottled, TwilioUnavailable
-from callguard.telephony.clients import calls_of
+from callguard.telephony.clients import CallLists
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.telephony.replies import (
     CANCEL_STATUS,
@@ -46,8 +46,8 @@ class TwilioCalls:
     """Fulfils `Telephony`, each account with its own credentials."""
 
     def __init__(self, accounts: Mapping[str, Account], api_url: str, http_client: PooledHttpClient) -> None:
-        """Build one client an account; nothing is sent yet."""
-        self._calls = {sid: calls_of(account, api_url, http_client) for sid, account in accounts.items()}
+        """Nothing is sent yet."""
+        self._calls = CallLists(accounts, api_url, http_client)
 
     def queued_calls(self, account_sid: str) -> Iterator[ListedPage]:
         """Follow `next_page_uri` to the end of `Calls?Status=queued`.

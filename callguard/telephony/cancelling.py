@@ -7,7 +7,7 @@ from twilio.rest.api.v2010.account.call import CallContext
 from callguard.config.accounts import Account
 from callguard.ports import CancelReply, TwilioRefused
 from callguard.telephony.async_http_client import PooledAsyncHttpClient
-from callguard.telephony.clients import calls_of
+from callguard.telephony.clients import CallLists
 from callguard.telephony.replies import CANCEL_STATUS, NOT_FOUND, OVER, reply_of, seen_in, translated
 
 
@@ -18,9 +18,9 @@ class TwilioCanceller:
     """
 
     def __init__(self, accounts: Mapping[str, Account], api_url: str, *, timeout: float = 5.0) -> None:
-        """Build one client an account; nothing is sent yet. `timeout` is in seconds."""
+        """Nothing is sent yet. `timeout` is in seconds."""
         self._http_client = PooledAsyncHttpClient(timeout=timeout)
-        self._calls = {sid: calls_of(account, api_url, self._http_client) for sid, account in accounts.items()}
+        self._calls = CallLists(accounts, api_url, self._http_client)
 
     async def __aenter__(self) -> "TwilioCanceller":
         """Open the pool of connections."""

@@ -1,11 +1,27 @@
 """The twilio library's clients."""
 
+from collections.abc import Mapping
+
 from twilio.http import HttpClient
 from twilio.rest import Client
 from twilio.rest.api.v2010.account import AccountContext
 from twilio.rest.api.v2010.account.call import CallList
 
 from callguard.config.accounts import Account
+
+
+class CallLists(dict[str, CallList]):
+    """Each account's Calls resource by SID, made when it is first asked for: a job speaks for one of thousands."""
+
+    def __init__(self, accounts: Mapping[str, Account], api_url: str, http_client: HttpClient) -> None:
+        """Keep what a client needs."""
+        super().__init__()
+        self._accounts, self._api_url, self._http_client = accounts, api_url, http_client
+
+    def __missing__(self, account_sid: str) -> CallList:
+        """Make it; twice at once does no harm."""
+        made = self[account_sid] = calls_of(self._accounts[account_sid], self._api_url, self._http_client)
+        return made
 
 
 def calls_of(account: Account, api_url: str, http_client: HttpClient) -> CallList:

@@ -5,6 +5,7 @@ https://www.twilio.com/docs/voice/api/queue-resource, https://www.twilio.com/doc
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from twilio.rest.api.v2010.account.call import CallInstance
@@ -31,13 +32,13 @@ class TwilioLiveCalls:
     def __init__(
         self, accounts: Mapping[str, Account], api_url: str, http_client: PooledHttpClient, calls: TwilioCalls
     ) -> None:
-        """Build one client an account; nothing is sent yet. Ringing calls are cancelled by `calls`."""
-        self._accounts = {sid: account_of(account, api_url, http_client) for sid, account in accounts.items()}
+        """Nothing is sent yet. Ringing calls are cancelled by `calls`."""
+        self._account = cache(lambda sid: account_of(accounts[sid], api_url, http_client))
         self.cancel = calls.cancel
 
     def live_calls(self, account_sid: str) -> Iterator[list[LiveCall]]:
         """Follow `next_page_uri` through `Calls?Status=in-progress` and `Calls?Status=ringing`."""
-        calls = self._accounts[account_sid].calls
+        calls = self._account(account_sid).calls
         for status in LIVE_STATUSES:
             for page in _pages(lambda: calls.page(status=status.value, page_size=PAGE_SIZE)):  # noqa: B023
                 with translated():
@@ -56,7 +57,7 @@ class TwilioLiveCalls:
         """Fetch the call."""
         try:
             with translated():
-                status = status_of(self._accounts[account_sid].calls(call_sid).fetch().status)
+                status = status_of(self._account(account_sid).calls(call_sid).fetch().status)
         except TwilioRefused as error:
             if error.code == NOT_FOUND:
                 return True
@@ -65,14 +66,14 @@ class TwilioLiveCalls:
 
     def hold_queues(self, account_sid: str) -> list[HoldQueue]:
         """Read `Queues.json` to its end."""
-        queues = self._accounts[account_sid].queues
+        queues = self._account(account_sid).queues
         pages = list(_pages(lambda: queues.page(page_size=PAGE_SIZE)))
         with translated():
             return [_queue(queue) for page in pages for queue in page]
 
     def on_hold(self, account_sid: str, queue_sid: str) -> list[str]:
         """Read `Queues/{sid}/Members.json` to its end."""
-        members = self._accounts[account_sid].queues(queue_sid).members
+        members = self._account(account_sid).queues(queue_sid).members
         try:
             pages = list(_pages(lambda: members.page(page_size=PAGE_SIZE)))
         except TwilioRefused as error:
@@ -87,7 +88,7 @@ class TwilioLiveCalls:
         hangs_up = "status" in changes
         try:
             with translated():
-                status = status_of(self._accounts[account_sid].calls(call_sid).update(**changes).status)
+                status = status_of(self._account(account_sid).calls(call_sid).update(**changes).status)
         except TwilioRefused as error:
             if error.code in (OVER, NOT_FOUND):
                 return LiveReply.OVER

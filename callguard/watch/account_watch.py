@@ -99,8 +99,8 @@ class AccountWatch:
             # Without a proof of a backlog the whole list is wanted: what has left must not prove one.
             whole = snapshot.suspected is not None
             has_incident = snapshot.state.has_open_incident
-            self._poll(retire=not self._is_being_drained(snapshot), whole=whole, has_incident=has_incident)
-            snapshot = self._look()
+            read = self._poll(retire=not self._is_being_drained(snapshot), whole=whole, has_incident=has_incident)
+            snapshot = self._look() if read is None else self._checked(read)
         if self._follow_mode(snapshot):
             snapshot = self._look()
         if not snapshot.paused:
@@ -158,7 +158,8 @@ class AccountWatch:
         suspicion = snapshot.suspicion
         return suspicion is not None and suspicion.since_ms >= self._asked_ms
 
-    def _poll(self, *, retire: bool, whole: bool, has_incident: bool) -> None:
+    def _poll(self, *, retire: bool, whole: bool, has_incident: bool) -> Snapshot | None:
+        """Poll, and return the account after it, if it is known."""
         before_at, before_ms = self._polled_at, self._asked_ms
         self._polled_at, self._asked_ms = self._monotonic(), self._clock.now_ms()
         try:
@@ -167,10 +168,10 @@ class AccountWatch:
             self._poll_failures += 1
             self._reach.list_failed(self.account.sid, error)
             _log.warning("account %s: Twilio's queue could not be read: %s", self.account.sid, error)
-            return
+            return None
         if not reading.taken:  # another process is reading: our turn comes with one of the next ticks
             self._polled_at, self._asked_ms = before_at, before_ms
-            return
+            return None
         self._poll_failures = 0
         self._reach.list_read(self.account.sid, has_incident=has_incident)
         if reading.fresh or reading.retired:
@@ -178,6 +179,7 @@ class AccountWatch:
                 "account %s: %d queued calls listed, %d new, %d gone",
                 *(self.account.sid, reading.listed, reading.fresh, reading.retired),
             )
+        return reading.snapshot
 
     def _nurse(self, snapshot: Snapshot) -> None:
         if snapshot.state.has_open_incident and self._guard.widen(self.account, snapshot):

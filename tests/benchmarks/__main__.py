@@ -5,6 +5,7 @@ import platform
 import sys
 
 from tests.benchmarks import (
+    accounts,
     accuracy,
     backtest,
     bad_day,
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "bad-day": ("The sweep against the dialler, on bad days", bad_day.measure),
     "ceilings": ("A hidden ceiling, found", ceilings.measure),
     "fairness": ("A small account beside a great one", fairness.measure),
+    "accounts": ("A thousand accounts", accounts.measure),
     "memory": ("A full queue in memory", memory.measure),
     "accuracy": ("The drain estimate against the true queue", accuracy.measure),
     "detectors": ("False trips and delays of the rules", detectors.measure),

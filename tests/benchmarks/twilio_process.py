@@ -56,8 +56,12 @@ class TwilioProcess:
     def create(self, calls: int, sid: str = SID, **plan: object) -> None:
         """Let a script create calls at once, and return when it has."""
         wanted = self.truth(sid).created + calls
-        self._ask("POST", f"{sid}/runaway", {"calls": calls, **plan})
+        self.start(calls, sid, **plan)
         wait_until(lambda: self.truth(sid).created >= wanted, f"{calls} calls are created", timeout=60)
+
+    def start(self, calls: int, sid: str = SID, **plan: object) -> None:
+        """Let a script begin to create calls."""
+        self._ask("POST", f"{sid}/runaway", {"calls": calls, **plan})
 
     def change(self, sid: str = SID, **changes: object) -> None:
         """Turn knobs of an account, named as the simulator's own surface names them."""

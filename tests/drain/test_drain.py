@@ -17,6 +17,7 @@ from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.concurrency import ConcurrencyLimit
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.throughput import Throughput
 from callguard.drain import backlog
 from callguard.drain.drain import Drain, DrainEnd
 from callguard.guard.reconcile import Reconciler
@@ -156,7 +157,9 @@ def test_a_call_that_an_older_guard_took_into_the_mirror_is_spared_too(redis_url
         spared = [sid for sid, call in g.store.tracker.mirrored(SID).items() if call.spared]
         assert len(spared) == 1
         g.store.tracker.spare(SID, [(spared[0], "")], spared=False)
-        g.store.tracker.note_protection(SID, "as of an older guard")
+        now_ms = SystemClock().now_ms()
+        older = "as of an older guard"
+        g.store.tracker.polled(SID, Policy(), now_ms, None, Throughput(), began_ms=now_ms, protection=older)
 
         g.drain.run(g.account, 1, "me")
 

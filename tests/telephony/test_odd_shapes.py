@@ -75,7 +75,7 @@ def test_a_list_of_any_shape_is_unreadable(twilio: Scripted, calls: TwilioCalls,
     readers: list[Callable[[], Iterator[Any]]] = [
         lambda: calls.queued_calls(ACCOUNT_SID),
         lambda: calls.history(ACCOUNT_SID, now, now, lambda _, why: told.append(why)),
-        lambda: calls.recent(ACCOUNT_SID, now),
+        lambda: calls.history(ACCOUNT_SID, now),
         lambda: calls.queued_patiently(ACCOUNT_SID, Selection(), lambda _, why: told.append(why)),
     ]
     for read in readers:

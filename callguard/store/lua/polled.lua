@@ -8,6 +8,7 @@
 -- ARGV[7] believe (0/1): whether quotes are believed at all
 -- ARGV[8...11] with a whole list: window's begin, departed then, candidate, learned cps
 -- ARGV[12] with a whole list: when its first page was asked for, ms
+-- ARGV[13] with a whole list: the seal of the `never_cancel` under which it was read, or empty
 --
 -- Returns 1
 local state_key, mirror_keys = KEYS[1], { KEYS[2], KEYS[3], KEYS[4], KEYS[5] }
@@ -62,6 +63,7 @@ end
 if whole then
     redis.call('HSET', state_key, 'polled', ARGV[1], 't',
         table.concat({ ARGV[8], ARGV[9], ARGV[10], ARGV[11] }, ':'))
+    if ARGV[13] ~= '' then redis.call('HSET', state_key, 'protection', ARGV[13]) end
     if cancellable + redis.call('ZCARD', KEYS[5]) < tonumber(ARGV[3]) then
         redis.call('HSET', state_key, 'shallow', ARGV[1], 'listed_short', ARGV[12])
     end
