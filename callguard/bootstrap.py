@@ -133,6 +133,7 @@ class Services:
     api_refusals: RedisApiRefusals
     connection: Redis
     public_url: str
+    twilio_api_url: str
     metrics_token: str | None
     api_keys: tuple[ApiKey, ...]
 
@@ -345,6 +346,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         api_refusals=api_refusals,
         connection=connection,
         public_url=settings.public_url,
+        twilio_api_url=settings.twilio_api_url,
         metrics_token=settings.metrics_token,
         api_keys=settings.api_keys,
     )

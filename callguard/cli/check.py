@@ -176,7 +176,10 @@ def _twilio(services: Services, account: Account, name: str) -> Iterator[Line]:
     page = next(services.telephony.queued_calls(account.sid))
     took = 1000 * (time.monotonic() - began)
     more = "" if page.is_last else " or more"
-    yield Line(Mark.GOOD, f"{name}: Twilio answers in {took:.0f} ms, {len(page.calls):,}{more} calls queued")
+    yield Line(
+        Mark.GOOD,
+        f"{name}: Twilio answers in {took:.0f} ms, {len(page.calls):,}{more} calls queued ({services.twilio_api_url})",
+    )
 
 
 def _account(services: Services, account: Account, name: str) -> Iterator[Line]:

@@ -1,6 +1,7 @@
 """The settings: one frozen object, read once, checked whole."""
 
 import os
+import re
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
@@ -29,7 +30,7 @@ from callguard.config.sources import (
     with_data_dir,
 )
 from callguard.config.toml_file import read_file
-from callguard.config.written import Layer
+from callguard.config.written import Layer, in_environment
 from callguard.domain.policy import Policy
 
 _RedisUrl = Annotated[str, AfterValidator(urls.redis_url)]
@@ -160,6 +161,7 @@ def load_settings(
         {key: computed(value) for key, value in stand_ins.items()},
         {
             "data_dir": computed(default_data_dir(environ)),
+            "twilio_api_url": computed(_default_api_url(environ, problems)),
             "policy": computed(read_policy(defaults, problems)),
             "accounts": computed(read_accounts(environ, file, defaults, problems)),
         },
@@ -174,3 +176,10 @@ def load_settings(
     problems.demand_none()
     assert settings is not None  # noqa: S101  (each error is a problem)
     return settings
+
+
+def _default_api_url(environ: Mapping[str, str], problems: Problems) -> str:
+    for name, example in (("TWILIO_EDGE", "sydney"), ("TWILIO_REGION", "au1")):
+        if not re.fullmatch("[A-Za-z0-9-]*", environ.get(name, "").strip()):
+            problems.add(in_environment(name), "should be one part of a host's name", example)
+    return urls.default_api_url(environ)

@@ -13,7 +13,7 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 
 from callguard.ports import TwilioUnavailable
-from callguard.telephony.requests import checked, headers_of
+from callguard.telephony.requests import checked, headers_of, host_of
 from callguard.telephony.timed_connections import MOST_ANSWER_BYTES
 
 _log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class PooledAsyncHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the libra
                 text = (await _body_of(answer)).decode("utf-8", "replace")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # The error's text holds the URL: its kind is enough.
-            raise TwilioUnavailable(f"Twilio did not answer: {type(error).__name__}") from None
+            raise TwilioUnavailable(f"Twilio did not answer at {host_of(uri)}: {type(error).__name__}") from None
         checked(answer.status, answer.headers)
         return Response(answer.status, text, answer.headers)
 

@@ -16,7 +16,7 @@ from twilio.http.response import Response
 from urllib3.exceptions import HTTPError
 
 from callguard.ports import TwilioUnavailable
-from callguard.telephony.requests import checked, headers_of
+from callguard.telephony.requests import checked, headers_of, host_of
 from callguard.telephony.timed_connections import body_of, end_answers_in_time
 
 _log = logging.getLogger(__name__)
@@ -91,4 +91,4 @@ class PooledHttpClient(HttpClient):
             return answer, body_of(answer)
         except HTTPError as error:
             # The error's text holds the URL, and with it a filter's phone number: its kind is enough.
-            raise TwilioUnavailable(f"Twilio did not answer: {type(error).__name__}") from None
+            raise TwilioUnavailable(f"Twilio did not answer at {host_of(uri)}: {type(error).__name__}") from None
