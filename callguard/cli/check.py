@@ -178,7 +178,7 @@ def _twilio(services: Services, account: Account, name: str) -> Iterator[Line]:
     more = "" if page.is_last else " or more"
     yield Line(
         Mark.GOOD,
-        f"{name}: Twilio answers in {took:.0f} ms, {len(page.calls):,}{more} calls queued ({services.twilio_api_url})",
+        f"{name}: Twilio answers in {took:.0f} ms, {len(page.calls):,}{more} queued ({services.twilio_api_url})",
     )
 
 

@@ -219,7 +219,7 @@ class Snapshot:
     @property
     def suspected(self) -> Finding | None:
         """The finding that still waits for proof of a backlog."""
-        if self.suspicion is None or self.now_ms - self.suspicion.since_ms > SUSPICION_MS:
+        if self.suspicion is None or abs(self.now_ms - self.suspicion.since_ms) > SUSPICION_MS:
             return None
         return self.suspicion.finding
 

@@ -68,7 +68,8 @@ def troubles(beats: Mapping[str, float], accounts: Sequence[Watched]) -> Iterato
 
 def _of(account: Watched) -> Iterator[Trouble]:
     sid, snapshot, policy = account.sid, account.snapshot, account.policy
-    age = (snapshot.now_ms - snapshot.polled_ms) / 1000 if snapshot.polled_ms else None
+    # A moment in the future is from before the clock was set back, and says as little.
+    age = abs(snapshot.now_ms - snapshot.polled_ms) / 1000 if snapshot.polled_ms else None
     if age is None or age > max(SILENT_SECONDS, UNREAD_POLLS * policy.poll_seconds):
         read = "has never been read" if age is None else f"was last read {span(age)} ago"
         yield Trouble("polling", "Twilio's queue is not read", f"Twilio's queue {read} ({sid})", sid)

@@ -67,7 +67,8 @@ class RedisHeartbeats:
         """Read all beats."""
         with translated_errors():
             beats: Any = self._redis.hgetall(HEARTBEATS)
-        return {process: max(0.0, (now_ms - int(beat)) / 1000) for process, beat in beats.items()}
+        # One in the future is from before the clock was set back: who lives has beaten since.
+        return {process: abs(now_ms - int(beat)) / 1000 for process, beat in beats.items()}
 
     def processes(self, now_ms: int) -> Sequence[RunningProcess]:
         """Read who lives. A kind that beats and does not tell is of an older version."""
