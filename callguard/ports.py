@@ -224,8 +224,8 @@ class CallTracker(Protocol):
 class Campaigns(Protocol):
     """The announced campaigns of every account."""
 
-    def announce(self, account_sid: str, campaign: Campaign) -> None:
-        """Record a campaign; from now on its calls are counted apart. May raise `TooManyCampaigns`."""
+    def announce(self, account_sid: str, *campaigns: Campaign) -> None:
+        """Record campaigns, all or none; from now on their calls count apart. May raise `TooManyCampaigns`."""
 
     def campaigns(self, account_sid: str) -> list[Campaign]:
         """Return the campaigns of the last 30 days, the latest first."""

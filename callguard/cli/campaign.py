@@ -75,8 +75,8 @@ def _announce(services: Services, account: Account, calls: int, numbers: list[st
     until_ms = round(until.timestamp() * 1000)
     if not now_ms < until_ms <= now_ms + MOST_CAMPAIGN_SECONDS * 1000:
         raise click.BadParameter("must be in the future, and 7 days ahead at most", param_hint="--until")
-    for from_number in numbers or [""]:
-        announced = Campaign(
+    announced = [
+        Campaign(
             id=secrets.token_hex(4),
             calls=calls,
             came=0,
@@ -86,26 +86,38 @@ def _announce(services: Services, account: Account, calls: int, numbers: list[st
             until_ms=until_ms,
             announced_by="command line",
         )
-        try:
-            services.campaigns.announce(account.sid, announced)
-        except TooManyCampaigns as error:
-            raise click.ClickException(str(error)) from error
-        services.notices.post(beginning(account.sid, announced))
-        click.echo(f"{announced.id}: {calls:,} calls {_of(announced)} are announced until {_utc(until_ms)}.")
+        for from_number in numbers or [""]
+    ]
+    try:
+        services.campaigns.announce(account.sid, *announced)
+    except TooManyCampaigns as error:
+        raise click.ClickException(str(error)) from error
+    for one in announced:
+        services.notices.post(beginning(account.sid, one))
+        click.echo(f"{one.id}: {calls:,} calls {_of(one)} are announced until {_utc(until_ms)}.")
     services.decisions.remember(account.sid)
     click.echo("They trip nothing. `callguard campaign` lists them; --end ID ends one.")
 
 
 def _end(services: Services, account: Account, campaign_id: str, *, release: bool) -> None:
-    ended = services.campaigns.end_campaign(account.sid, campaign_id, services.clock.now_ms())
+    began_ms = services.clock.now_ms()
+    ended = services.campaigns.end_campaign(account.sid, campaign_id, began_ms)
     if ended is None:
         raise click.ClickException(f"{account.sid} has no campaign {campaign_id}: see `callguard campaign`.")
-    services.notices.post(ending(account.sid, ended), once=once_for(ended))
-    click.echo(f"{ended.id} has ended: {ended.came:,} of {ended.calls:,} calls came.")
+    over_ms = ended.ended_ms or ended.until_ms
+    if over_ms < began_ms:
+        click.echo(f"{ended.id} was over already, since {_utc(over_ms)}: {_came(ended)}.")
+    else:
+        services.notices.post(ending(account.sid, ended), once=once_for(ended))
+        click.echo(f"{ended.id} has ended: {_came(ended)}.")
     services.decisions.remember(account.sid)
     if release:
         count = services.campaigns.release(account.sid, services.clock.now_ms())
         click.echo(f"{count:,} announced calls that are queued count as any other now, and may be cancelled.")
+
+
+def _came(campaign: Campaign) -> str:
+    return f"{campaign.came:,} of {campaign.calls:,} calls came"
 
 
 def _list(services: Services, account: Account) -> None:

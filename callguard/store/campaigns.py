@@ -10,7 +10,7 @@ from callguard.ports import TooManyCampaigns
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import ACCOUNT_MS, CAMPAIGN_MS
-from callguard.store.scripts import Scripts, pairs
+from callguard.store.scripts import Argument, Scripts, pairs
 
 
 class RedisCampaigns:
@@ -21,20 +21,21 @@ class RedisCampaigns:
         self._redis = connection
         self._scripts = scripts
 
-    def announce(self, account_sid: str, campaign: Campaign) -> None:
-        """Record a campaign; a repeat does nothing.
+    def announce(self, account_sid: str, *campaigns: Campaign) -> None:
+        """Record campaigns, all or none; a repeat does nothing.
 
         Raises:
-            TooManyCampaigns: `MOST_OPEN_CAMPAIGNS` are open.
+            TooManyCampaigns: more than `MOST_OPEN_CAMPAIGNS` would be open; none was recorded.
         """
         keys = AccountKeys(account_sid)
-        counted = (campaign.sender, campaign.until_ms, campaign.calls, campaign.starts_ms)
-        record = json.dumps(asdict(campaign))
-        arguments = (campaign.id, record, *counted, CAMPAIGN_MS, MOST_OPEN_CAMPAIGNS)
+        arguments: list[Argument] = [max(c.starts_ms for c in campaigns), CAMPAIGN_MS, MOST_OPEN_CAMPAIGNS]
+        for campaign in campaigns:
+            record = json.dumps(asdict(campaign))
+            arguments += [campaign.id, record, campaign.sender, campaign.until_ms, campaign.calls]
         if self._scripts.run("announce", [keys.state, keys.campaigns], arguments) < 0:
             raise TooManyCampaigns(
-                f"{account_sid} has {MOST_OPEN_CAMPAIGNS} open campaigns: end some of them, or announce one for "
-                "any number"
+                f"{account_sid} may have {MOST_OPEN_CAMPAIGNS} open campaigns, and with these it would have more; "
+                "none of them was announced. End some of the open ones, or announce one for any number"
             )
 
     def campaigns(self, account_sid: str) -> list[Campaign]:

@@ -39,20 +39,18 @@ class CampaignDesk:
         return self._answer(self._services.campaigns.campaigns(sid))
 
     def announce(self, sid: str) -> Response:
-        """Announce a campaign for each of the numbers that were given, or one for every number."""
-        account = known_account(self._services, sid)
-        announced: list[Campaign] = []
-        for campaign in self._read(account):
-            announced.append(campaign)
-            try:
-                self._services.campaigns.announce(sid, campaign)
-            except StoreUnavailable:
-                # Not to be repeated blindly: a second campaign would let as many calls pass again.
-                ids = ", ".join(c.id for c in announced)
-                advice = f"see with GET which of the campaigns {ids} are there, before you send any of it again"
-                raise unavailable(f"Redis did not answer in time; {advice}") from None
-            except TooManyCampaigns as error:
-                raise Refused(409, "too_many_campaigns", str(error)) from None
+        """Announce a campaign for each of the numbers that were given, or one for every number: all or none."""
+        announced = list(self._read(known_account(self._services, sid)))
+        try:
+            self._services.campaigns.announce(sid, *announced)
+        except StoreUnavailable:
+            # Not to be repeated blindly: a second campaign would let as many calls pass again.
+            ids = ", ".join(c.id for c in announced)
+            advice = f"see with GET whether the campaigns {ids} are there, before you send them again"
+            raise unavailable(f"Redis did not answer in time; {advice}") from None
+        except TooManyCampaigns as error:
+            raise Refused(409, "too_many_campaigns", str(error)) from None
+        for campaign in announced:
             self._tell(beginning(sid, campaign))
         return self._answer(announced, 201)
 
@@ -123,7 +121,7 @@ def campaigns(services: ApiServices) -> list[Route]:
             reply=CampaignList,
             http_status=201,
             body=NewCampaign,
-            refusals=(400, 404, 413, 415),
+            refusals=(400, 404, 409, 413, 415),
         ),
         Route(
             name="end_campaign",
@@ -134,5 +132,9 @@ def campaigns(services: ApiServices) -> list[Route]:
             view=desk.end,
             reply=CampaignView,
             refusals=(404,),
+            query={
+                "release": "the announced calls that are queued, of all campaigns, count as any other and may be "
+                "cancelled"
+            },
         ),
     ]

@@ -74,9 +74,16 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
     }
     if not route.is_open:
         operation["description"] = f"Roles: {', '.join(role.value for role in route.roles)}."
-    if names := _PARAMETER.findall(route.path):
-        text = {"type": "string"}
-        operation["parameters"] = [{"name": n, "in": "path", "required": True, "schema": text} for n in names]
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(route.path)
+    ]
+    parameters += [
+        {"name": name, "in": "query", "description": what, "schema": {"type": "boolean", "default": False}}
+        for name, what in route.query.items()
+    ]
+    if parameters:
+        operation["parameters"] = parameters
     if route.body:
         content = {"application/json": {"schema": refs[route.body, "validation"]}}
         operation["requestBody"] = {"required": True, "content": content}

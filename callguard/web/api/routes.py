@@ -1,7 +1,7 @@
 """What a route is: the same table makes the app's routes, who may use them, and the OpenAPI document."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from flask import Response
 from pydantic import BaseModel
@@ -28,6 +28,7 @@ class Route:
         refusals: the further HTTP statuses that it may answer with.
         for_reporters: whether the role `reporter` may use it.
         is_open: whether no key is needed.
+        query: what may stand behind the `?`, each a boolean, and what it does.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Route:
     refusals: tuple[int, ...] = ()
     for_reporters: bool = False
     is_open: bool = False
+    query: Mapping[str, str] = field(default_factory=dict)
 
     def is_for(self, role: Role) -> bool:
         """Return whether a key with this role may use the route."""

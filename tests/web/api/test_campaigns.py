@@ -197,6 +197,25 @@ def test_there_is_an_end_to_open_campaigns(services: Services) -> None:
     assert (answer.status_code, answer.json["code"]) == (409, "too_many_campaigns")
 
 
+def test_an_announcement_is_all_or_nothing(services: Services, document: dict[str, Any]) -> None:
+    for _ in range(3):
+        announce(services)
+    numbers = [f"+1555010{n:04d}" for n in range(MOST_OPEN_CAMPAIGNS - 2)]
+
+    refused = services.client().post(PATH, json={"calls": 1, "until": after(services, DAY), "from": numbers})
+    assert (refused.status_code, refused.json["code"]) == (409, "too_many_campaigns")
+    assert "none of them was announced" in refused.json["message"]
+    assert len(services.client().get(PATH).json["campaigns"]) == 3
+
+    taken = services.client().post(PATH, json={"calls": 1, "until": after(services, DAY), "from": numbers[1:]})
+    assert taken.status_code == 201
+    assert len(services.client().get(PATH).json["campaigns"]) == MOST_OPEN_CAMPAIGNS
+    described = document["paths"]["/api/accounts/{sid}/campaigns"]["post"]
+    assert "409" in described["responses"]
+    ending = document["paths"]["/api/accounts/{sid}/campaigns/{campaign_id}"]["delete"]
+    assert [parameter["name"] for parameter in ending["parameters"]] == ["sid", "campaign_id", "release"]
+
+
 @pytest.mark.parametrize("campaign_id", ["0" * 8, "x", "%0A", FROM])
 def test_an_unknown_campaign_is_not_found(services: Services, campaign_id: str) -> None:
     answer = services.client().delete(f"{PATH}/{campaign_id}")

@@ -2,20 +2,11 @@
 
 from typing import Any
 
-import pytest
 from jsonschema import Draft202012Validator
 
 from callguard.config.keys import Role
 from callguard.web.api.openapi import openapi_path
 from tests.web.api.served import SID, Services, reported
-
-
-@pytest.fixture
-def document(services: Services) -> dict[str, Any]:
-    answer = services.client(None).get("/api/openapi.json")
-    assert answer.status_code == 200
-    described: dict[str, Any] = answer.json
-    return described
 
 
 def validator(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
