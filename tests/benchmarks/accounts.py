@@ -126,7 +126,7 @@ def _silent_runaways(many: _Many) -> str:
         delays.append(incident.tripped_ms / 1000 - started)
     return (
         f"a silent runaway in one of {len(many.sids):,}: tripped after "
-        f"{', '.join(f'{delay:.1f}' for delay in delays)} s  (wanted: {POLL_SECONDS + WANTED_AFTER_POLL:g} at most)"
+        f"{', '.join(f'{delay:.1f}' for delay in delays)} s  (wanted: {POLL_SECONDS + WANTED_AFTER_POLL:g} s)"
     )
 
 
