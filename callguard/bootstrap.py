@@ -12,6 +12,7 @@ from redis import Redis
 
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
+from callguard.config.errors import NOT_WITH_THESE, ConfigurationError
 from callguard.config.fingerprint import fingerprint
 from callguard.config.keys import ApiKey
 from callguard.config.settings import Settings
@@ -33,7 +34,10 @@ from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_job
 from callguard.metrics.collector import GuardCollector
 from callguard.notify.apprise import AppriseNotifier
 from callguard.ports import CallGuardError, Door, Notice, NoticeKind
+from callguard.redis_client import problems_of
 from callguard.relaying import start_relay
+from callguard.startup import redis_urls
+from callguard.store.api_refusals import RedisApiRefusals
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
 from callguard.store.clearings import RedisClearings
@@ -61,6 +65,7 @@ from callguard.watch.aside import Aside
 from callguard.watch.hold_queues import HoldQueuesChore
 from callguard.watch.holds import HoldsChore, tell_of_loss
 from callguard.watch.housekeeping import Housekeeping
+from callguard.watch.long_turns import LongTurns
 from callguard.watch.missing_callbacks import MissingCallbacks
 from callguard.watch.process_watch import ProcessWatch
 from callguard.watch.progress import Progress
@@ -125,8 +130,10 @@ class Services:
     collector: GuardCollector
     fingerprint: Callable[[], Fingerprint]
     notify_urls: tuple[str, ...]
+    api_refusals: RedisApiRefusals
     connection: Redis
     public_url: str
+    twilio_api_url: str
     metrics_token: str | None
     api_keys: tuple[ApiKey, ...]
 
@@ -198,6 +205,7 @@ class Services:
             self.news,
             self.heartbeats,
             self.clock,
+            LongTurns(self.notices, self.clock, time.monotonic),
             follow=self.decisions.follow,
         )
 
@@ -263,18 +271,22 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
 
     Raises:
         NoRedisUrl: the settings name no Redis.
+        ConfigurationError: they name one in a way that the client library does not take.
     """
     if settings.redis_url is None:
         raise NoRedisUrl(
             "CALLGUARD_REDIS_URL is not set. Write for example CALLGUARD_REDIS_URL=redis://localhost:6379/0, "
             "or run `callguard up`, which starts an embedded Valkey."
         )
+    if wrong := list(problems_of(redis_urls(settings))):
+        raise ConfigurationError("\n".join([NOT_WITH_THESE, *wrong]))
     clock = SystemClock()
     connection = connect(settings.redis_url, timeout=patience)
     script_client = connect(settings.redis_url, timeout=patience, connections=SCRIPT_CONNECTIONS)
     scripts = Scripts(ScriptConnections(script_client))
     tracker = RedisCallTracker(connection, scripts)
     notices = RedisNotices(connection, scripts)
+    api_refusals = RedisApiRefusals(connection)
     decisions = RedisDecisions(
         connection,
         scripts,
@@ -327,12 +339,14 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         canceller=canceller,
         named_cancel=_named_cancel(settings, tracker, clock),
         collector=GuardCollector(
-            settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME, notices, of_settings
+            settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME, notices, of_settings, api_refusals
         ),
         fingerprint=of_settings,
         notify_urls=settings.notify_urls,
+        api_refusals=api_refusals,
         connection=connection,
         public_url=settings.public_url,
+        twilio_api_url=settings.twilio_api_url,
         metrics_token=settings.metrics_token,
         api_keys=settings.api_keys,
     )

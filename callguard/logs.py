@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from callguard.domain.numbers import masked
+from callguard.log_spacing import Spacing
 
 MASK = "*****"
 
@@ -59,7 +60,7 @@ class GuardHandler(logging.StreamHandler):  # type: ignore[type-arg]
 
 
 def configure_logging(level: str = "INFO", secrets: Iterable[str] = ()) -> None:
-    """Send the log of this process to stderr, redacted; may be called again.
+    """Send the log of this process to stderr, redacted and spaced; may be called again.
 
     gunicorn's error log keeps its own destination and is redacted too.
     """
@@ -70,6 +71,9 @@ def configure_logging(level: str = "INFO", secrets: Iterable[str] = ()) -> None:
     handler = GuardHandler(sys.stderr)
     for each in (handler, *logging.getLogger("gunicorn.error").handlers):
         each.setFormatter(formatter)
+        for old_filter in [one for one in each.filters if isinstance(one, Spacing)]:
+            each.removeFilter(old_filter)
+        each.addFilter(Spacing(each))
     root.addHandler(handler)
     root.setLevel(level)
     for name in QUIET:

@@ -202,9 +202,6 @@ class CallTracker(Protocol):
     def repeated_by(self, account_sid: str) -> str:
         """Return the keyed hash of the From that last called the telephone that is called most often; or empty."""
 
-    def listed_short_ms(self, account_sid: str) -> int:
-        """Return when Twilio's list last showed fewer than `min_backlog` calls; 0 for never."""
-
     def senders(self, account_sid: str, rule: Rule, policy: Policy, now_ms: int) -> list[Sender]:
         """Return the From numbers of late: of calls dialled for `Rule.INITIATED`, else queued."""
 
@@ -303,6 +300,14 @@ class Outage(Enum):
     def is_denial(self) -> bool:
         """True where our credentials are refused."""
         return self is not Outage.LIST
+
+    @property
+    def words(self) -> str:
+        """As people read it."""
+        if self is Outage.LIST:
+            return "Twilio's list of queued calls cannot be read"
+        what = "the list" if self is Outage.LIST_DENIED else "cancels"
+        return f"Twilio refuses our credentials for {what}: check the auth token"
 
 
 class Outages(Protocol):
@@ -461,12 +466,14 @@ class ListedPage:
 
 
 class CancelReply(Enum):
-    """What Twilio's reply to a cancel means for the call."""
+    """What Twilio's reply means for the call. The last two are queued, and only a look at the call tells them."""
 
     CANCELLED = "cancelled"
     DIALLED = "dialled"
     GONE = "gone"
     STILL_QUEUED = "still queued"
+    EMERGENCY = "to an emergency number"
+    OTHER_CALL = "not made by an API request"
 
 
 class QueuedCalls(Protocol):
@@ -665,6 +672,16 @@ class OutboxReadings(Protocol):
         """Read it. May raise `StoreUnavailable`."""
 
 
+class ApiRefusals(Protocol):
+    """How often somebody was not let in, by reason. Both may raise `StoreUnavailable`."""
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        """Count more of them."""
+
+    def totals(self) -> Mapping[str, int]:
+        """Return how many there were."""
+
+
 class JobCounts(Protocol):
     """The jobs that wait, run and have failed."""
 
@@ -712,6 +729,9 @@ class Heartbeats(Protocol):
 
 class Presence(Heartbeats, Protocol):
     """Who lives, and what each tells of itself."""
+
+    def prove_writable(self) -> None:
+        """Write something; raise `StoreUnavailable` where a callback could not be written either."""
 
     def processes(self, now_ms: int) -> Sequence[RunningProcess]:
         """Return the processes that live."""

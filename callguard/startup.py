@@ -13,7 +13,7 @@ from pathlib import Path
 
 import callguard
 from callguard.config.effective import log_settings
-from callguard.config.errors import ConfigurationError
+from callguard.config.errors import NOT_WITH_THESE, ConfigurationError
 from callguard.config.settings import Settings, load_settings
 from callguard.logs import configure_logging
 
@@ -39,6 +39,7 @@ def start(environ: Mapping[str, str] | None = None, *, again: bool = False) -> S
     """
     settings = load_settings(environ)
     configure_logging(settings.log_level, settings.secrets())
+    verify_redis_urls(settings)
     verify_receivers(settings, again=again)
     if again or os.environ.get(SETTINGS_LOGGED) != "1":
         log_settings(settings, _log)
@@ -60,10 +61,32 @@ def verify_receivers(settings: Settings, *, again: bool = False) -> None:
     is_sure = all(url.lower().startswith(("http://", "https://")) for url in settings.notify_urls)
     if is_sure or (os.environ.get(RECEIVERS_VERIFIED) == "1" and not again):
         return
+    if _verify("callguard.notify.verify", settings.notify_urls, "CALLGUARD_NOTIFY_URLS"):
+        os.environ[RECEIVERS_VERIFIED] = "1"
+
+
+def verify_redis_urls(settings: Settings) -> None:
+    """Ask redis-py, in a process of its own, whether it takes the options of the Redis URLs, if they have any.
+
+    Raises:
+        ConfigurationError: names the settings whose URL it does not take.
+    """
+    if wanted := {name: url for name, url in redis_urls(settings).items() if "?" in url}:
+        _verify("callguard.redis_client", wanted, " and ".join(wanted))
+
+
+def redis_urls(settings: Settings) -> dict[str, str]:
+    """Return the URLs of Redis by the setting that names them."""
+    given = {"CALLGUARD_REDIS_URL": settings.redis_url, "CALLGUARD_QUEUE_REDIS_URL": settings.queue_redis_url}
+    return {name: url for name, url in given.items() if url}
+
+
+def _verify(module: str, given: object, settings: str) -> bool:
+    """Have a module look at settings, on which it prints what is wrong; return whether it has looked."""
     try:
         asked = subprocess.run(
-            [sys.executable, "-m", "callguard.notify.verify"],
-            input=json.dumps(settings.notify_urls),
+            [sys.executable, "-m", module],
+            input=json.dumps(given),
             env=environ_for_own_modules(),
             capture_output=True,
             text=True,
@@ -71,14 +94,13 @@ def verify_receivers(settings: Settings, *, again: bool = False) -> None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        _log.error("CALLGUARD_NOTIFY_URLS could not be looked at: %s", type(error).__name__)
-        return
+        _log.error("%s could not be looked at: %s", settings, type(error).__name__)
+        return False
     if asked.returncode == _WRONG:
-        raise ConfigurationError("\n".join(["CallGuard does not start with these settings:", asked.stdout]))
+        raise ConfigurationError("\n".join([NOT_WITH_THESE, asked.stdout]))
     if asked.returncode:
-        _log.error("CALLGUARD_NOTIFY_URLS could not be looked at: the look ended with %d", asked.returncode)
-        return
-    os.environ[RECEIVERS_VERIFIED] = "1"
+        _log.error("%s could not be looked at: the look ended with %d", settings, asked.returncode)
+    return not asked.returncode
 
 
 def environ_for_own_modules() -> dict[str, str]:

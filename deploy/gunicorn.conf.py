@@ -4,7 +4,9 @@
 """
 
 import os
+import select
 import sys
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -14,8 +16,9 @@ if not _workers.isdecimal() or int(_workers) < 1:
     sys.exit("CALLGUARD_WEB_WORKERS: should be a whole number from 1. Write for example CALLGUARD_WEB_WORKERS=2")
 workers = int(_workers)
 
-# A stalled request body holds a greenlet, not a thread: three of them would stop two gthread threads for good.
-worker_class = "gevent"
+# gevent's, with an end to every request: a stalled body holds a greenlet, not a thread, and not for long. Where
+# more connections come than these, the oldest give way.
+worker_class = "callguard.processes.web_worker.WebWorker"
 worker_connections = 1000
 
 # `timeout` is a sign of life of the worker process, not a limit on requests.
@@ -40,9 +43,19 @@ errorlog = "-"
 proc_name = "callguard"
 
 
+# How long old workers go on at most while new ones load the app, at SIGHUP.
+BOOT_SECONDS = 20.0
+_ready: tuple[int, int] | None = None
+
+
 def post_worker_init(worker: Any) -> None:
     """Let each web process remember what people decide, so that it outlives an emptied Redis."""
-    if (services := getattr(worker.wsgi, "extensions", {}).get("callguard")) is not None:
+    if _ready is not None:
+        for_master, ours = _ready
+        os.close(for_master)
+        os.write(ours, b"1")
+        os.close(ours)
+    if (services := getattr(worker.app.wsgi(), "extensions", {}).get("callguard")) is not None:
         services.begin_remembering()
 
 
@@ -69,12 +82,42 @@ def on_starting(server: Any) -> None:
 
 
 def on_reload(server: Any) -> None:
-    """Set up gunicorn's new log like the one before it: redacted, and at the level of the settings."""
+    """Keep the old workers until the new ones serve, and set up gunicorn's new log like the one before it."""
     from callguard.config.errors import ConfigurationError
 
     # Should the file have changed since it was looked at: the new workers say what is wrong.
     with suppress(ConfigurationError):
         _apply_settings(server)
+    _keep_old_workers(server)
+
+
+def _keep_old_workers(server: Any) -> None:
+    """gunicorn ends them as soon as it has forked new ones, which take a second or more to load the app."""
+    global _ready
+    manage, _ready = server.manage_workers, os.pipe()
+
+    def manage_once_they_serve() -> None:
+        server.manage_workers = manage
+        _await_new_workers(server.cfg.workers)
+        manage()
+
+    server.manage_workers = manage_once_they_serve
+
+
+def _await_new_workers(count: int) -> None:
+    """Wait until so many have told that they serve, or until one cannot any more."""
+    global _ready
+    if _ready is None:
+        return
+    (ready, theirs), _ready = _ready, None
+    os.close(theirs)
+    deadline = time.monotonic() + BOOT_SECONDS
+    while count > 0 and select.select([ready], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        told = len(os.read(ready, count))
+        if not told:  # all that are left of them have ended
+            break
+        count -= told
+    os.close(ready)
 
 
 def _apply_settings(server: Any, *, again: bool = False) -> None:

@@ -25,7 +25,10 @@ def test_the_alerts_are_valid() -> None:
 def test_the_scrape_configuration_is_valid(tmp_path: Path) -> None:
     promtool = program_or_skip("promtool")
     config = tmp_path / "prometheus.yml"
-    config.write_text((DEPLOY / "prometheus" / "scrape.yml").read_text())
+    token = tmp_path / "callguard-token"
+    token.touch()
+    text = (DEPLOY / "prometheus" / "scrape.yml").read_text()
+    config.write_text(text.replace("/etc/prometheus/callguard-token", str(token)))
 
     subprocess.run([promtool, "check", "config", config], check=True)
 
@@ -74,7 +77,7 @@ def test_gunicorn_is_set_up_against_what_was_measured() -> None:
     """Stalled bodies, forged proxy headers, the control socket: each setting answers one of them."""
     config = runpy.run_path(str(DEPLOY / "gunicorn.conf.py"))
 
-    assert config["worker_class"] == "gevent"
+    assert config["worker_class"] == "callguard.processes.web_worker.WebWorker"
     assert config["control_socket_disable"] is True
     assert config["forwarder_headers"] == config["forwarded_allow_ips"] == ""
     assert config["limit_request_fields"] <= 64

@@ -41,7 +41,7 @@ NAMES = {
     *("callguard_warnings_total", "callguard_reports_total", "callguard_live_calls_total"),
     *("callguard_incident_open", "callguard_last_trip_timestamp_seconds", "callguard_remaining_calls"),
     *("callguard_credentials_refused", "callguard_departed_calls_total", "callguard_notices_total"),
-    "callguard_oldest_notice_age_seconds",
+    *("callguard_oldest_notice_age_seconds", "callguard_api_refused_total"),
     *("callguard_processes", "callguard_processes_differing", "callguard_build_info"),
     *("callguard_cancelled_rate", "callguard_forecast_dialled_calls", "callguard_capped"),
 }

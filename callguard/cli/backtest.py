@@ -24,8 +24,10 @@ from rich.progress import (
 
 from callguard.cli.backtest_report import Report, as_json, show
 from callguard.cli.backtest_suggest import Offer, offer_json, show_offer, write_offer
-from callguard.cli.call_log import CallLog, Log, LogError
+from callguard.cli.call_log import CallLog, Log
+from callguard.cli.call_table import LogError
 from callguard.cli.call_times import TimeReader
+from callguard.cli.call_words import counted
 from callguard.cli.services import has_account
 from callguard.cli.tried_policy import configured, with_tried
 from callguard.config.errors import ConfigurationError
@@ -39,7 +41,6 @@ from callguard.ports import CallGuardError
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.http_client import PooledHttpClient
 
-_BY_START = "Twilio filters by start time: calls that never had one may be missing."
 _PASSES = 3  # the trips, the measuring, the proof
 
 
@@ -74,8 +75,8 @@ class _Bars:
 @click.command()
 @click.argument("file", required=False, type=click.File("rb"), metavar="[FILE.csv]")
 @click.option("--fetch", is_flag=True, help="Fetch the history from Twilio instead of reading a file.")
-@click.option("--since", metavar="TIME", help="With --fetch: calls begun from then on.")
-@click.option("--before", metavar="TIME", help="With --fetch: calls begun before then; by default now.")
+@click.option("--since", metavar="TIME", help="With --fetch: calls created from then on.")
+@click.option("--before", metavar="TIME", help="With --fetch: calls created before then; by default now.")
 @click.option("--account", "account_sid", metavar="AC…", help="The account; only its calls count.")
 @click.option("--cps", metavar="N", help="Short for --set cps=N.")
 @click.option(
@@ -87,6 +88,11 @@ class _Bars:
 )
 @click.option("--set", "tried", multiple=True, metavar="KEY=VALUE", help="Try another value of a policy key.")
 @click.option("--timezone", default="UTC", show_default=True, help="Of times in the file that name no zone.")
+@click.option(
+    "--dates",
+    type=click.Choice(["day-first", "month-first"]),
+    help="How 05/11/2026 is meant, where no date of the file tells.",
+)
 @click.option("--suggest", is_flag=True, help="Print thresholds that fit the account, as TOML.")
 @click.option(
     "--ordinary", multiple=True, type=click.DateTime(["%Y-%m-%d"]), metavar="DAY",
@@ -105,6 +111,7 @@ def backtest(
     door: str,
     tried: tuple[str, ...],
     timezone: str,
+    dates: str | None,
     suggest: bool,
     ordinary: tuple[datetime, ...],
     write: bool,
@@ -113,7 +120,8 @@ def backtest(
 ) -> None:
     """Replay an account's history through the rules: what would have tripped, and the tightest thresholds.
 
-    FILE.csv is Twilio's call log or a dump of its API, - is standard input. Nothing is changed anywhere, and no
+    FILE.csv is Twilio's call log, its bulk export (JSON lines, packed with gzip or not) or a dump of its API; - is
+    standard input. Nothing is changed anywhere, and no
     Redis is needed. The policy is the account's configured one if there are settings, else the defaults.
     """
     if (file is None) is not fetch:
@@ -128,7 +136,9 @@ def backtest(
         with _bars() as bars:
             builder = HistoryBuilder(policy)
             if file is not None:
-                log = _read(file, builder, times, account_sid, bars)
+                day_first = dates == "day-first" if dates is not None else None
+                call_log = CallLog(file, times, account_sid, day_first=day_first)
+                log = _read(call_log, file, builder, account_sid, bars)
             else:
                 log = _fetched(_wanted(settings, account_sid, since, before, times), builder, bars)
             report = _replayed(builder, policy, Hearing(door), log, whose, bars)
@@ -166,9 +176,9 @@ def _sid(settings: Settings | None, log: Log, account_sid: str | None) -> str:
     return account_sid or next(iter(log.accounts), "")
 
 
-def _read(file: BinaryIO, builder: HistoryBuilder, times: TimeReader, account_sid: str | None, bars: _Bars) -> Log:
+def _read(call_log: CallLog, file: BinaryIO, builder: HistoryBuilder, account_sid: str | None, bars: _Bars) -> Log:
     total = os.fstat(file.fileno()).st_size if file.seekable() and file is not sys.stdin.buffer else None
-    log = CallLog(file, times, account_sid).read_into(builder, bars.bar("reading", total))
+    log = call_log.read_into(builder, bars.bar("reading", total))
     if account_sid is None and len(log.accounts) > 1:
         shown = ", ".join(sid for sid, _ in log.accounts.most_common(5))
         raise LogError(f"the file has calls of {len(log.accounts)} accounts; choose one with --account: {shown}")
@@ -193,7 +203,7 @@ def _wanted(
 
 
 def _fetched(wanted: _Fetch, builder: HistoryBuilder, bars: _Bars) -> Log:
-    http_client, log = PooledHttpClient(connections=1), Log(notes=[_BY_START])
+    http_client, log = PooledHttpClient(connections=1), Log()
     calls = TwilioCalls(wanted.settings.accounts, wanted.settings.twilio_api_url, http_client)
     done = bars.bar("fetching calls", None)
 
@@ -214,13 +224,32 @@ def _replayed(
     builder: HistoryBuilder, policy: Policy, hearing: Hearing, log: Log, whose: str, bars: _Bars
 ) -> Report:
     if not len(builder):
-        raise LogError("there is no outbound call to replay")
+        raise LogError(_nothing_to_replay(builder, log))
     history = builder.build()
     told = bars.steps("replaying", len(history) * _PASSES)
     played = Backtest(history, policy, hearing, progress=told)
     trips = played.run()
     found = tightest(history, policy, hearing, progress=told)
     return Report(history, policy, hearing, log, builder, trips, found, whose, played.unqueued)
+
+
+def _nothing_to_replay(builder: HistoryBuilder, log: Log) -> str:
+    """Say what there was instead."""
+    rest = {
+        "of other accounts": log.other_accounts,
+        "repeated a SID": builder.repeated,
+        "without a time": builder.undated,
+        "unreadable": log.unread.count,
+    }
+    told = [f"{count:,} {reason}" for reason, count in rest.items() if count]
+    if log.other_directions:
+        told.append(
+            f"{log.other_directions.total():,} with a direction that is none: {counted(log.other_directions)}"
+        )
+    elif builder.children:
+        told.append(f"{builder.children:,} inbound or legs of other calls")
+    head = f"there is no outbound call to replay, that is, none with direction outbound-api, in {log.rows:,} rows"
+    return "\n".join([head, *told, *log.unread.first])
 
 
 @contextmanager

@@ -11,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from callguard.cli.call_log import Log
-from callguard.cli.wording import figure
 from callguard.domain.accounts import Finding
-from callguard.domain.backtest import Hearing, Trip, Unqueued
+from callguard.domain.backtest import Hearing, Trip, UnqueuedTrip
 from callguard.domain.history import History, HistoryBuilder
 from callguard.domain.policy import Mode, Policy, Rearm
 from callguard.domain.thresholds import Threshold, Tightest
+from callguard.domain.wording import figure
 
 MOST_TRIPS_SHOWN = 20
 _COLUMNS = 80
@@ -34,7 +34,7 @@ class Report:
     trips: list[Trip]
     tightest: Tightest
     whose_policy: str
-    unqueued: list[Unqueued] = field(default_factory=list)
+    unqueued: list[UnqueuedTrip] = field(default_factory=list)
 
     @property
     def cancelled(self) -> int:
@@ -45,6 +45,14 @@ class Report:
     def shows_creation(self) -> bool:
         """Whether the log tells when calls were created, and not only when they were dialled."""
         return self.log.shows_queue
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why no conclusion from the log is certain; empty where nothing speaks against it."""
+        unread = self.log.unread.count
+        queue = [] if _shows_queue(self) else ["the log does not show the queue"]
+        rows = [f"{_count(unread, 'row')} could not be read"] if unread else []
+        return [*queue, *rows, *self.log.doubts]
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -78,9 +86,11 @@ def show(report: Report) -> None:
             "nothing to cancel."
         )
         console.print(_unqueued(report.unqueued))
-    if _is_known(report.tightest):
+    if not _shows_queue(report):
+        console.print("No thresholds follow from a log that does not show the queue.")
+    elif _is_known(report.tightest):
         console.print(_thresholds(report.tightest.thresholds))
-        console.print(Text(_proof(report.tightest)))
+        console.print(Text(_proof(report)))
     else:
         console.print("No rule got anywhere while calls were queued, so no tightest thresholds follow.")
 
@@ -108,9 +118,10 @@ def as_json(report: Report) -> dict[str, Any]:
                 "tightest": t.tightest if t.reached else None,
                 "reached": t.reached,
             }
-            for t in report.tightest.thresholds
+            for t in (report.tightest.thresholds if _shows_queue(report) else ())
         ],
-        "verified": report.tightest.is_proven and _is_known(report.tightest),
+        "doubts": report.doubts,
+        "verified": report.tightest.is_proven and _is_known(report.tightest) and not report.doubts,
     }
 
 
@@ -170,7 +181,7 @@ def _is_known(found: Tightest) -> bool:
     return any(one.reached for one in found.thresholds)
 
 
-def _unqueued(incidents: list[Unqueued]) -> Table:
+def _unqueued(incidents: list[UnqueuedTrip]) -> Table:
     table = Table("time (UTC)", "rule", box=box.SIMPLE)
     for one in incidents[:MOST_TRIPS_SHOWN]:
         table.add_row(_day(one.at_ms), _rule(one.finding))
@@ -179,7 +190,7 @@ def _unqueued(incidents: list[Unqueued]) -> Table:
     return table
 
 
-def _unqueued_json(one: Unqueued) -> dict[str, Any]:
+def _unqueued_json(one: UnqueuedTrip) -> dict[str, Any]:
     finding = one.finding
     return {
         "at": _iso(one.at_ms),
@@ -190,10 +201,15 @@ def _unqueued_json(one: Unqueued) -> dict[str, Any]:
     }
 
 
-def _proof(found: Tightest) -> str:
-    if found.is_proven:
-        return "Verified: replayed with exactly these thresholds, there was no trip."
-    return "NOT verified: replayed with these thresholds, there still was a trip."
+def _proof(report: Report) -> str:
+    if not report.tightest.is_proven:
+        return "NOT verified: replayed with these thresholds, there still was a trip."
+    if report.doubts:
+        return (
+            "Replayed with exactly these thresholds, there was no trip; that proves little:\n"
+            f"{'; '.join(report.doubts)}."
+        )
+    return "Verified: replayed with exactly these thresholds, there was no trip."
 
 
 def _trip_json(trip: Trip) -> dict[str, Any]:

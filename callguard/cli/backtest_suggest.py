@@ -12,10 +12,10 @@ import click
 from callguard.cli import threshold_file
 from callguard.cli.backtest_report import Report
 from callguard.cli.questions import is_confirmed
-from callguard.cli.wording import figure
 from callguard.config.home import expanded
 from callguard.domain.policy import Policy
 from callguard.domain.suggestion import LeftOut, Suggested, Suggestion
+from callguard.domain.wording import figure
 
 _CONFIG = "CALLGUARD_CONFIG"
 _QUEUE_SETTINGS = ("spike_rate", "spike_burst", "max_backlog", "max_drain_seconds")

@@ -10,12 +10,14 @@ _CLOCK = (
     r"(?:\s*(?P<half>[AaPp][Mm])\b)?"
 )
 _ISO_DATE = r"(?P<date>\d{4}-\d\d-\d\d)"
+_SLASHES = "slashes"
+_SLASHED = re.compile(r"\s*(\d{1,2})/(\d{1,2})/\d{4}\b")
 _FORMS = tuple(
     (re.compile(form), days)
     for form, days in (
         (rf"{_ISO_DATE}(?:[T ]{_CLOCK}{_ZONE})?", "%Y-%m-%d"),
         (rf"(?:[A-Za-z]{{3}}, *)?(?P<date>\d{{1,2}} [A-Za-z]{{3}} \d{{4}}) {_CLOCK}{_ZONE}", "%d %b %Y"),
-        (rf"(?P<date>\d{{1,2}}/\d{{1,2}}/\d{{4}})(?:,? +{_CLOCK}{_ZONE})?", "%m/%d/%Y"),
+        (rf"(?P<date>\d{{1,2}}/\d{{1,2}}/\d{{4}})(?:,? +{_CLOCK}{_ZONE})?", _SLASHES),
         (rf"{_CLOCK}{_ZONE} {_ISO_DATE}", "%Y-%m-%d"),  # as older exports of Twilio's have it
     )
 )
@@ -25,13 +27,19 @@ _NAMED_HOURS = {
     "PST": -8, "PDT": -7,
 }  # fmt: skip
 _MOST_CACHED = 50_000
+_MONTHS = 12
 
 
 class TimeReader:
-    """Reads RFC 2822, ISO 8601, `2026-11-21 14:03:07` and `11/21/2026 14:03:07`."""
+    """Reads RFC 2822, ISO 8601, `2026-11-21 14:03:07` and `11/21/2026 14:03:07`.
+
+    `day_first`: the latter is written `21/11/2026 14:03:07`; None: it may be either, and is not read. It must be
+    settled before the first is read.
+    """
 
     def __init__(self, zone: tzinfo = UTC) -> None:
         """Times that name no zone are in `zone`."""
+        self.day_first: bool | None = False
         self._zone = zone
         self._form = 0
         self._second_at = 0
@@ -83,6 +91,10 @@ class TimeReader:
         return start_ms + minutes * 60_000 + seconds * 1000 + (int(fraction[:3].ljust(3, "0")) if fraction else 0)
 
     def _hour_ms(self, date: str, hour: int, zone: str | None, days: str) -> int:
+        if days == _SLASHES:
+            if self.day_first is None:
+                raise ValueError("nothing tells whether the day comes first")
+            days = "%d/%m/%Y" if self.day_first else "%m/%d/%Y"
         local = datetime.strptime(date, days).replace(hour=hour, tzinfo=self._zone_of(zone))
         return int(local.timestamp()) * 1000
 
@@ -96,6 +108,64 @@ class TimeReader:
         if hours is None:
             raise ValueError("a zone that is not known")
         return timezone(timedelta(hours=hours))
+
+
+class DayOrder:
+    """What all dates of a file tell together of the order of day and month in 05/11/2026."""
+
+    def __init__(self) -> None:
+        """Nothing is seen yet."""
+        self.seen = 0
+        self._first_too_great = 0
+        self._second_too_great = 0
+        self._example = ""
+
+    def look_at(self, text: str) -> None:
+        """Take note of a time's date."""
+        if not text:
+            return
+        self.seen += 1
+        if (match := _SLASHED.match(text)) is None:
+            return
+        self._example = self._example or match[0].strip()
+        self._first_too_great += int(match[1]) > _MONTHS
+        self._second_too_great += int(match[2]) > _MONTHS
+
+    @property
+    def has_slashes(self) -> bool:
+        """Whether there is such a date at all."""
+        return bool(self._example)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are such dates, and none of them tells the order."""
+        return self.has_slashes and not (self._first_too_great or self._second_too_great)
+
+    def settled(self, day_first: bool | None) -> bool:
+        """Return whether the day comes first, as the dates show or else as `day_first` says; if neither, False.
+
+        Raises:
+            ValueError: some dates can only be read in one way and some in the other, or none as `day_first` says.
+        """
+        days, months = self._first_too_great, self._second_too_great
+        if days and months:
+            raise ValueError(
+                f"the file's dates have no one order: in {days:,} of them the first number is no month, in "
+                f"{months:,} the second; write them as 2026-11-21"
+            )
+        if (days and day_first is False) or (months and day_first):
+            given, shown = ("day-first", "second") if day_first else ("month-first", "first")
+            raise ValueError(
+                f"--dates {given} cannot be right: in {days or months:,} dates the {shown} number is no month"
+            )
+        return bool(days) or (not months and bool(day_first))
+
+    def note(self) -> str:
+        """Say how the dates are read where nothing tells it."""
+        return (
+            f"NOTE: {self._example} and all such dates are read with the month first; nothing in\n"
+            "the file decides that. If the day comes first, say --dates day-first."
+        )
 
 
 def _hour(hour: int, half: str | None) -> int:

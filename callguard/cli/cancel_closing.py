@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from callguard.cli.cancel_others import Others
-from callguard.cli.wording import span
 from callguard.domain.clearing import ClearingAccount
 from callguard.domain.incidents import Outcome
+from callguard.domain.wording import span
 from callguard.drain.clearance import ClearanceEnd
 
 _WHY = {

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from callguard.cli.cancel_options import shown
 from callguard.cli.cancel_senders import Senders
-from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
+from callguard.domain.addresses import is_emergency
 from callguard.domain.calls import ListedCall
+from callguard.domain.wording import figure, span
 
 _LABEL = 10
 
@@ -70,8 +71,11 @@ class Found:
 
     def _spared(self) -> Iterator[str]:
         spared = [call for call in self.calls if self._is_spared(call)]
-        unknown = sum(not (call.from_number and call.to_number) for call in spared)
-        if listed := len(spared) - unknown:
+        emergency = sum(map(_is_urgent, spared))
+        unknown = sum(not (call.from_number and call.to_number) for call in spared if not _is_urgent(call))
+        if emergency:
+            yield _line("spared", f"{emergency:,}: to emergency numbers, which are never cancelled")
+        if listed := len(spared) - unknown - emergency:
             yield _line("spared", f"{listed:,}: From or To is on `never_cancel`")
         if unknown:
             yield _line("spared", f"{unknown:,}: From or To is not told, and might be on `never_cancel`")
@@ -88,6 +92,10 @@ class Found:
 
     def _is_spared(self, call: ListedCall) -> bool:
         return self.account.marks.is_spared(call.from_number, call.to_number)
+
+
+def _is_urgent(call: ListedCall) -> bool:
+    return is_emergency(call.to_number)
 
 
 def _calls(count: int) -> str:

@@ -7,11 +7,11 @@ import click
 from callguard.bootstrap import Services, build
 from callguard.cli.person import person
 from callguard.cli.services import embedded_url
-from callguard.cli.wording import span
 from callguard.config.accounts import Account
 from callguard.config.settings import Settings
 from callguard.domain.accounts import Snapshot, Word
 from callguard.domain.incidents import Incident, summary
+from callguard.domain.wording import span
 from callguard.guard.guard import describe
 from callguard.ports import StoreUnavailable
 

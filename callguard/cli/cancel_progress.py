@@ -16,10 +16,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from callguard.cli.wording import figure
 from callguard.domain.clearing import ClearingAccount
 from callguard.domain.forecast import will_be_dialled
 from callguard.domain.incidents import Outcome
+from callguard.domain.wording import figure
 
 PLAIN_LINE_SECONDS = 2.0
 RATE_SECONDS = 5.0

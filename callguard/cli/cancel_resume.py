@@ -6,11 +6,11 @@ import click
 
 from callguard.cli.cancel_options import Wanted, shown
 from callguard.cli.questions import is_confirmed
-from callguard.cli.wording import span
 from callguard.config.accounts import Account
 from callguard.domain.calls import ListedCall
 from callguard.domain.clearing import UnfinishedClearing
 from callguard.domain.selection import Selection
+from callguard.domain.wording import span
 from callguard.drain.clearance import MOST_CALLS
 from callguard.store.clearings import RedisClearing, RedisClearings
 

@@ -21,15 +21,15 @@ from callguard.bootstrap import Services
 from callguard.cli.check_history import HISTORY_DAYS, HISTORY_SECONDS, Lately
 from callguard.cli.differing import differing
 from callguard.cli.services import NO_PUBLIC_URL, connect
-from callguard.cli.status import SILENT_SECONDS
 from callguard.cli.up import callback_address
-from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
 from callguard.domain.batches import will_cancel
+from callguard.domain.health import PROCESSES, SILENT_SECONDS
 from callguard.domain.holds import holds
 from callguard.domain.reasons import printable
 from callguard.domain.throughput import disagree
-from callguard.metrics.collector import PROCESSES
+from callguard.domain.unqueued import RECENT, everyday
+from callguard.domain.wording import figure, span
 from callguard.ports import CallGuardError
 
 _WAIT_SECONDS = 5
@@ -176,7 +176,10 @@ def _twilio(services: Services, account: Account, name: str) -> Iterator[Line]:
     page = next(services.telephony.queued_calls(account.sid))
     took = 1000 * (time.monotonic() - began)
     more = "" if page.is_last else " or more"
-    yield Line(Mark.GOOD, f"{name}: Twilio answers in {took:.0f} ms, {len(page.calls):,}{more} calls queued")
+    yield Line(
+        Mark.GOOD,
+        f"{name}: Twilio answers in {took:.0f} ms, {len(page.calls):,}{more} queued ({services.twilio_api_url})",
+    )
 
 
 def _account(services: Services, account: Account, name: str) -> Iterator[Line]:
@@ -195,6 +198,8 @@ def _account(services: Services, account: Account, name: str) -> Iterator[Line]:
             Mark.DOUBTFUL,
             f"{name}: no callback has ever come; do your calls set StatusCallback to {_callback(services)}?",
         )
+    if found := everyday(services.incidents.recent(account.sid, RECENT), account.policy, now_ms):
+        yield Line(Mark.DOUBTFUL, f"{name}: {found.words}")
     yield _cps(account, snapshot.throughput.learned, name)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from callguard.cli.wording import figure
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Finding
 from callguard.domain.backtest import Backtest
@@ -14,6 +13,7 @@ from callguard.domain.history import NO_TELEPHONE, HistoricCall, HistoryBuilder
 from callguard.domain.numbers import masked
 from callguard.domain.policy import Policy
 from callguard.domain.suggestion import DAY_MS, sparing
+from callguard.domain.wording import figure
 from callguard.ports import CallGuardError
 
 HISTORY_DAYS = 14
@@ -28,7 +28,7 @@ MOST_SHOWN = 5
 class CallLists(Protocol):
     """Twilio's list of calls, newest first."""
 
-    def recent(self, account_sid: str, since: datetime) -> Iterator[list[HistoricCall]]:
+    def history(self, account_sid: str, since: datetime) -> Iterator[list[HistoricCall]]:
         """Yield pages of the calls created since."""
 
 
@@ -98,7 +98,7 @@ class Lately:
         """Read as far as time allows; return whether all was read."""
         left = (self.seconds - self._spent) * _READING_SHARE
         most = int((self.seconds - self._spent) * MOST_CALLS_A_SECOND)
-        pages = self.lists.recent(account_sid, self._since)
+        pages = self.lists.history(account_sid, self._since)
         is_first = True
         while True:
             try:

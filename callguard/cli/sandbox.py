@@ -67,6 +67,7 @@ class Sandbox:
         """While entered, let the commands of other terminals find us, through the sandbox's folder."""
         place = folder / _PUBLISHED
         fresh = place.with_suffix(".new")
+        fresh.touch(mode=0o600)
         fresh.write_text(json.dumps(self._addresses))
         fresh.replace(place)
         try:

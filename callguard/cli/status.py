@@ -13,31 +13,19 @@ from rich.text import Text
 from callguard.bootstrap import Services
 from callguard.cli.differing import differing
 from callguard.cli.services import connect, reported_store_errors
-from callguard.cli.wording import figure, span
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot
 from callguard.domain.drain_time import QUEUE_FULL_SECONDS, seconds_until_full
 from callguard.domain.forecast import Forecast, forecast
+from callguard.domain.health import PROCESSES, SILENT_SECONDS, Watched, troubles
 from callguard.domain.holds import HoldReason, holds
 from callguard.domain.incidents import Incident, summary
 from callguard.domain.reasons import printable
 from callguard.domain.throughput import disagree
-from callguard.domain.unqueued import everyday, what_is_done
+from callguard.domain.unqueued import RECENT, everyday, what_is_done
+from callguard.domain.wording import figure, span
 from callguard.guard.guard import describe, named
-from callguard.metrics.collector import PROCESSES
-from callguard.ports import AccountReading, Outage
-
-RECENT = 100
-"""So many closed incidents tell whether they are everyday."""
-
-OUTAGE_WORDS = {
-    Outage.LIST: "Twilio's list of queued calls cannot be read",
-    Outage.LIST_DENIED: "Twilio refuses our credentials for the list: check the auth token",
-    Outage.CANCEL_DENIED: "Twilio refuses our credentials for cancels: check the auth token",
-}
-
-SILENT_SECONDS = 60
-"""A queue that was not read for longer, or a process without a sign of life, is trouble."""
+from callguard.ports import AccountReading
 
 SHOWN_MS = 86_400_000
 """For so long it is shown who has resumed."""
@@ -50,25 +38,23 @@ _INDENT = 20
 def status() -> None:
     """Show every account, its open or last incident, and the processes.
 
-    Exits with 1 when nothing guards: Twilio's queue was not read, or a process gave no sign of life, for a minute,
-    a drain has stopped at `max_cancellations` and waits for a person, or Redis has lost what was decided.
+    Exits with 1 when an account is not guarded: Twilio's queue was not read, or a process gave no sign of life,
+    for a minute; a person has paused it; a drain has stopped at `max_cancellations` and waits for a person; Redis
+    has lost what was decided; or it only observes. `/healthz/guard` says the same to a monitor, for which an
+    account that observes by its settings is in order.
     """
     services = connect()
     now_ms = services.clock.now_ms()
     console = Console(highlight=False, soft_wrap=True)
-    trouble: list[str] = []
+    watched: list[Watched] = []
     with reported_store_errors():
         for account in services.accounts.values():
             console.print(Text(account.sid, style="bold"))
             reading = services.readings.read(account.sid, account.policy, now_ms)
             for label, text in _fields(services, account, reading):
                 console.print(Text(_block(label, text)))
-            trouble += _unread(account.sid, reading.snapshot)
-            trouble += [f"{OUTAGE_WORDS[outage]} ({account.sid})" for outage in reading.outages]
-            if reading.snapshot.lost_ms:
-                trouble.append(f"{account.sid} only observes until somebody speaks (see state lost)")
-            if reading.snapshot.capped:
-                trouble.append(f"the drain of {account.sid} waits for a person (see STOPPED)")
+            outages = [outage.words for outage in reading.outages]
+            watched.append(Watched(account.sid, reading.snapshot, account.policy, outages))
         beats = services.heartbeats.ages(now_ms)
         running = services.heartbeats.processes(now_ms)
     console.print(Text("processes", style="bold"))
@@ -78,12 +64,10 @@ def status() -> None:
     console.print(Text(_block("web", f"{web} alive" if web else "none has given a sign of life in 30 s")))
     for text in differing(services, running).texts:
         console.print(Text(_filled(f"DIFFERS: {text}"), style="bold yellow"))
-    trouble += [
-        f"{name}: {_sign_of_life(beats, name)}" for name in PROCESSES if beats.get(name, math.inf) > SILENT_SECONDS
-    ]
-    for text in trouble:
-        console.print(Text(_filled(f"NOT GUARDED: {text}"), style="bold red"))
-    sys.exit(1 if trouble else 0)
+    found = list(troubles(beats, watched))
+    for trouble in found:
+        console.print(Text(_filled(f"NOT GUARDED: {trouble.detail}"), style="bold red"))
+    sys.exit(1 if found else 0)
 
 
 def _fields(services: Services, account: Account, reading: AccountReading) -> Iterator[tuple[str, str]]:
@@ -106,7 +90,7 @@ def _fields(services: Services, account: Account, reading: AccountReading) -> It
     yield "queue last read", _ago(snapshot.polled_ms, now_ms)
     yield "last callback", _ago(snapshot.called_back_ms, now_ms)
     for outage, since_ms in reading.outages.items():
-        yield "OUTAGE", f"{OUTAGE_WORDS[outage]}, since {_ago(since_ms, now_ms)}"
+        yield "OUTAGE", f"{outage.words}, since {_ago(since_ms, now_ms)}"
     if (incident := services.incidents.current(account.sid)) is not None:
         yield "open incident", f"{describe(incident.finding)}, {_ago(incident.tripped_ms, now_ms)}"
         if incident.culprits:
@@ -180,14 +164,6 @@ def _full(seconds: float) -> str:
     if not seconds:
         return "yes: Twilio refuses new calls (error 22005)"
     return f"in {span(seconds)} at the present rate; then Twilio refuses new calls (error 22005)"
-
-
-def _unread(account_sid: str, snapshot: Snapshot) -> list[str]:
-    polled_ms, now_ms = snapshot.polled_ms, snapshot.now_ms
-    if polled_ms and now_ms - polled_ms <= SILENT_SECONDS * 1000:
-        return []
-    since = f"was last read {_ago(polled_ms, now_ms)}" if polled_ms else "has never been read"
-    return [f"Twilio's queue {since} ({account_sid})"]
 
 
 def _sign_of_life(beats: Mapping[str, float], name: str) -> str:

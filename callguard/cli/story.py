@@ -10,11 +10,11 @@ from rich.text import Text
 
 from callguard.bootstrap import Services
 from callguard.cli.sandbox import CPS, RUNAWAY_CALLS, RUNAWAY_RATE, Sandbox
-from callguard.cli.wording import figure
 from callguard.config.accounts import Account
 from callguard.domain.accounts import State
 from callguard.domain.incidents import Incident, Outcome
 from callguard.domain.reasons import printable
+from callguard.domain.wording import figure
 from callguard.guard.guard import describe
 from callguard.ports import AccountReading, StoreUnavailable
 from callguard.processes.stop_signals import StopSignals

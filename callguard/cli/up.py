@@ -20,18 +20,19 @@ from callguard.bootstrap import build
 from callguard.cli.sandbox import Sandbox
 from callguard.cli.services import has_account
 from callguard.cli.story import Story
-from callguard.cli.wording import figure
 from callguard.config.errors import ConfigurationError
 from callguard.config.home import expanded
 from callguard.config.settings import load_settings
 from callguard.domain.batches import will_cancel
+from callguard.domain.wording import figure
 from callguard.logs import configure_logging
 from callguard.ports import CallGuardError
 from callguard.processes.embedded_valkey import EmbeddedValkey
 from callguard.processes.program import Program
+from callguard.processes.standard_streams import LastingOutput
 from callguard.processes.stop_signals import StopSignals
 from callguard.processes.supervisor import Supervisor
-from callguard.startup import SETTINGS_LOGGED, start, verify_receivers
+from callguard.startup import SETTINGS_LOGGED, start, verify_receivers, verify_redis_urls
 from callguard.store.decision_file import NAME as DECISIONS
 
 _log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ def up(host: str, port: int, web_workers: int, cancel_workers: int, sandbox: boo
 
     Ctrl-C and SIGTERM stop it. SIGHUP makes the guard read its settings anew.
     """
+    sys.stdout = LastingOutput(sys.stdout)
     programs = {"CALLGUARD_WEB_WORKERS": str(web_workers), "CALLGUARD_CANCEL_WORKERS": str(cancel_workers)}
     try:
         if sandbox or not has_account(os.environ):
@@ -104,6 +106,7 @@ def _run_sandbox(host: str, port: int, extra: Mapping[str, str]) -> int:
     settings = load_settings({**os.environ, **environ})
     folder = settings.data_dir / "sandbox"
     configure_logging("WARNING")
+    verify_redis_urls(settings)
     verify_receivers(settings)
     console = Console()
     with ExitStack() as stack:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from callguard.domain.addresses import EMERGENCY
 from callguard.domain.parties import PartyMarks
 from callguard.domain.policy import Policy
 
@@ -52,5 +53,5 @@ class Account:
 
     @property
     def protection(self) -> str:
-        """A keyed hash of `never_cancel`: enough to know whether it has changed."""
-        return self.marks.seal("\n".join(sorted(self.policy.never_cancel)))
+        """A keyed hash of whom no call to, or from, is cancelled: enough to know whether that has changed."""
+        return self.marks.seal("\n".join([*sorted(EMERGENCY), "", *sorted(self.policy.never_cancel)]))

@@ -2,6 +2,8 @@
 
 from callguard.config.written import Place
 
+NOT_WITH_THESE = "CallGuard does not start with these settings:"
+
 
 class ConfigurationError(Exception):
     """Settings with which CallGuard does not start. Trying again does not help.
@@ -35,4 +37,4 @@ class Problems:
             ConfigurationError: there is at least one.
         """
         if self._lines:
-            raise ConfigurationError("\n".join(["CallGuard does not start with these settings:", *self._lines]))
+            raise ConfigurationError("\n".join([NOT_WITH_THESE, *self._lines]))

@@ -1,6 +1,7 @@
 """The settings: one frozen object, read once, checked whole."""
 
 import os
+import re
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
@@ -29,7 +30,7 @@ from callguard.config.sources import (
     with_data_dir,
 )
 from callguard.config.toml_file import read_file
-from callguard.config.written import Layer
+from callguard.config.written import Layer, in_environment
 from callguard.domain.policy import Policy
 
 _RedisUrl = Annotated[str, AfterValidator(urls.redis_url)]
@@ -73,13 +74,14 @@ class Settings(BaseSettings):
         validation_alias="api_key",
         repr=False,
         description="keys of the operator API: a comma list of `name:role:key`, roles `viewer`, `operator` and "
-        "`reporter` (for programs that create calls); without one it answers on loopback only",
+        "`reporter` (for programs that create calls); without one it answers on loopback only, and nobody where "
+        "`CALLGUARD_PUBLIC_URL` is public",
         examples=[["grafana:viewer:a-long-random-key"]],
     )
     metrics_token: Annotated[str, AfterValidator(keys.secret)] | None = Field(
         None,
         repr=False,
-        description="bearer token that `/metrics` asks for",
+        description="bearer token for `/metrics`, which also takes a viewer's or operator's key of the API",
         examples=["a-long-random-token"],
     )
     notify_urls: Annotated[tuple[_NotifyUrl, ...], BeforeValidator(entries)] = Field(
@@ -159,6 +161,7 @@ def load_settings(
         {key: computed(value) for key, value in stand_ins.items()},
         {
             "data_dir": computed(default_data_dir(environ)),
+            "twilio_api_url": computed(_default_api_url(environ, problems)),
             "policy": computed(read_policy(defaults, problems)),
             "accounts": computed(read_accounts(environ, file, defaults, problems)),
         },
@@ -173,3 +176,10 @@ def load_settings(
     problems.demand_none()
     assert settings is not None  # noqa: S101  (each error is a problem)
     return settings
+
+
+def _default_api_url(environ: Mapping[str, str], problems: Problems) -> str:
+    for name, example in (("TWILIO_EDGE", "sydney"), ("TWILIO_REGION", "au1")):
+        if not re.fullmatch("[A-Za-z0-9-]*", environ.get(name, "").strip()):
+            problems.add(in_environment(name), "should be one part of a host's name", example)
+    return urls.default_api_url(environ)

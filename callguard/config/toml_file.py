@@ -12,6 +12,11 @@ from callguard.config.home import expanded
 from callguard.config.wording import unknown
 from callguard.config.written import Place, Written, in_environment, in_file, table
 
+MOST_LEVELS = 12
+"""No setting has half as many, one within another."""
+
+_TOO_DEEP = "the file {name} has lists or tables too deep within one another; no setting needs that"
+
 
 @dataclass(frozen=True, slots=True)
 class TomlFile:
@@ -61,15 +66,29 @@ def read_file(environ: Mapping[str, str], known: tuple[str, ...], problems: Prob
 def _content(name: str, path: Path, problems: Problems) -> dict[str, Any] | None:
     place = in_environment(CONFIG_FILE)
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        content = tomllib.loads(path.read_bytes().decode())
+        if _is_shallow(content):
+            return content
+        wrong = _TOO_DEEP.format(name=name)
     except OSError as error:
         wrong = f"the file {name} cannot be read ({error.strerror}); name a TOML file, or unset it"
     except UnicodeDecodeError as error:
         wrong = f"the file {name} is not UTF-8 at byte {error.start}; save it as UTF-8"
     except tomllib.TOMLDecodeError as error:
         wrong = f"the file {name} is not TOML: {error}; correct that line"
+    except RecursionError:
+        wrong = _TOO_DEEP.format(name=name)
     problems.add(place, wrong)
     return None
+
+
+def _is_shallow(content: Any) -> bool:
+    """What is deeper than any setting would exhaust the stack of whoever shows or compares it."""
+    level = [content]
+    for _ in range(MOST_LEVELS):
+        tables = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [below for table_ in tables for below in table_]
+    return not level
 
 
 def _refuse_unknown_keys(

@@ -1,6 +1,7 @@
 """The URLs among the settings. Errors never repeat what they were given: it may hold a password."""
 
 import re
+from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -29,6 +30,19 @@ def api_url(text: str) -> str:
     if "?" in text:
         raise ValueError("should have no query string")
     return text.rstrip("/")
+
+
+def default_api_url(environ: Mapping[str, str]) -> str:
+    """Return where the twilio library would find Twilio: TWILIO_EDGE and TWILIO_REGION name another place.
+
+    https://www.twilio.com/docs/global-infrastructure/using-the-twilio-rest-api-in-a-non-us-region
+
+    >>> default_api_url({"TWILIO_EDGE": "sydney", "TWILIO_REGION": "au1"})
+    'https://api.sydney.au1.twilio.com'
+    """
+    edge, region = (environ.get(name, "").strip() for name in ("TWILIO_EDGE", "TWILIO_REGION"))
+    region = region or ("us1" if edge else "")
+    return f"https://{'.'.join(filter(None, ('api', edge, region, 'twilio.com')))}"
 
 
 def webhook_url(text: str) -> str:
@@ -66,12 +80,15 @@ def notify_url(text: str) -> str:
 
 
 def redis_url(text: str) -> str:
-    """Return a URL that `redis.Redis.from_url` takes.
+    """Return a URL of Redis. What the client library takes after its `?`, `callguard.redis_client` knows.
 
     Raises:
         ValueError: it is not one.
     """
-    parts = _split(text)
+    try:
+        parts = _split(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; in a password write # / ? @ : as %23 %2F %3F %40 %3A") from None
     if parts.scheme == "unix":
         if not parts.path.startswith("/"):
             raise ValueError("should name the socket by its full path")

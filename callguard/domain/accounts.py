@@ -141,6 +141,7 @@ class Snapshot:
         polled_ms: when Twilio's list was last read whole; 0 for never.
         called_back_ms: when the last callback came; 0 for never.
         shallow_ms: when fewer than `min_backlog` calls were last queued; 0 for never.
+        listed_short_ms: when the last reading of Twilio's list began that showed so few; 0 for never.
         suspicion: a rule that was crossed before a backlog was known.
         tripped_ms: when the present incident began; 0 without one.
         cooled_ms: when the present incident's drain ended; 0 before that.
@@ -174,6 +175,7 @@ class Snapshot:
     polled_ms: int = 0
     called_back_ms: int = 0
     shallow_ms: int = 0
+    listed_short_ms: int = 0
     suspicion: Suspicion | None = None
     tripped_ms: int = 0
     cooled_ms: int = 0
@@ -217,7 +219,7 @@ class Snapshot:
     @property
     def suspected(self) -> Finding | None:
         """The finding that still waits for proof of a backlog."""
-        if self.suspicion is None or self.now_ms - self.suspicion.since_ms > SUSPICION_MS:
+        if self.suspicion is None or abs(self.now_ms - self.suspicion.since_ms) > SUSPICION_MS:
             return None
         return self.suspicion.finding
 
@@ -229,10 +231,14 @@ class Snapshot:
         return self.suspicion.finding
 
     def was_asked_about(self, answer_ms: int) -> bool:
-        """Return whether Twilio's list has been read since the suspicion, or has not come within `answer_ms`."""
+        """Return whether Twilio's list has shown no backlog since then, or has not come within `answer_ms`.
+
+        A reading that began before the suspicion says nothing of the calls that came with it.
+        """
         if self.suspicion is None or self.suspected is None:
             return False
-        return self.polled_ms >= self.suspicion.since_ms or self.now_ms - self.suspicion.since_ms >= answer_ms
+        since_ms = self.suspicion.since_ms
+        return self.listed_short_ms >= since_ms or self.now_ms - since_ms >= answer_ms
 
     def live_drain_seconds(self, cps: float) -> float:
         """Seconds of the drain that calls which may be cancelled are the cause of, without dead slots."""

@@ -7,7 +7,7 @@ from enum import Enum
 
 from callguard.domain.accounts import SUSPICION_MS, Finding, State
 from callguard.domain.history import NEVER_MS, NO_TELEPHONE, History
-from callguard.domain.policy import Policy
+from callguard.domain.policy import Policy, Unqueued
 from callguard.domain.replay import Replay
 from callguard.domain.rules import Verdict, decide, is_quiet
 
@@ -51,7 +51,7 @@ class Trip:
 
 
 @dataclass(slots=True)
-class Unqueued:
+class UnqueuedTrip:
     """An incident that would have opened with fewer than `min_backlog` calls queued, so that nothing is cancelled.
 
     Attributes:
@@ -89,7 +89,7 @@ class Backtest:
         """`progress` is told now and then how many calls have been played since it was last told."""
         self.replay = Replay(policy)
         self.trips: list[Trip] = []
-        self.unqueued: list[Unqueued] = []
+        self.unqueued: list[UnqueuedTrip] = []
         self.depth = 0
         self.last_telephone = NO_TELEPHONE
         self._history, self._policy, self._progress = history, policy, progress
@@ -140,7 +140,7 @@ class Backtest:
             self._trip(decision.finding, at_ms)
             return
         is_new = self.replay.suspected(decision.finding, at_ms)
-        if is_new:
+        if is_new and self._policy.unqueued is not Unqueued.IGNORE:
             self._open_unqueued(decision.finding, at_ms)
         if is_new and not self._hears_creations:
             self._next_look_ms = min(self._next_look_ms, at_ms + ALERT_POLL_MS)
@@ -152,7 +152,7 @@ class Backtest:
         if self.unqueued and at_ms - self.unqueued[-1].last_ms <= calm_ms:
             self.unqueued[-1].last_ms = at_ms
         else:
-            self.unqueued.append(Unqueued(at_ms, finding, self.last_telephone, at_ms))
+            self.unqueued.append(UnqueuedTrip(at_ms, finding, self.last_telephone, at_ms))
 
     def _enter(self, call: int, at_ms: int) -> None:
         history = self._history

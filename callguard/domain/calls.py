@@ -9,6 +9,19 @@ from dataclasses import dataclass
 from enum import Enum, IntFlag
 from itertools import groupby
 
+OUTBOUND_API = "outbound-api"
+"""The one direction that waits in the rate queue: https://www.twilio.com/docs/glossary/what-is-cps"""
+
+
+def is_in_rate_queue(direction: object, parent_call_sid: object) -> bool:
+    """Return whether a call goes through the rate queue: an API request made it, and it is no leg of another.
+
+    A call whose direction is not told counts, unless it has a parent. Twilio's list and answers always tell it; a
+    report need not, and is about a call that its sender has just made by API. To leave such calls out would hide
+    a runaway, while a leg always names its parent.
+    """
+    return not parent_call_sid and (direction or OUTBOUND_API) == OUTBOUND_API
+
 
 class CallStatus(Enum):
     """Every status that Twilio gives a call.

@@ -2,25 +2,31 @@
 
 from collections.abc import Iterable
 
+from callguard.domain.addresses import canonical
+
 _SHOWN_TAIL = 2
 _LONG = 11
 
 
 class NumberList:
-    """Numbers given exactly or as a prefix that ends in `*`, as in `never_cancel`.
+    """Addresses given exactly or as a prefix that ends in `*`, as in `never_cancel`.
 
-    >>> "+15551230000" in NumberList(["+1555*"])
-    True
+    A number means the same with its `+` and without it.
+
+    >>> "+15551230000" in NumberList(["+1555*"]), "+15551230000" in NumberList(["15551230000"])
+    (True, True)
     """
 
     def __init__(self, patterns: Iterable[str]) -> None:
         """Sort the patterns into exact numbers and prefixes."""
         listed = list(patterns)
-        self._exact = frozenset(p for p in listed if not p.endswith("*"))
-        self._prefixes = tuple(p[:-1] for p in listed if p.endswith("*"))
+        self._exact = frozenset(canonical(p) for p in listed if not p.endswith("*"))
+        prefixes = [p[:-1] for p in listed if p.endswith("*")]
+        self._prefixes = tuple(prefixes + [f"+{digits}" for digits in prefixes if digits.isdigit()])
 
     def __contains__(self, number: str) -> bool:
-        return number in self._exact or number.startswith(self._prefixes)
+        known = canonical(number)
+        return known in self._exact or known.startswith(self._prefixes)
 
 
 def masked(number: str) -> str:

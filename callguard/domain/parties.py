@@ -5,15 +5,14 @@ find the one behind a hash (https://csrc.nist.gov/pubs/sp/800/188/final, section
 """
 
 import hmac
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
+from callguard.domain.addresses import canonical, is_emergency, is_telephone
 from callguard.domain.numbers import NumberList, masked
 
-_TELEPHONE = re.compile(r"\+?[0-9]{3,15}")
 _HASH_BYTES = 8
 
 
@@ -43,8 +42,12 @@ class PartyMarks:
         self.sender = lru_cache(maxsize=1024)(self._sender)
 
     def is_spared(self, from_number: str, to_number: str) -> bool:
-        """Return whether either number is on the `never_cancel` list, or not known, so that it might be."""
-        if not (from_number and to_number):
+        """Return whether such a call is never cancelled.
+
+        An emergency number is called, or either number is on the `never_cancel` list, or not known, so that it
+        might be.
+        """
+        if not (from_number and to_number) or is_emergency(to_number):
             return True
         return from_number in self._never_cancel or to_number in self._never_cancel
 
@@ -61,16 +64,16 @@ class PartyMarks:
             self.is_spared(from_number, to_number),
             self.sender(from_number),
             masked(from_number) if from_number else "",
-            # Not `sip:` and `client:`: those are one's own endpoints, which may well be called all day.
+            # One's own endpoints may well be called all day.
             _digest(self._to_hash, to_number) if self._is_counted(to_number) else "",
         )
 
     def _is_counted(self, to_number: str) -> bool:
         """Return whether calls to the number count for the rule of repeats."""
-        return _TELEPHONE.fullmatch(to_number) is not None and to_number not in self._repeat_exempt
+        return is_telephone(to_number) and to_number not in self._repeat_exempt
 
 
 def _digest(keyed: blake2b, number: str) -> str:
     hash_ = keyed.copy()
-    hash_.update(number.encode())
+    hash_.update(canonical(number).encode(errors="replace"))
     return hash_.hexdigest()

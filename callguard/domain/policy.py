@@ -104,8 +104,11 @@ class Policy:
         int, Ge(1), Le(10_000_000), Doc("most cancellations in one incident; then the guard stops and asks")
     ] = 100_000
     never_cancel: Annotated[
-        tuple[Annotated[str, Len(2, 64)], ...],
-        Doc("numbers (From or To, exact, or a prefix with `*`) whose calls are never cancelled"),
+        tuple[Annotated[str, Len(1, 2048)], ...],
+        Doc(
+            "numbers and other addresses (From or To, exact, or a prefix with `*`) whose calls are never "
+            "cancelled; those to emergency numbers never are"
+        ),
     ] = ()
     live_calls: Annotated[
         LiveCalls,

@@ -6,14 +6,19 @@ from enum import Enum
 class CallbackResult(Enum):
     """What became of a callback, as `callguard_callbacks_total` counts it.
 
-    The store itself counts the accepted ones and duplicates.
+    The store itself counts the accepted ones and duplicates. `other_kind`: about a recording, an answering machine
+    or a stream. `wrong_url`: signed by Twilio for another path or query. `not_found`: another path below
+    `/twilio/`.
     """
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     IGNORED = "ignored"
+    OTHER_KIND = "other_kind"
     STALE = "stale"
     FORBIDDEN = "forbidden"
+    WRONG_URL = "wrong_url"
+    NOT_FOUND = "not_found"
     MALFORMED = "malformed"
     TOO_LARGE = "too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
@@ -42,6 +47,15 @@ class ReportResult(Enum):
     TOO_LARGE = "too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     UNAVAILABLE = "unavailable"
+
+
+class ApiRefusal(Enum):
+    """Why somebody was not let into `/api` or `/metrics`, as `callguard_api_refused_total` counts it."""
+
+    NO_KEY = "no_key"
+    WRONG_KEY = "wrong_key"
+    WRONG_ROLE = "wrong_role"
+    NOT_LOCAL = "not_local"
 
 
 class NoticeResult(Enum):

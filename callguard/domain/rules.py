@@ -102,7 +102,7 @@ def _plateau(snapshot: Snapshot, policy: Policy, share: float) -> Finding | None
 
 def _repeat(snapshot: Snapshot, policy: Policy, share: float) -> Finding | None:
     repeats, limit = snapshot.repeats, policy.repeat_limit * share
-    if repeats.count < limit or snapshot.now_ms - repeats.at_ms > SUSPICION_MS:
+    if repeats.count < limit or abs(snapshot.now_ms - repeats.at_ms) > SUSPICION_MS:
         return None
     return Finding(Rule.REPEAT, repeats.count, limit, "repeat_limit", repeats.since_ms)
 
@@ -131,7 +131,8 @@ def is_quiet(snapshot: Snapshot, policy: Policy, queued_lately: int) -> bool:
     `spike_rate`, and no backlog is left (where the guard only observes, it lasts until Twilio has dialled it).
     `queued_lately` counts the calls of the last `quiet_seconds`.
     """
-    calm_ms = snapshot.now_ms - snapshot.cooled_ms
+    # A drain that ended in the future did so before the clock was set back: nobody waits until it has caught up.
+    calm_ms = abs(snapshot.now_ms - snapshot.cooled_ms)
     return (
         snapshot.state is State.COOLING
         and calm_ms >= policy.quiet_seconds * 1000

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+from callguard.domain.addresses import canonical
 from callguard.domain.calls import ListedCall
 from callguard.domain.numbers import NumberList
 
@@ -65,4 +66,7 @@ class Selection:
 
 
 def _only_number(patterns: Sequence[str]) -> str | None:
-    return patterns[0] if len(patterns) == 1 and not patterns[0].endswith("*") else None
+    """Twilio compares letter by letter, and a number may be written with its `+` or without it."""
+    if len(patterns) != 1 or patterns[0].endswith("*") or canonical(patterns[0]) != patterns[0]:
+        return None
+    return patterns[0]

@@ -38,7 +38,7 @@ class Throughput:
         """
         if not is_busy:
             return replace(self, since_ms=0, departed=0)
-        if not self.since_ms:
+        if not 0 < self.since_ms <= now_ms:
             return replace(self, since_ms=now_ms, departed=departed)
         window_ms, calls = now_ms - self.since_ms, departed - self.departed
         too_little = window_ms < LEAST_WINDOW_MS or calls < LEAST_DEPARTURES

@@ -19,6 +19,9 @@ BACK_WITHIN_MS = HOUR_MS
 
 EVERYDAY_DAYS, EVERYDAY_OF = 3, 7
 EVERYDAY_HOURS = 6
+RECENT = 100
+"""So many closed incidents tell whether they are everyday."""
+
 MARGIN = 1.5
 """A threshold that ordinary traffic has crossed should be half as high again as what was seen."""
 

@@ -145,14 +145,16 @@ class _Run:
             return await self._until_empty(sweep)
 
     async def _protect(self) -> None:
-        """Let nobody be cancelled whom `never_cancel` protects only now: the mirror holds no numbers."""
+        """Let nobody be cancelled who is protected only now: the mirror holds no numbers."""
         account, tracker = self._account, self._drain.tracker
         listing = QueueListing(account, self._drain.reconciler, self._turn.may_go_on)
-        while account.policy.never_cancel and self._turn.may_go_on():
+        while self._turn.may_go_on():
             try:
-                if tracker.protection(account.sid) == account.protection:
+                mirrored_under = tracker.protection(account.sid)
+                was_never_read = not mirrored_under and not account.policy.never_cancel
+                if was_never_read or mirrored_under == account.protection:
                     return
-                _log.warning("account %s: never_cancel has changed: reading the queue first", account.sid)
+                _log.warning("account %s: who is protected has changed: reading the queue first", account.sid)
                 await listing.is_empty()
             except StoreUnavailable as error:
                 _log.warning("account %s: %s; the drain waits", account.sid, error)

@@ -57,9 +57,14 @@ class QueueListing:
                 under_way.set_result(was_whole)
 
         def read() -> None:
-            was_whole = self._was_read_whole()
-            with suppress(RuntimeError):  # the turn is over, and with it the loop
-                loop.call_soon_threadsafe(fulfil, was_whole)
+            was_whole = False
+            try:
+                was_whole = self._was_read_whole()
+            except Exception:  # a bug must not let the drain wait for its whole turn
+                _log.exception("account %s: the list could not be read", self._account.sid)
+            finally:
+                with suppress(RuntimeError):  # the turn is over, and with it the loop
+                    loop.call_soon_threadsafe(fulfil, was_whole)
 
         Thread(target=read, name="list", daemon=True).start()
         return under_way

@@ -16,7 +16,7 @@ from callguard.ports import (
     TwilioThrottled,
 )
 
-_OF_USE = (CancelReply.CANCELLED, CancelReply.DIALLED, CancelReply.GONE)
+_OF_USE = tuple(reply for reply in CancelReply if reply is not CancelReply.STILL_QUEUED)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """The guard: news of calls in, trips out."""
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -8,9 +9,11 @@ from callguard.config.accounts import Account
 from callguard.domain.accounts import Finding, Rule, Snapshot
 from callguard.domain.calls import CallEvent
 from callguard.domain.culprits import Culprit, Sender, carriers, culprits
+from callguard.domain.incidents import Incident, Outcome
 from callguard.domain.rules import Verdict, decide
 from callguard.domain.scope import Scope, flooded, scope_of, widened
 from callguard.domain.unqueued import is_back, what_is_dialled, what_is_done
+from callguard.domain.wording import span
 from callguard.ports import (
     CallTracker,
     Clock,
@@ -29,6 +32,9 @@ REMIND_SECONDS = 4 * 3600
 """How often people are told of an incident without a queue while it lasts."""
 
 MOST_SECONDS_COUNTED = 900
+
+LATELY_SECONDS = 60
+"""Over so long is counted how fast calls are dialled while an incident without a queue lasts."""
 
 
 class Guard:
@@ -106,7 +112,7 @@ class Guard:
         # Without a queue the numbers that carry it are among the calls that were dialled.
         seen_by = Rule.INITIATED if unqueued and finding.rule is not Rule.SPIKE else finding.rule
         senders = self._tracker.senders(account.sid, seen_by, policy, now_ms)
-        scope = self._scope(account, finding, senders, seen_by)
+        scope = self._scope(account, snapshot, finding, senders, seen_by)
         if unqueued and self._goes_on(account, snapshot, finding, scope):
             return True
         named_ones, finding = culprits(senders), self._as_observed(account, snapshot, finding)
@@ -116,25 +122,44 @@ class Guard:
             return False
         self._ask_to_look(account)
         if unqueued:
-            self.tell_unqueued(account, finding, now_ms, generation + 1, named_ones)
+            what = f"TRIPPED without a queue: {in_words(finding, now_ms)}"
+            self._tell_unqueued(account, finding, finding.onset_ms, now_ms, generation + 1, named_ones, what)
             return True
-        text = f"TRIPPED: {describe(finding)}; {snapshot.depth:,} calls queued, mode {mode.value}"
+        text = f"TRIPPED: {in_words(finding, now_ms)}; {snapshot.depth:,} calls queued, mode {mode.value}"
         text += f"; from {named(named_ones)}" if named_ones else ""
         _log.warning("account %s %s", account.sid, text)
         self._drains.wake(account.sid, generation + 1)
         self._tell(Notice(account.sid, NoticeKind.TRIPPED, text, now_ms))
         return True
 
-    def tell_unqueued(
-        self, account: Account, finding: Finding, now_ms: int, generation: int, named_ones: Sequence[Culprit]
+    def remind_of_unqueued(self, account: Account, incident: Incident, now_ms: int) -> None:
+        """Tell people again that an incident without a queue goes on, every `REMIND_SECONDS`; best effort."""
+        lasts = span((now_ms - incident.tripped_ms) / 1000)
+        text = (
+            f"STILL a runaway without a queue, after {lasts}: {incident.count(Outcome.DIALLED):,} calls were "
+            "dialled since it began"
+        )
+        senders = self._tracker.senders(account.sid, Rule.INITIATED, account.policy, now_ms)
+        named_ones = culprits(senders) or incident.culprits
+        since_ms = now_ms - LATELY_SECONDS * 1000
+        self._tell_unqueued(account, incident.finding, since_ms, now_ms, incident.generation, named_ones, text)
+
+    def _tell_unqueued(
+        self,
+        account: Account,
+        finding: Finding,
+        since_ms: int,
+        now_ms: int,
+        generation: int,
+        named_ones: Sequence[Culprit],
+        what: str,
     ) -> None:
-        """Tell people of an incident without a queue, every `REMIND_SECONDS` while it is asked to, best effort."""
-        window = _seconds_counted(finding.onset_ms, now_ms)
+        window = _seconds_counted(since_ms, now_ms)
         calls = self._tracker.dialled_since(account.sid, window, now_ms)
         calls = calls or self._tracker.queued_since(account.sid, window, now_ms)  # where no callback comes
-        seconds = min((now_ms - finding.onset_ms) / 1000, window)
+        seconds = min((now_ms - since_ms) / 1000, window)
         dialled = what_is_dialled(finding, calls, seconds, named(named_ones))
-        text = f"TRIPPED without a queue: {describe(finding)}; {dialled}. {what_is_done(account.policy)}"
+        text = f"{what}; {dialled}. {what_is_done(account.policy)}"
         notice = Notice(account.sid, NoticeKind.TRIPPED, text, now_ms)
         if self._tell(notice, once=f"unqueued:{generation}", every_seconds=REMIND_SECONDS):
             _log.warning("account %s %s", account.sid, text)
@@ -204,7 +229,7 @@ class Guard:
             why = (
                 f"{snapshot.outside:,} calls that the incident left alone exceed max_backlog: it goes on with them"
             )
-            return flooded(scope, self._tracker.listed_short_ms(account.sid)), why
+            return flooded(scope, snapshot.listed_short_ms), why
         if not snapshot.unqueued and snapshot.outside < policy.min_backlog:
             return scope, ""
         seen_by = Rule.INITIATED if snapshot.unqueued else Rule.SPIKE
@@ -214,13 +239,15 @@ class Guard:
         shown = ", ".join(sender.shown for sender in others if sender.sender in wider.senders)
         return wider, f"the incident goes on with calls from {shown or 'every number'}: they spike as well"
 
-    def _scope(self, account: Account, finding: Finding, senders: Sequence[Sender], seen_by: Rule) -> Scope:
+    def _scope(
+        self, account: Account, snapshot: Snapshot, finding: Finding, senders: Sequence[Sender], seen_by: Rule
+    ) -> Scope:
         policy = account.policy
         burst = policy.initiated_burst if seen_by is Rule.INITIATED else policy.spike_burst
         few = carriers(senders, burst * policy.warn_share)
         if finding.rule is Rule.REPEAT and not few:
             few = frozenset(filter(None, [self._tracker.repeated_by(account.sid)]))
-        return scope_of(finding, few, self._tracker.listed_short_ms(account.sid))
+        return scope_of(finding, few, snapshot.listed_short_ms)
 
     def _ask_to_look(self, account: Account) -> None:
         """Best effort: the watcher looks at every account now and then."""
@@ -247,6 +274,16 @@ def describe(finding: Finding) -> str:
     """Return a finding in words, such as `rule spike: 65.3 reached spike_burst = 65`."""
     observed, threshold = (f"{n:,.1f}".removesuffix(".0") for n in (finding.observed, finding.threshold))
     return f"rule {finding.rule.value}: {observed} reached {finding.setting} = {threshold}"
+
+
+def in_words(finding: Finding, now_ms: int) -> str:
+    """Return a finding in words, and what a count of calls to one telephone means."""
+    if finding.rule is not Rule.REPEAT:
+        return describe(finding)
+    seconds = math.ceil(max(0, now_ms - finding.onset_ms) / 1000)
+    return (
+        f"{describe(finding)}: one telephone was called {finding.observed:,.0f} times in {span(max(1, seconds))}"
+    )
 
 
 def named(found: Sequence[Culprit]) -> str:

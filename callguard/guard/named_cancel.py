@@ -1,6 +1,8 @@
 """Cancelling the one call that a person names.
 
 A person's own word: `never_cancel`, `observe`, a campaign and a pause hold back the guard, not its operator.
+Calls to emergency numbers are refused all the same, and so are those that no API request has made: they do not
+wait in the rate queue, and somebody is being connected.
 """
 
 import logging
@@ -41,6 +43,11 @@ class Verdict(Enum):
     CANCELLED = "cancelled"
     NOT_QUEUED = "no longer queued"
     NOT_FOUND = "not found"
+    EMERGENCY = "refused, as it is to an emergency number"
+    OTHER_CALL = "refused, as no API request has made it"
+
+
+_REFUSED = {CancelReply.EMERGENCY: Verdict.EMERGENCY, CancelReply.OTHER_CALL: Verdict.OTHER_CALL}
 
 
 class NamedCancel:
@@ -86,7 +93,7 @@ class NamedCancel:
 
     def _found(self, attempt: "_Attempt", reply: CancelReply, by: str, *, is_mirrored: bool) -> Verdict:
         is_ours = reply is CancelReply.CANCELLED and attempt.was_sent
-        verdict = Verdict.CANCELLED if is_ours else Verdict.NOT_QUEUED
+        verdict = _REFUSED.get(reply) or (Verdict.CANCELLED if is_ours else Verdict.NOT_QUEUED)
         shown = (attempt.account_sid, by, attempt.call_sid[-4:], verdict.value)
         _log.warning("account %s: %s asked to cancel call …%s: %s", *shown)
         if is_ours or (is_mirrored and reply is CancelReply.CANCELLED):

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 
+from callguard.domain.wording import span
 from callguard.ports import (
     CallGuardError,
     Clock,
@@ -130,5 +131,4 @@ class Reach:
         return self._notices.post(Notice(account_sid, kind, text, self._clock.now_ms()), once=once)
 
     def _span(self, since_ms: int) -> str:
-        seconds = max(0, self._clock.now_ms() - since_ms) / 1000
-        return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        return span(max(0, self._clock.now_ms() - since_ms) / 1000)

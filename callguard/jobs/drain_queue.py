@@ -1,8 +1,10 @@
 """Waking cancel workers, and counting what waits for them."""
 
 import logging
+import re
 import secrets
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -13,6 +15,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from callguard.ports import StoreUnavailable
+from callguard.redis_client import redis_client
 
 _log = logging.getLogger(__name__)
 
@@ -22,13 +25,18 @@ DRAIN_JOB = "workers.jobs.drain"
 # A wake-up that nobody heard for so long is worthless: the watcher has sent others.
 WAITING_SECONDS = 30
 JOB_TIMEOUT_SECONDS = 60
-MOST_WAITING = 100
+MOST_READ = 10_000
+"""Of the queue's entries; ours are one an account."""
+
 FAILED_SECONDS = 3600
+
+
+_OURS = re.compile(rb"AC[0-9a-f]{32}-[0-9]+-[0-9a-f]{8}")
 
 
 def connect_for_jobs(url: str, *, timeout: float = 0.5) -> Redis:
     """Return a connection for RQ, which wants bytes. Waits `timeout` seconds, repeats nothing."""
-    return Redis.from_url(
+    return redis_client(
         url,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
@@ -52,12 +60,12 @@ class RqDrainQueue:
     def wake(self, account_sid: str, generation: int) -> bool:
         """Enqueue one drain, unless one waits already: each takes a worker's time, if only to find it done.
 
-        It carries the account and the generation, no secret and no number.
+        It carries the account and the generation, no secret and no number. Whatever is in the queue and is no
+        wake-up of ours is taken out: workers would try each of its entries first.
         """
         name = f"{account_sid}-{generation}-"
         try:
-            if len(self._queue) >= MOST_WAITING:
-                return True  # nobody works; more of the same would only pile up
+            self._take_out_foreign()
             if self._waits(lambda job_id: job_id.startswith(name)):
                 return True
             self._queue.enqueue_call(
@@ -85,8 +93,23 @@ class RqDrainQueue:
 
     def _waits(self, is_meant: Callable[[str], bool]) -> bool:
         """Return whether such a job waits. RQ forgets a job after its `ttl` and leaves its id in the queue."""
-        ids = [job_id for job_id in self._queue.get_job_ids(0, MOST_WAITING) if is_meant(job_id)]
-        return bool(ids and self._queue.connection.exists(*(Job.key_for(job_id) for job_id in ids)))
+        ids = [entry.decode() for entry in self._entries() if _OURS.fullmatch(entry)]
+        meant = [job_id for job_id in ids if is_meant(job_id)]
+        return bool(meant and self._queue.connection.exists(*(Job.key_for(job_id) for job_id in meant)))
+
+    def _take_out_foreign(self) -> None:
+        foreign = {entry for entry in self._entries() if not _OURS.fullmatch(entry)}
+        if not foreign:
+            return
+        with self._queue.connection.pipeline(transaction=False) as pipeline:
+            for entry in foreign:
+                pipeline.lrem(self._queue.key, 0, entry)  # type: ignore[arg-type]
+            pipeline.execute()
+        _log.warning("RQ's queue %s held %d entries that are none of ours: taken out", QUEUE_NAME, len(foreign))
+
+    def _entries(self) -> list[bytes]:
+        entries: Any = self._queue.connection.lrange(self._queue.key, 0, MOST_READ - 1)
+        return list(entries)
 
     def counts(self) -> Mapping[str, int]:
         """Return jobs by state, without RQ's clean-up that a plain `count` would set off.

@@ -197,6 +197,12 @@ CATALOGUE = {
             there="with `hold_queues`",
         ),
         Metric(
+            "callguard_api_refused_total",
+            Kind.COUNTER,
+            "How many requests to `/api` or `/metrics` were not let in.",
+            ("reason",),
+        ),
+        Metric(
             "callguard_callbacks_total",
             Kind.COUNTER,
             "How many callbacks of configured accounts had a result.",
@@ -255,6 +261,10 @@ CATALOGUE = {
         ),
         Metric("callguard_build_info", Kind.GAUGE, "How many CallGuards of a version answer: 1.", ("version",)),
         Metric("callguard_jobs", Kind.GAUGE, "How many wake-ups are in a state.", ("queue", "state")),
-        Metric("callguard_redis_up", Kind.GAUGE, "How many Redis servers answered this scrape: 1 or 0."),
+        Metric(
+            "callguard_redis_up",
+            Kind.GAUGE,
+            "How many Redis servers took a write at this scrape, as a callback needs it: 1 or 0.",
+        ),
     )
 }

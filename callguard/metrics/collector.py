@@ -10,14 +10,16 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from callguard.config.accounts import Account
+from callguard.domain.health import PROCESSES
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY, Histogram
 from callguard.domain.processes import VERSION, Fingerprint, RunningProcess
-from callguard.domain.results import CallbackResult, NoticeResult, ReportResult, ReportSource
+from callguard.domain.results import ApiRefusal, CallbackResult, NoticeResult, ReportResult, ReportSource
 from callguard.metrics.account_families import Shown, account_families
 from callguard.metrics.catalogue import CATALOGUE
 from callguard.metrics.family import family
 from callguard.ports import (
     AccountReading,
+    ApiRefusals,
     CallGuardError,
     Clock,
     JobCounts,
@@ -29,7 +31,6 @@ from callguard.ports import (
 
 _log = logging.getLogger(__name__)
 
-PROCESSES = ("watcher", "cancel-worker")
 """Without these nobody guards."""
 
 KINDS = (*PROCESSES, "web")
@@ -48,6 +49,7 @@ class GuardCollector(Collector):
         queue_name: str,
         outbox: OutboxReadings,
         fingerprint: Callable[[], Fingerprint],
+        refusals: ApiRefusals,
     ) -> None:
         """Keep the ports; nothing is read before a scrape."""
         self._accounts = accounts
@@ -58,6 +60,7 @@ class GuardCollector(Collector):
         self._queue_name = queue_name
         self._outbox = outbox
         self._fingerprint = fingerprint
+        self._refusals = refusals
 
     def describe(self) -> Iterable[Family]:
         """Return nothing: registering must not ask Redis."""
@@ -73,15 +76,26 @@ class GuardCollector(Collector):
             running = self._heartbeats.processes(now_ms)
             jobs = self._jobs.counts()
             outbox = self._outbox.facts()
+            refused = self._refusals.totals()
         except CallGuardError as error:
             _log.warning("metrics: %s", error)
             yield family("callguard_redis_up", [((), 0)])
             return
-        yield family("callguard_redis_up", [((), 1)])
+        yield family("callguard_redis_up", [((), self._is_writable())])
         yield from account_families({sid: Shown(self._accounts[sid], reading) for sid, reading in read.items()})
         yield from _running_families(running, self._fingerprint())
         yield from _process_families(read.values(), beats, jobs, self._queue_name)
         yield from _notice_families(outbox, now_ms)
+        reasons = [((reason.value,), refused.get(reason.value, 0)) for reason in ApiRefusal]
+        yield family("callguard_api_refused_total", reasons)
+
+    def _is_writable(self) -> float:
+        try:
+            self._heartbeats.prove_writable()
+        except CallGuardError as error:
+            _log.warning("metrics: %s", error)
+            return 0.0
+        return 1.0
 
 
 def _process_families(

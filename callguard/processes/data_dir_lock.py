@@ -39,6 +39,8 @@ class DataDirLock:
         if self._fd is not None:
             return
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with suppress(OSError):  # it is another user's, who lets us write
+            os.fchmod(fd, 0o600)
         try:
             self._lock(fd)
         except BaseException:

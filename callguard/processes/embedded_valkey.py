@@ -32,6 +32,7 @@ _LOOK_SECONDS = 0.01
 # The kernel's limit for a socket's path is 108 bytes on Linux and 104 on macOS.
 _LONGEST_SOCKET_PATH = 100
 _SOCKET = "valkey.sock"
+_WRITTEN = "appendonlydir"
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +40,9 @@ logger = logging.getLogger(__name__)
 class EmbeddedValkey:
     """A Valkey on a Unix socket in `data_dir`, with an append-only file there; no port is opened.
 
-    Only our own user can connect. What was written is there again at the next start, also after `kill -9` of
-    the server or of us; a power failure may cost the last second. Nothing is evicted. The server ends when we
-    end, in whatever way (on Linux; see `spawn`).
+    Only our own user can connect, or read what is written, also in a folder that is open to others. What was
+    written is there again at the next start, also after `kill -9` of the server or of us; a power failure may cost
+    the last second. Nothing is evicted. The server ends when we end, in whatever way (on Linux; see `spawn`).
 
     As a context manager it starts on entry and stops on exit. Main thread only (see `spawn`).
     """
@@ -104,6 +105,7 @@ class EmbeddedValkey:
             ) from error
         try:
             self._forget_if_fresh()
+            _make_files_private(self._data_dir)
             self._socket = self._socket or self._choose_socket()
             self._spawn()
             self._wait_until_ready()
@@ -149,7 +151,7 @@ class EmbeddedValkey:
     def _forget_if_fresh(self) -> None:
         """The lock is ours by now, so nobody writes there."""
         if self._fresh:
-            shutil.rmtree(self._data_dir / "appendonlydir", ignore_errors=True)
+            shutil.rmtree(self._data_dir / _WRITTEN, ignore_errors=True)
             self._fresh = False
 
     def _choose_socket(self) -> Path:
@@ -176,7 +178,9 @@ class EmbeddedValkey:
         try:
             # Early errors go to stderr, before the server opens its log: both end in one file. The death
             # signal is SIGTERM, since an append may wait for a slow disk; the lock spans the time it takes.
-            self._process = spawn([str(binary), *self._options()], output=self._log, pass_fds=(self._lock.fd,))
+            self._process = spawn(
+                [str(binary), *self._options()], output=self._log, pass_fds=(self._lock.fd,), umask=0o077
+            )
         except OSError as error:
             raise ServerStartError(
                 f"{binary} cannot be run ({error}). Set CALLGUARD_REDIS_URL to a server that runs already."
@@ -219,6 +223,17 @@ class EmbeddedValkey:
 
     def _start_error(self, problem: str) -> ServerStartError:
         return ServerStartError(f"{problem} Its last lines in {self._log}:\n{last_lines(self._log)}")
+
+
+def _make_files_private(folder: Path) -> None:
+    """Take from others what an earlier server, or one that is not ours, has left open to them.
+
+    The folder itself may hold other things, and stays as it is.
+    """
+    for path in (folder / _WRITTEN, *(folder / _WRITTEN).glob("*"), *folder.glob("*.rdb")):
+        with suppress(OSError):  # another user's: then we could not write it either
+            if not path.is_symlink():
+                path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def _make_private(folder: Path) -> None:

@@ -4,11 +4,13 @@ import ctypes
 import functools
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
@@ -31,6 +33,7 @@ def spawn(
     output: Path | Output = Output.INHERIT,
     death_signal: signal.Signals = signal.SIGTERM,
     pass_fds: Sequence[int] = (),
+    umask: int = -1,
 ) -> "subprocess.Popen[bytes]":
     """Start `argv` as a child that the kernel ends when we end, also after a `kill -9` of us.
 
@@ -48,6 +51,7 @@ def spawn(
             which is the caller's to read and close.
         death_signal: what the kernel sends the child when we die: SIGTERM, or SIGKILL for one that dawdles.
         pass_fds: open file descriptors that the child shall have too.
+        umask: of the child; -1 for our own.
 
     Raises:
         OSError: the program or its log file cannot be opened.
@@ -55,11 +59,15 @@ def spawn(
     """
     if isinstance(output, Path):
         log = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
+        with suppress(OSError):  # it is another user's, who lets us write
+            if stat.S_ISREG(os.fstat(log).st_mode):
+                os.fchmod(log, _PRIVATE_FILE)
         try:
-            return _popen(argv, env, log, death_signal, pass_fds)
+            return _popen(argv, env, log, death_signal, pass_fds, umask)
         finally:
             os.close(log)
-    return _popen(argv, env, subprocess.PIPE if output is Output.PIPE else None, death_signal, pass_fds)
+    stdout = subprocess.PIPE if output is Output.PIPE else None
+    return _popen(argv, env, stdout, death_signal, pass_fds, umask)
 
 
 def _popen(
@@ -68,6 +76,7 @@ def _popen(
     stdout: int | None,
     death_signal: signal.Signals,
     pass_fds: Sequence[int],
+    umask: int,
 ) -> "subprocess.Popen[bytes]":
     tie_to_parent = _tie_to_parent(death_signal)
     with warnings.catch_warnings():
@@ -82,6 +91,7 @@ def _popen(
             stderr=None if stdout is None else subprocess.STDOUT,
             start_new_session=True,
             pass_fds=pass_fds,
+            umask=umask,
             preexec_fn=tie_to_parent,  # noqa: PLW1509 -- see above
         )
 

@@ -227,12 +227,6 @@ class RedisCallTracker:
             held: Any = self._redis.hget(AccountKeys(account_sid).state, "repeated_by")
         return held or ""
 
-    def listed_short_ms(self, account_sid: str) -> int:
-        """Read when the list was last short."""
-        with translated_errors():
-            held: Any = self._redis.hget(AccountKeys(account_sid).state, "listed_short")
-        return int(held or 0)
-
     def queued_since(self, account_sid: str, seconds: int, now_ms: int) -> int:
         """Add up the ring's last `seconds`."""
         return sum(self.counts(account_sid, "q", seconds, now_ms))

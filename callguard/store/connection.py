@@ -14,6 +14,7 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from redis.retry import Retry
 
 from callguard.ports import StoreUnavailable
+from callguard.redis_client import redis_client
 
 HEALTH_CHECK_SECONDS = 15
 
@@ -23,8 +24,9 @@ def connect(url: str, *, timeout: float = 0.5, connections: int = 32) -> Redis:
 
     Nothing is sent before the first command.
     """
-    pool = BlockingConnectionPool.from_url(
+    return redis_client(
         url,
+        BlockingConnectionPool,
         timeout=timeout,
         max_connections=connections,
         socket_timeout=timeout,
@@ -34,7 +36,6 @@ def connect(url: str, *, timeout: float = 0.5, connections: int = 32) -> Redis:
         decode_responses=True,
         protocol=2,
     )
-    return Redis(connection_pool=pool)
 
 
 @contextmanager

@@ -107,6 +107,9 @@ class DecisionFile:
     def _read(self) -> dict[str, Any]:
         try:
             found = self.path.stat()
+            if found.st_mode & 0o077:  # restored by hand, or an older one's
+                with suppress(OSError):
+                    self.path.chmod(0o600)
             version = (found.st_mtime_ns, found.st_ino)
             if version == self._parsed.version:
                 return self._parsed.accounts
@@ -118,7 +121,7 @@ class DecisionFile:
         except FileNotFoundError:
             self._parsed = _Parsed()
             return {}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise UnreadableMemory(f"{self.path} cannot be read ({type(error).__name__})") from error
 
     def _write(self, accounts: dict[str, Any], unreadable_ms: int) -> None:

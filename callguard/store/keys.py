@@ -26,6 +26,9 @@ WATCHERS_SHORT = "callguard:{watch}:short"
 NEWS = "callguard:{news}"
 """ZSET, a minute: accounts that a watcher should look at, by when there was news. Written by every process."""
 
+WRITABLE = "callguard:writable"
+"""STRING, a minute: what readiness and `callguard_redis_up` are told by. Written by the web server."""
+
 WRITTEN = "callguard:written"
 """STRING, a minute: something to wait for on replicas and disk. Written by `await_durability`."""
 
@@ -38,6 +41,9 @@ NOTICES_TAKEN = "callguard:{notices}:taken"
 
 NOTICE_RESULTS = "callguard:{notices}:results"
 """HASH, 30 d: result -> how many notices had it. Written by `post_notice` and whoever relays."""
+
+API_REFUSED = "callguard:api_refused"
+"""HASH, 30 d: why -> how often somebody was not let into the API. Written by web processes."""
 
 RELAY = "callguard:{notices}:relay"
 """STRING, seconds: the process that relays notices. Written by it, and by whoever starts one."""

@@ -12,13 +12,14 @@ from redis.client import Pipeline
 
 from callguard.domain.processes import ALIVE_SECONDS, Fingerprint, RunningProcess
 from callguard.store.connection import translated_errors
-from callguard.store.keys import HEARTBEATS, PROCESSES, RELAY, AccountKeys
+from callguard.store.keys import HEARTBEATS, PROCESSES, RELAY, WRITABLE, AccountKeys
 from callguard.store.retention import (
     FORGOTTEN_PROCESS_MS,
     POLL_MS,
     PROCESSES_SECONDS,
     RELAY_MS,
     RELAY_START_MS,
+    WRITABLE_SECONDS,
 )
 from callguard.store.scripts import Scripts
 
@@ -57,11 +58,17 @@ class RedisHeartbeats:
         with translated_errors():
             self._redis.hdel(PROCESSES, self._name)
 
+    def prove_writable(self) -> None:
+        """Write what a server that takes no callback does not take either."""
+        with translated_errors():
+            self._redis.set(WRITABLE, "1", ex=WRITABLE_SECONDS)
+
     def ages(self, now_ms: int) -> Mapping[str, float]:
         """Read all beats."""
         with translated_errors():
             beats: Any = self._redis.hgetall(HEARTBEATS)
-        return {process: max(0.0, (now_ms - int(beat)) / 1000) for process, beat in beats.items()}
+        # One in the future is from before the clock was set back: who lives has beaten since.
+        return {process: abs(now_ms - int(beat)) / 1000 for process, beat in beats.items()}
 
     def processes(self, now_ms: int) -> Sequence[RunningProcess]:
         """Read who lives. A kind that beats and does not tell is of an older version."""
@@ -89,7 +96,7 @@ class RedisHeartbeats:
         with translated_errors():
             entries: Any = self._redis.hgetall(PROCESSES)
         for name, text in entries.items():
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 told = json.loads(text)
                 if isinstance(told, dict) and told.keys() >= {"kind", "host", "pid", "version", "settings", "at"}:
                     yield name, told

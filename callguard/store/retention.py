@@ -26,6 +26,7 @@ NEWS_MS = 60_000
 """News that no watcher has seen by then is found by its next look at every account."""
 
 PROCESSES_SECONDS = 3_600
+WRITABLE_SECONDS = 60
 """How long after the last sign of life of any process."""
 
 FORGOTTEN_PROCESS_MS = 600_000

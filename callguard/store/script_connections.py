@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis import Connection, Redis
+from redis.exceptions import RedisError
+
+from callguard.redis_client import leads_elsewhere
 
 TRUSTED_SECONDS = 1.0
 
@@ -30,10 +33,19 @@ class ScriptConnections:
         connection = self._take()
         try:
             yield connection
-        except BaseException:
+        except BaseException as error:
             self._pool.release(connection)
+            if isinstance(error, RedisError) and leads_elsewhere(error):
+                self._leave_server()
             raise
         self._resting.append((connection, time.monotonic()))
+
+    def _leave_server(self) -> None:
+        """Close the others too: each would tell the same once more, at the price of a callback."""
+        resting, self._resting = self._resting, []
+        for connection, _ in resting:
+            self._pool.release(connection)
+        self._pool.disconnect(inuse_connections=False)
 
     def _take(self) -> Connection:
         if self._pid != os.getpid():  # forked: these are the parent's

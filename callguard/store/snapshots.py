@@ -16,7 +16,7 @@ FIELDS = (
     *("state", "paused", "generation", "tripped", "cooled", "capped"),
     *("q", "i", "p", "r", "horizon", "t"),
     *("departed", "dead_until", "campaign_at", "polled", "called_back", "shallow", "suspect"),
-    *("campaigns", "mode", "w", "lost", "unqueued"),
+    *("campaigns", "mode", "w", "lost", "unqueued", "listed_short"),
 )
 
 # What only a whole snapshot has.
@@ -38,8 +38,8 @@ def snapshot_from(
     """Return the snapshot of the fields above, in their order; a missing field is a fresh account's."""
     stands, paused, generation, tripped, cooled, capped, queued, initiated, plateau, repeats, horizon = fields[:11]
     learned, departed, dead_until, campaign_at, polled, called_back, shallow, suspect = fields[11:19]
-    _, mode, _, lost, unqueued = fields[19:24]
-    words = fields[24:] or (None,) * len(WORD_FIELDS)
+    _, mode, _, lost, unqueued, listed_short = fields[19:25]
+    words = fields[25:] or (None,) * len(WORD_FIELDS)
     counted_ms, quoted_ms, _ = _numbers(horizon) if horizon else _NO_HORIZON
     return Snapshot(
         now_ms=now_ms,
@@ -67,6 +67,7 @@ def snapshot_from(
         polled_ms=_int(polled),
         called_back_ms=_int(called_back),
         shallow_ms=_int(shallow),
+        listed_short_ms=_int(listed_short),
         suspicion=_suspicion(suspect) if suspect else None,
         mode=Mode(mode) if mode else None,
         lost_ms=_int(lost),

@@ -13,7 +13,8 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 
 from callguard.ports import TwilioUnavailable
-from callguard.telephony.requests import checked, headers_of
+from callguard.telephony.requests import checked, headers_of, host_of
+from callguard.telephony.timed_connections import MOST_ANSWER_BYTES
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class PooledAsyncHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the libra
     """
 
     def __init__(self, *, timeout: float = 5.0) -> None:
-        """Open nothing yet. `timeout` (seconds) bounds the connect and each wait for an answer."""
+        """Open nothing yet. `timeout` (seconds) bounds the connect and each wait, twice that the whole request."""
         super().__init__(_log, True, timeout)
         self._timeout = aiohttp.ClientTimeout(total=2 * timeout, sock_connect=timeout, sock_read=timeout)
         self._session: aiohttp.ClientSession | None = None
@@ -58,7 +59,7 @@ class PooledAsyncHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the libra
 
         Raises:
             TwilioThrottled: 429; the request was never processed.
-            TwilioUnavailable: no answer in time, or 5xx.
+            TwilioUnavailable: no whole answer in time, or 5xx, or more than `MOST_ANSWER_BYTES`.
         """
         if self._session is None:
             raise RuntimeError("the HTTP client has not been entered")
@@ -68,9 +69,19 @@ class PooledAsyncHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the libra
             async with self._session.request(
                 method, url, data=body, headers=headers_of(headers, auth), allow_redirects=allow_redirects
             ) as answer:
-                text = await answer.text("utf-8", "replace")
+                text = (await _body_of(answer)).decode("utf-8", "replace")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # The error's text holds the URL: its kind is enough.
-            raise TwilioUnavailable(f"Twilio did not answer: {type(error).__name__}") from None
+            raise TwilioUnavailable(f"Twilio did not answer at {host_of(uri)}: {type(error).__name__}") from None
         checked(answer.status, answer.headers)
         return Response(answer.status, text, answer.headers)
+
+
+async def _body_of(answer: aiohttp.ClientResponse, most_bytes: int = MOST_ANSWER_BYTES) -> bytes:
+    read = bytearray()
+    async for piece in answer.content.iter_any():
+        read += piece
+        if len(read) > most_bytes:
+            answer.close()
+            raise TwilioUnavailable(f"Twilio's answer is larger than {most_bytes:,} bytes")
+    return bytes(read)

@@ -10,13 +10,24 @@ from typing import Any
 from twilio.rest.api.v2010.account.call import CallContext, CallInstance
 
 from callguard.config.accounts import Account
-from callguard.domain.calls import CallStatus, ListedCall
-from callguard.domain.history import HistoricCall
+from callguard.domain.calls import CallStatus, ListedCall, is_in_rate_queue
+from callguard.domain.history import NEVER_MS, HistoricCall
 from callguard.domain.selection import Selection
 from callguard.ports import CancelReply, ListedPage, TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.telephony.clients import CallLists
 from callguard.telephony.http_client import PooledHttpClient
-from callguard.telephony.replies import CANCEL_STATUS, NOT_FOUND, OVER, reply_of, status_of, translated
+from callguard.telephony.replies import (
+    CANCEL_STATUS,
+    NOT_FOUND,
+    OVER,
+    milliseconds_of,
+    reply_of,
+    seen_in,
+    sid_of,
+    status_of,
+    text_of,
+    translated,
+)
 
 PAGE_SIZE = 1000
 
@@ -29,8 +40,6 @@ MOST_THROTTLED_PAUSE = 2.0
 
 LIST_TRIES = 6
 FIRST_LIST_PAUSE = 0.5
-
-OUTBOUND_API = "outbound-api"
 
 
 class TwilioCalls:
@@ -89,49 +98,38 @@ class TwilioCalls:
             raise
 
     def history(
-        self, account_sid: str, since: datetime, before: datetime, rest: Callable[[float, str], None]
+        self,
+        account_sid: str,
+        since: datetime,
+        before: datetime | None = None,
+        rest: Callable[[float, str], None] | None = None,
     ) -> Iterator[list[HistoricCall]]:
-        """Yield pages of the calls that Twilio began to dial from `since` on and before `before`.
-
-        Twilio filters by the start time, so calls that never had one may be missing. A page that was not served
-        is asked for again, up to `HISTORY_TRIES` times; `rest` is told how many seconds to wait first, and why.
-
-        Raises:
-            TwilioRefused, TwilioThrottled, TwilioUnavailable: the history is not whole.
-        """
-        calls = self._calls[account_sid]
-        span = {"start_time_after": since.astimezone(UTC), "start_time_before": before.astimezone(UTC)}
-        page = _patiently(lambda: calls.page(**span, page_size=PAGE_SIZE), rest)
-        while page is not None:
-            with translated():
-                past = [_historic(call) for call in page]
-            yield past
-            page = _patiently(page.next_page, rest)
-
-    def recent(self, account_sid: str, since: datetime) -> Iterator[list[HistoricCall]]:
-        """Yield pages of the account's calls, newest first, back to those created before `since`.
+        """Yield pages of the account's calls, newest first, that were created from `since` on and before `before`.
 
         Twilio filters by the start time only, and what was cancelled never started: so nothing is filtered, and
-        the pages are followed until one holds nothing that was created since. A page that is throttled is asked
-        for again a few times.
+        the pages are followed until one holds nothing that was created since. A page that was not served is asked
+        for again: up to `HISTORY_TRIES` times where `rest` is told how many seconds to wait first, and why; else
+        after short pauses, and only where Twilio has too many requests at once.
 
         Raises:
-            TwilioRefused, TwilioThrottled, TwilioUnavailable: a page was not served.
+            TwilioRefused, TwilioThrottled, TwilioUnavailable: a page was not served; the history is not whole.
         """
-        since_ms = int(since.timestamp() * 1000)
-        page = _despite_throttling(partial(self._calls[account_sid].page, page_size=PAGE_SIZE))
+        since_ms = unix_ms(since) or 0
+        before_ms = unix_ms(before) or NEVER_MS
+        ask = partial(_patiently, rest=rest) if rest else _despite_throttling
+        page = ask(partial(self._calls[account_sid].page, page_size=PAGE_SIZE))
         while page is not None:
             with translated():
                 past = [_historic(call) for call in page]
-            yield [call for call in past if _created_ms(call) >= since_ms]
+            yield [call for call in past if since_ms <= _created_ms(call) < before_ms]
             if past and all(_created_ms(call) < since_ms for call in past):
                 return
-            page = _despite_throttling(page.next_page)
+            page = ask(page.next_page)
 
 
 def _created_ms(call: HistoricCall) -> int:
     """Return when it was created; a call without that time counts as new."""
-    return call.created_ms if call.created_ms is not None else (call.started_ms or 2**62)
+    return call.created_ms if call.created_ms is not None else (call.started_ms or NEVER_MS - 1)
 
 
 def _followed(first: Callable[[], Any], ask: Callable[[Callable[[], Any]], Any]) -> Iterator[ListedPage]:
@@ -139,9 +137,15 @@ def _followed(first: Callable[[], Any], ask: Callable[[Callable[[], Any]], Any])
     page = ask(first)
     while page is not None:
         with translated():
-            listed = [_listed(call) for call in page if call.status == CallStatus.QUEUED.value]
-        yield ListedPage(listed, is_last=page.next_page_url is None)
+            listed = [_listed(call) for call in page if _waits(call)]
+            is_last = page.next_page_url is None
+        yield ListedPage(listed, is_last=is_last)
         page = ask(page.next_page)
+
+
+def _waits(call: CallInstance) -> bool:
+    """Return whether a call waits in the rate queue; legs of a `<Dial>` may be listed as queued, and never do."""
+    return bool(call.status == CallStatus.QUEUED.value and is_in_rate_queue(call.direction, call.parent_call_sid))
 
 
 def _despite_throttling(ask: Callable[[], Any]) -> Any:
@@ -179,17 +183,16 @@ def _patiently(
 
 
 def _historic(call: CallInstance) -> HistoricCall:
-    queue_time = str(call.queue_time)
     return HistoricCall(
-        call_sid=call.sid or "",
+        call_sid=text_of(call.sid),
         created_ms=unix_ms(call.date_created),
         started_ms=unix_ms(call.start_time),
         ended_ms=unix_ms(call.end_time),
-        queue_ms=int(queue_time) if queue_time.isdecimal() else None,
+        queue_ms=milliseconds_of(call.queue_time),
         status=status_of(call.status) if call.status else None,
-        is_child=(call.direction or OUTBOUND_API) != OUTBOUND_API,
-        from_number=getattr(call, "_from", None) or "",
-        to_number=call.to or "",
+        is_child=not is_in_rate_queue(call.direction, call.parent_call_sid),
+        from_number=text_of(getattr(call, "_from", None)),
+        to_number=text_of(call.to),
     )
 
 
@@ -200,21 +203,16 @@ def unix_ms(moment: object) -> int | None:
 
 def _fetched(context: CallContext) -> CancelReply:
     with translated():
-        return reply_of(context.fetch())
+        return seen_in(context.fetch())
 
 
 def _listed(call: CallInstance) -> ListedCall:
     # The library hands on what it cannot read as a date; such a call is as good as new.
     created = call.date_created if isinstance(call.date_created, datetime) else datetime.now(UTC)
     return ListedCall(
-        call_sid=call.sid or "",
+        call_sid=sid_of(call.sid),
         created_ms=int(created.timestamp() * 1000),
-        queue_ms=_milliseconds(call.queue_time),
-        from_number=getattr(call, "_from", None) or "",
-        to_number=call.to or "",
+        queue_ms=milliseconds_of(call.queue_time),
+        from_number=text_of(getattr(call, "_from", None)),
+        to_number=text_of(call.to),
     )
-
-
-def _milliseconds(queue_time: object) -> int | None:
-    text = str(queue_time)
-    return int(text) if text.isdecimal() else None

@@ -8,7 +8,7 @@ from callguard.config.accounts import Account
 from callguard.ports import CancelReply, TwilioRefused
 from callguard.telephony.async_http_client import PooledAsyncHttpClient
 from callguard.telephony.clients import CallLists
-from callguard.telephony.replies import CANCEL_STATUS, NOT_FOUND, OVER, reply_of, translated
+from callguard.telephony.replies import CANCEL_STATUS, NOT_FOUND, OVER, reply_of, seen_in, translated
 
 
 class TwilioCanceller:
@@ -59,4 +59,4 @@ class TwilioCanceller:
 
 async def _fetched(context: CallContext) -> CancelReply:
     with translated():
-        return reply_of(await context.fetch_async())
+        return seen_in(await context.fetch_async())

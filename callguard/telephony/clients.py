@@ -33,4 +33,6 @@ def account_of(account: Account, api_url: str, http_client: HttpClient) -> Accou
     """Return all of an account's resources, as `calls_of` does."""
     client = Client(account.sid, account.auth_tokens[0], http_client=http_client)
     client.api.base_url = api_url.rstrip("/")
+    # The library would have TWILIO_EDGE and TWILIO_REGION rewrite any host, also that of a URL of one's own.
+    client.edge = client.region = None
     return client.api.v2010.accounts(account.sid)

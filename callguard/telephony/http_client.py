@@ -1,8 +1,9 @@
 """The HTTP client under the twilio library.
 
 The library's own keeps six connections on two cores, waits for ever and loses the headers of errors (twilio
-9.13). This one has a pool as large as the concurrency it serves, waits `timeout` seconds at most, never repeats
-a request by itself, and tells a throttled request from a lost one.
+9.13). This one has a pool as large as the concurrency it serves, waits `timeout` seconds at most for a whole
+answer and takes none without bound, never repeats a request by itself, and tells a throttled request from a lost
+one.
 """
 
 import logging
@@ -15,7 +16,8 @@ from twilio.http.response import Response
 from urllib3.exceptions import HTTPError
 
 from callguard.ports import TwilioUnavailable
-from callguard.telephony.requests import checked, headers_of
+from callguard.telephony.requests import checked, headers_of, host_of
+from callguard.telephony.timed_connections import body_of, end_answers_in_time
 
 _log = logging.getLogger(__name__)
 
@@ -26,13 +28,14 @@ class PooledHttpClient(HttpClient):
     def __init__(self, *, connections: int = 100, timeout: float = 5.0, list_timeout: float = 20.0) -> None:
         """Open nothing yet.
 
-        `timeout` (seconds) bounds the connect and each wait for an answer, `list_timeout` those for a list: a page
-        of a thousand calls takes Twilio seconds.
+        `timeout` (seconds) bounds the connect, and then the whole answer; `list_timeout` that of a list: a page of
+        a thousand calls takes Twilio seconds.
         """
         super().__init__(_log, False, timeout)
         self._timeout = urllib3.Timeout(connect=timeout, read=timeout)
         self._list_timeout = urllib3.Timeout(connect=timeout, read=max(timeout, list_timeout))
         self._pool = urllib3.PoolManager(num_pools=4, maxsize=connections, block=False, retries=False)
+        end_answers_in_time(self._pool)
 
     def request(
         self,
@@ -50,11 +53,11 @@ class PooledHttpClient(HttpClient):
         Raises:
             TwilioThrottled: 429; the request was never processed
                 (https://www.twilio.com/docs/api/errors/20429).
-            TwilioUnavailable: no answer in time, or 5xx.
+            TwilioUnavailable: no whole answer in time, or 5xx, or more than `MOST_ANSWER_BYTES`.
         """
-        answer = self._send(method, uri, params, data, headers_of(headers, auth), timeout, allow_redirects)
+        answer, body = self._send(method, uri, params, data, headers_of(headers, auth), timeout, allow_redirects)
         checked(answer.status, answer.headers)
-        return Response(answer.status, answer.data.decode("utf-8", "replace"), answer.headers)
+        return Response(answer.status, body.decode("utf-8", "replace"), answer.headers)
 
     def _timeout_of(self, uri: str) -> urllib3.Timeout:
         return self._list_timeout if "/Calls.json" in uri else self._timeout
@@ -72,18 +75,20 @@ class PooledHttpClient(HttpClient):
         headers: dict[str, str],
         timeout: float | None,
         redirect: bool,
-    ) -> Any:
+    ) -> tuple[Any, bytes]:
         url = f"{uri}?{urlencode(params, doseq=True)}" if params else uri
         body = urlencode(data, doseq=True) if data else None
         try:
-            return self._pool.request(
+            answer = self._pool.request(
                 method,
                 url,
                 body=body,
                 headers=headers,
                 redirect=redirect,
                 timeout=timeout or self._timeout_of(uri),
+                preload_content=False,
             )
+            return answer, body_of(answer)
         except HTTPError as error:
             # The error's text holds the URL, and with it a filter's phone number: its kind is enough.
-            raise TwilioUnavailable(f"Twilio did not answer: {type(error).__name__}") from None
+            raise TwilioUnavailable(f"Twilio did not answer at {host_of(uri)}: {type(error).__name__}") from None

@@ -12,14 +12,14 @@ from twilio.rest.api.v2010.account.call import CallInstance
 from twilio.rest.api.v2010.account.queue import QueueInstance
 
 from callguard.config.accounts import Account
-from callguard.domain.calls import CallStatus
+from callguard.domain.calls import OUTBOUND_API, CallStatus
 from callguard.domain.hold_queues import HoldQueue
 from callguard.domain.live_calls import LiveCall
 from callguard.ports import LiveReply, TwilioRefused, TwilioUnavailable
-from callguard.telephony.calls import OUTBOUND_API, PAGE_SIZE, TwilioCalls, unix_ms
+from callguard.telephony.calls import PAGE_SIZE, TwilioCalls, unix_ms
 from callguard.telephony.clients import account_of
 from callguard.telephony.http_client import PooledHttpClient
-from callguard.telephony.replies import NOT_FOUND, OVER, status_of, translated
+from callguard.telephony.replies import NOT_FOUND, OVER, sid_of, status_of, text_of, translated
 
 MOST_PAGES = 50
 
@@ -41,7 +41,9 @@ class TwilioLiveCalls:
         calls = self._account(account_sid).calls
         for status in LIVE_STATUSES:
             for page in _pages(lambda: calls.page(status=status.value, page_size=PAGE_SIZE)):  # noqa: B023
-                yield [_live(call, status) for call in page if call.status == status.value and call.sid]
+                with translated():
+                    live = [_live(call, status) for call in page if call.status == status.value and call.sid]
+                yield live
 
     def hang_up(self, account_sid: str, call_sid: str) -> LiveReply:
         """Send `Status=completed`: the operator's policy says so, and nothing else does."""
@@ -65,7 +67,9 @@ class TwilioLiveCalls:
     def hold_queues(self, account_sid: str) -> list[HoldQueue]:
         """Read `Queues.json` to its end."""
         queues = self._account(account_sid).queues
-        return [_queue(queue) for page in _pages(lambda: queues.page(page_size=PAGE_SIZE)) for queue in page]
+        pages = list(_pages(lambda: queues.page(page_size=PAGE_SIZE)))
+        with translated():
+            return [_queue(queue) for page in pages for queue in page]
 
     def on_hold(self, account_sid: str, queue_sid: str) -> list[str]:
         """Read `Queues/{sid}/Members.json` to its end."""
@@ -76,10 +80,8 @@ class TwilioLiveCalls:
             if error.http_status == 404:
                 return []
             raise
-        call_sids = [member.call_sid for page in pages for member in page]
-        if not all(call_sids):
-            raise TwilioUnavailable("a caller on hold without a call SID")
-        return call_sids
+        with translated():
+            return [sid_of(member.call_sid) for page in pages for member in page]
 
     def _update(self, account_sid: str, call_sid: str, **changes: str) -> LiveReply:
         """Send an update. A 2xx is not yet a change: the status in the reply is read."""
@@ -118,18 +120,17 @@ def _pages(first: Callable[[], Any]) -> Iterator[list[Any]]:
 
 
 def _queue(queue: QueueInstance) -> HoldQueue:
-    if not queue.sid:
-        raise TwilioUnavailable("a hold queue without a SID")
-    size = queue.current_size if isinstance(queue.current_size, int) else None
-    return HoldQueue(queue.sid, queue.friendly_name or queue.sid, size)
+    sid, size = sid_of(queue.sid), queue.current_size if isinstance(queue.current_size, int) else None
+    return HoldQueue(sid, text_of(queue.friendly_name) or sid, size)
 
 
 def _live(call: CallInstance, status: CallStatus) -> LiveCall:
+    # Somebody may be talking: a call whose direction is not told is left alone here, and so is any leg.
     return LiveCall(
-        call_sid=call.sid or "",
+        call_sid=sid_of(call.sid),
         status=status,
         created_ms=unix_ms(call.date_created) or 0,
-        is_outbound_api=call.direction == OUTBOUND_API,
-        from_number=getattr(call, "_from", None) or "",
-        to_number=call.to or "",
+        is_outbound_api=call.direction == OUTBOUND_API and not call.parent_call_sid,
+        from_number=text_of(getattr(call, "_from", None)),
+        to_number=text_of(call.to),
     )

@@ -1,12 +1,14 @@
-"""What Twilio's answers about one call mean."""
+"""What Twilio's answers mean."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.http.response import Response
 from twilio.rest.api.v2010.account.call import CallInstance
 
-from callguard.domain.calls import CallStatus
+from callguard.domain.addresses import is_emergency
+from callguard.domain.calls import CallStatus, is_in_rate_queue
 from callguard.ports import CancelReply, TwilioRefused, TwilioUnavailable
 
 # Never `completed`: that would hang up on people who are talking.
@@ -33,6 +35,20 @@ def reply_of(call: CallInstance) -> CancelReply:
     return CancelReply.STILL_QUEUED if status is CallStatus.QUEUED else CancelReply.DIALLED
 
 
+def seen_in(call: CallInstance) -> CancelReply:
+    """Return what a call that was fetched has become, and of a queued one, why it is not to be cancelled.
+
+    Raises:
+        ValueError: as `reply_of` does.
+    """
+    reply = reply_of(call)
+    if reply is not CancelReply.STILL_QUEUED:
+        return reply
+    if is_emergency(text_of(call.to)):
+        return CancelReply.EMERGENCY
+    return reply if is_in_rate_queue(call.direction, call.parent_call_sid) else CancelReply.OTHER_CALL
+
+
 def status_of(status: object) -> CallStatus | None:
     """Return Twilio's status; None for one that is new to us."""
     if not isinstance(status, str):
@@ -40,19 +56,60 @@ def status_of(status: object) -> CallStatus | None:
     return next((known for known in CallStatus if known.value == status.strip().lower()), None)
 
 
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What the library raises at JSON of another shape than it expects, or too deep to read."""
+
+_NOT_READ = "Twilio's answer could not be read"
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the library's errors into `TwilioRefused`; their texts may hold numbers, so only codes pass."""
+    """Turn the library's errors into our own; their texts may hold numbers, so only codes pass.
+
+    Raises:
+        TwilioRefused: Twilio has answered with an error.
+        TwilioUnavailable: the answer is none that can be read, whatever its shape.
+    """
     try:
         yield
-    except TwilioRestException as error:
-        raise TwilioRefused(
-            f"Twilio answered {error.status}, code {error.code}", int(error.code or 0), error.status
-        ) from None
+    except (TwilioRestException, TwilioServiceException) as error:
+        code, status = _code(error.code), _code(error.status)
+        raise TwilioRefused(f"Twilio answered {status}, code {code}", code, status) from None
     except TwilioException as error:
         # A list that failed: the library gives the response as the second argument, and no code.
-        status = getattr(error.args[1], "status_code", 0) if len(error.args) > 1 else 0
+        response = error.args[1] if len(error.args) > 1 else None
+        if not isinstance(response, Response):
+            raise TwilioUnavailable(_NOT_READ) from None
+        status = _code(response.status_code)
         advice = "; check TWILIO_AUTH_TOKEN" if status in (401, 403) else ""
         raise TwilioRefused(f"Twilio answered {status} to a list{advice}", 0, status) from None
-    except ValueError:
-        raise TwilioUnavailable("Twilio's answer could not be read") from None
+    except _UNREADABLE as error:
+        raise TwilioUnavailable(f"{_NOT_READ} ({type(error).__name__})") from None
+
+
+def text_of(told: object) -> str:
+    """Return a text of an answer; empty for anything else, which is as good as not told."""
+    return told if isinstance(told, str) else ""
+
+
+def sid_of(told: object) -> str:
+    """Return a SID of an answer.
+
+    Raises:
+        ValueError: it is none, so that nobody knows what the answer is about.
+    """
+    if not isinstance(told, str) or not told:
+        raise ValueError("an answer without a SID")
+    return told
+
+
+def milliseconds_of(queue_time: object) -> int | None:
+    """Return a `queue_time`, which is a number or a text of digits; None for anything else."""
+    text = str(queue_time) if isinstance(queue_time, (str, int)) else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
+
+
+def _code(told: object) -> int:
+    """Return a code or a status of Twilio's; 0 for what is none."""
+    text = str(told) if isinstance(told, (str, int)) else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0

@@ -3,16 +3,23 @@
 import math
 from base64 import b64encode
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from callguard.ports import TwilioThrottled, TwilioUnavailable
 
 _THROTTLED = 429
+_MOST_SECONDS = 3600.0
 
 
 def headers_of(headers: Mapping[str, str] | None, auth: tuple[str, str] | None) -> dict[str, str]:
     """Return the library's headers, with Basic credentials."""
     basic = {"Authorization": f"Basic {b64encode(':'.join(auth).encode()).decode()}"} if auth else {}
     return {**(headers or {}), **basic}
+
+
+def host_of(uri: str) -> str:
+    """Return the host that a request goes to, for messages: the rest of a URL may hold a number."""
+    return urlsplit(uri).hostname or "no host"
 
 
 def checked(http_status: int, headers: Mapping[str, str]) -> None:
@@ -34,7 +41,7 @@ def _seconds(retry_after: str | None) -> float | None:
         seconds = float(retry_after) if retry_after else math.nan
     except ValueError:
         return None  # an HTTP date: no such answer of Twilio's is known
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    return min(seconds, _MOST_SECONDS) if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def _count(concurrent_requests: str | None) -> int | None:

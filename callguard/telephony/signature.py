@@ -7,14 +7,16 @@ https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from twilio.request_validator import SIGNATURE_HEADER, SIGNATURE_SETTINGS_HEADER, RequestValidator
 
 from callguard.config.accounts import Account, SignatureAlgorithm
+from callguard.telephony.signed_urls import Arrival, other_urls
 
 STATUS_PATH = "/twilio/status"
 EVENTS_PATH = "/twilio/events"
@@ -25,6 +27,7 @@ AGENT_PATH = "/twilio/agent"
 # move some of them (a tab, a fragment), so that the signed text would not be the text that is read.
 _QUERY = re.compile(r"[!$-~]*")
 _SIGNATURE = re.compile(r"(?:[A-Za-z0-9+/]{27}|[A-Za-z0-9+/]{43})=")  # 160 or 256 bits
+_UNDONE = re.compile("%3A|%40|%27|%2C", re.IGNORECASE)  # : @ ' ,
 _BODY_HASH = re.compile(r"bodySHA256=([0-9a-f]{64})")
 _MOST_SETTINGS_CHARACTERS = 256
 
@@ -43,14 +46,11 @@ class _Secret:
     validator: RequestValidator
     algorithm: SignatureAlgorithm
 
-    def has_signed(self, signature: str, texts: Sequence[str]) -> bool:
+    def has_signed(self, signature: str, text: str) -> bool:
         # `RequestValidator.validate` does the same, but it takes the URL and the fields apart anew for each
         # try, which costs twenty times as much, and loses a host in brackets.
-        for text in texts:
-            expected = self.validator.compute_signature(text, {}, self.algorithm.value)
-            if hmac.compare_digest(signature, expected):
-                return True
-        return False
+        expected = self.validator.compute_signature(text, {}, self.algorithm.value)
+        return hmac.compare_digest(signature, expected)
 
 
 class CallbackAuthenticator:
@@ -61,7 +61,7 @@ class CallbackAuthenticator:
 
     def __init__(self, public_url: str, accounts: Mapping[str, Account]) -> None:
         """Serve callbacks to `public_url` + a path + the query of `public_url`, if it has one."""
-        self._public_url = public_url
+        self.public_url = public_url
         self._query = urlsplit(public_url).query
         self._urls = {path: _callback_urls(public_url, path) for path in (STATUS_PATH, APOLOGY_PATH, AGENT_PATH)}
         self._form_urls = {path: self._with_query(self._query, path) for path in self._urls}
@@ -99,7 +99,22 @@ class CallbackAuthenticator:
         begins_well = not self._query or f"{raw_query}&".startswith(f"{self._query}&")
         if not begins_well or not _QUERY.fullmatch(raw_query):
             return False
-        return self._verify(account_sid, self._with_query(raw_query, path), headers)
+        texts = (text for query in _as_signed(raw_query) for text in self._with_query(query, path))
+        return self._verify(account_sid, texts, headers)
+
+    def signed_elsewhere(
+        self, account_sid: str | None, arrival: Arrival, fields_text: str | None, headers: Headers
+    ) -> str | None:
+        """Return the URL of another path, query or host that `account_sid` has signed; None if it has signed none.
+
+        `fields_text` is as for `verify_form`, None for a GET. Such a request is Twilio's, but it was not meant for
+        us: nothing of it may be taken.
+        """
+        for url in other_urls(self.public_url, arrival):
+            texts = [url + fields_text] if fields_text is not None else _as_signed(url)
+            if self._verify(account_sid, texts, headers):
+                return url
+        return None
 
     def json_signer(self, raw_query: str, headers: Headers, path: str = EVENTS_PATH) -> str | None:
         """Return the SID of the account that has signed the URL of a POST with JSON, None if nobody has.
@@ -110,7 +125,7 @@ class CallbackAuthenticator:
         """
         if self._body_hash(raw_query) is None:
             return None
-        texts = [f"{url}?{raw_query}" for url in _callback_urls(self._public_url, path)]
+        texts = [f"{url}?{raw_query}" for url in _callback_urls(self.public_url, path)]
         return next((sid for sid in self._tokens if self._verify(sid, texts, headers)), None)
 
     def verify_json(self, raw_query: str, body: bytes, headers: Headers, path: str = EVENTS_PATH) -> str | None:
@@ -128,13 +143,13 @@ class CallbackAuthenticator:
         match = _BODY_HASH.fullmatch(raw_query.removeprefix(configured))
         return match[1] if match and raw_query.startswith(configured) else None
 
-    def _verify(self, account_sid: str | None, texts: Sequence[str], headers: Headers) -> bool:
+    def _verify(self, account_sid: str | None, texts: Iterable[str], headers: Headers) -> bool:
         try:
             signature = headers.get(SIGNATURE_HEADER)
             if account_sid is None or signature is None or not _SIGNATURE.fullmatch(signature):
                 return False
             secrets = self._secrets(account_sid, headers.get(SIGNATURE_SETTINGS_HEADER))
-            return any(secret.has_signed(signature, texts) for secret in secrets)
+            return any(secret.has_signed(signature, text) for text in texts for secret in secrets)
         except (TypeError, ValueError):
             return False  # Text that has no UTF-8, such as half a surrogate pair.
 
@@ -150,6 +165,18 @@ class CallbackAuthenticator:
 
     def _with_query(self, query: str, path: str) -> tuple[str, ...]:
         return tuple(f"{url}?{query}" if query else url for url in self._urls[path])
+
+
+def _as_signed(query: str) -> Iterator[str]:
+    """Yield the query as it came, and with escapes undone that Twilio sends but may not have signed.
+
+    https://github.com/twilio/twilio-node/pull/621, https://github.com/twilio/twilio-ruby/issues/528. None of these
+    characters separates anything in a query, so all of the texts have the same fields: no border can move.
+    """
+    escapes = sorted({found.upper() for found in _UNDONE.findall(query)})
+    for count in range(len(escapes) + 1):
+        for undone in combinations(escapes, count):
+            yield _UNDONE.sub(lambda found: unquote(found[0]) if found[0].upper() in undone else found[0], query)  # noqa: B023
 
 
 def _secret(secret: str, algorithm: SignatureAlgorithm) -> _Secret:

@@ -195,7 +195,7 @@ class AccountWatch:
         recently = self._monotonic() - self._woken_at < WAKE_EVERY_SECONDS
         if recently or self._incidents.has_lease(self.account.sid):
             return
-        if snapshot.now_ms - snapshot.tripped_ms < WAKE_EVERY_SECONDS * 1000:
+        if 0 <= snapshot.now_ms - snapshot.tripped_ms < WAKE_EVERY_SECONDS * 1000:
             return  # the wake-up that went with the trip is still on its way
         self._woken_at = self._monotonic()
         _log.info("account %s: nobody drains; waking a worker", self.account.sid)
@@ -245,7 +245,7 @@ class AccountWatch:
 
     def _tell_of_waiting(self, snapshot: Snapshot) -> None:
         policy = self.account.policy
-        if snapshot.now_ms - snapshot.cooled_ms < policy.quiet_seconds * 1000:
+        if abs(snapshot.now_ms - snapshot.cooled_ms) < policy.quiet_seconds * 1000:
             return
         shut = " Until then programs that ask the gate are told to wait." if snapshot.shuts_gate(policy) else ""
         text = (

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from callguard.domain.wording import span
 from callguard.ports import EVERY_ACCOUNT, Clock, Heartbeats, Notice, NoticeKind, Notices, StoreUnavailable
 
 SILENT_SECONDS = 30.0
@@ -86,13 +87,9 @@ class ProcessWatch:
 
     def _tell_back(self, process: str, heard: _Heard) -> None:
         away = (self._clock.now_ms() - heard.gone_ms) / 1000 + SILENT_SECONDS
-        text = f"a {process} gives signs of life again, after {_span(away)}. Nothing is to be done."
+        text = f"a {process} gives signs of life again, after {span(away)}. Nothing is to be done."
         self._post(text, f"process-back:{process}:{heard.beat:.3f}")
 
     def _post(self, text: str, once: str) -> None:
         notice = Notice(EVERY_ACCOUNT, NoticeKind.PROCESS, text, self._clock.now_ms())
         self._notices.post(notice, once=once)
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

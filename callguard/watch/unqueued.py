@@ -5,13 +5,12 @@ from collections.abc import Callable
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot
 from callguard.domain.rules import crossed
-from callguard.domain.unqueued import everyday
+from callguard.domain.unqueued import RECENT, everyday
 from callguard.guard.guard import Guard
 from callguard.ports import IncidentBook, Notice, NoticeKind, Notices
 
 LOOK_SECONDS = 60.0
 EVERYDAY_SECONDS = 24 * 3600
-RECENT = 100
 
 
 class UnqueuedIncident:
@@ -62,9 +61,7 @@ class UnqueuedIncident:
         if incident is None or not incident.unqueued:
             return
         if is_crossed:
-            self._guard.tell_unqueued(
-                self._account, incident.finding, now_ms, incident.generation, incident.culprits
-            )
+            self._guard.remind_of_unqueued(self._account, incident, now_ms)
         if found := everyday(
             [incident, *self._incidents.recent(self._account.sid, RECENT)], self._account.policy, now_ms
         ):

@@ -11,6 +11,7 @@ from typing import Protocol
 from callguard.domain.accounts import Snapshot
 from callguard.ports import AccountLeases, CallGuardError, Clock, Heartbeats
 from callguard.watch.agenda import Agenda
+from callguard.watch.long_turns import LongTurns
 from callguard.watch.own_accounts import OwnAccounts
 
 _log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Watcher:
         news: FreshNews,
         heartbeats: Heartbeats,
         clock: Clock,
+        long_turns: LongTurns,
         *,
         monotonic: Callable[[], float] = time.monotonic,
         follow: Callable[[Sequence[str]], None] = lambda _sids: None,
@@ -72,6 +74,7 @@ class Watcher:
         self._own = OwnAccounts(owner, watches.keys(), leases, monotonic)
         self._snapshots = snapshots
         self._news = news
+        self._long_turns = long_turns
         self._heartbeats = heartbeats
         self._clock = clock
         self._monotonic = monotonic
@@ -99,6 +102,7 @@ class Watcher:
             self._share()
             self._plan()
             self._look(pool)
+            self._long_turns.look()
         except CallGuardError as error:
             self._tell_once(error)
             return
@@ -151,7 +155,8 @@ class Watcher:
         free = [sid for sid in due if sid not in self._under_way]
         for sid, snapshot in zip(free, self._snapshots.snapshots(free, self._clock.now_ms()), strict=True):
             self._agenda.drop(sid)
-            self._under_way[sid] = pool.submit(_outlived, sid, partial(self._watches[sid].tick, snapshot))
+            look = self._long_turns.timed(sid, partial(self._watches[sid].tick, snapshot))
+            self._under_way[sid] = pool.submit(_outlived, sid, look)
             self._under_way[sid].add_done_callback(partial(self._note_end, sid))
 
     def _note_end(self, sid: str, look: "Future[float]") -> None:

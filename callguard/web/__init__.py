@@ -10,6 +10,7 @@ from callguard.config.errors import ConfigurationError
 from callguard.ports import CallGuardError
 from callguard.startup import start
 from callguard.web.api import api
+from callguard.web.api.refusals import Refusals
 from callguard.web.beside import beside, take_leave
 from callguard.web.callbacks import callbacks
 from callguard.web.events import events
@@ -29,15 +30,16 @@ def create_app(services: Services | None = None) -> Flask:
     app = Flask("callguard", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
     built = services or _build_from_environment()
+    refusals = Refusals(built.clock, built.notices)
     if services is None:
-        beside(built).start()
+        beside(built, refusals).start()
         atexit.register(take_leave, built)
     app.extensions["callguard"] = built
     app.register_blueprint(callbacks(built))
     app.register_blueprint(events(built))
     app.register_blueprint(twiml(built))
-    app.register_blueprint(api(built))
-    app.register_blueprint(probes(built))
+    app.register_blueprint(api(built, refusals))
+    app.register_blueprint(probes(built, refusals))
     return app
 
 

@@ -32,10 +32,14 @@ class BatchReading:
 
     @property
     def http_status(self) -> int:
-        """200 unless an event was malformed: Twilio shows any other in its debugger, and sends it again."""
+        """200 for a batch, also where events of it were malformed: the answer says so.
+
+        Twilio does not send a batch again that was answered 4xx; it shows an error for all of its events
+        (https://www.twilio.com/docs/api/errors/91305). So 4xx is for what is no batch at all.
+        """
         if self.is_too_large:
             return 413
-        return 400 if self.malformed else 200
+        return 400 if any(index is None for index, _ in self.malformed) else 200
 
     def summary(self, counted: int) -> dict[str, Any]:
         """Return what became of the batch: `counted` of the news were new. Nothing in it is the request's."""

@@ -5,11 +5,12 @@ from contextlib import suppress
 from callguard.bootstrap import Services
 from callguard.ports import CallGuardError
 from callguard.watch.repeated import Repeated
+from callguard.web.api.refusals import Refusals
 
 PROCESS = "web"
 
 
-def beside(services: Services) -> Repeated:
+def beside(services: Services, refusals: Refusals) -> Repeated:
     """Return the task, in a thread of its own; gevent makes it a greenlet.
 
     Only Redis is asked. What takes longer (Apprise, receivers) is done by a process that is started for it: no
@@ -21,6 +22,7 @@ def beside(services: Services) -> Repeated:
         services.heartbeats.beat(PROCESS, services.clock.now_ms())
         processes.look()
         starter.look()
+        refusals.write(services.api_refusals.add)
 
     return Repeated("notices", look)
 

@@ -1,15 +1,24 @@
-"""The fields of a status callback, each with the pattern that its value must match.
+"""The fields of a status callback that decide something, each with the pattern that its value must match.
 
+Nobody reads any other field: Twilio adds and changes them without notice.
 Sources: https://www.twilio.com/docs/voice/api/call-resource#statuscallback,
 https://www.twilio.com/docs/voice/twiml#request-parameters
 """
 
 import re
-from itertools import product
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+from callguard.domain.addresses import ADDRESS, DIGITS, E164, SCHEMES, SHOWN, WORDS
 from callguard.domain.calls import CallStatus
 
 REQUIRED = ("AccountSid", "CallSid", "CallStatus", "From", "SequenceNumber", "Timestamp", "To")
+
+OTHER_KINDS = (
+    *("ConferenceSid", "RecordingStatus", "SiprecSid", "StatusCallbackEvent", "StreamEvent", "StreamSid"),
+    *("TranscriptionEvent", "TranscriptionStatus"),
+)
+"""Fields of callbacks that are about something else than a call's progress, though they may name a CallStatus."""
 
 _CALL_SID = r"CA[0-9a-fA-F]{32}"
 _STATUS = "|".join(status.value for status in CallStatus)
@@ -18,66 +27,45 @@ _TIMESTAMP = (
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
     r" [12][0-9]{3} [0-9]{2}:[0-9]{2}:[0-9]{2} (?:[+-][0-9]{4}|GMT|UTC)"
 )
-_NUMBER = r"\+[0-9]{2,15}|[0-9]{3,15}|(?i:anonymous|blocked|private|restricted|unavailable|unknown)"
-_SCHEME = "client|sips?|sim|app|user|tel|whatsapp|conference"
-_TEXT = r"[^\x00-\x1f\x7f]{0,512}"
-_DIGITS = "[0-9]{0,9}"
 
-# Names that follow From and To in the signed text, where nothing else ends a name such as `client:jane`.
+# Names that follow From and To in the signed text, where nothing else ends an address such as `client:jane`.
+_GEOGRAPHY = "City|Country|State|Zip"
 _AFTER_FROM = (
-    "From(?:City|Country|State|Zip)|MachineDetectionDuration|ParentCallSid|QueueTime"
+    f"From(?:{_GEOGRAPHY})|MachineDetectionDuration|ParentCallSid|QueueTime"
     "|Recording(?:Sid|Url|Duration|Status|Source|Channels)|SequenceNumber"
 )
-_AFTER_TO = "To(?:City|Country|State|Zip)|TrunkSid"
-
-
-def _address(following: str) -> str:
-    return rf"(?:{_NUMBER}|(?:{_SCHEME}):(?:(?!{following})[^\x00-\x1f\x7f]){{1,512}})"
-
-
-_GEOGRAPHY = {
-    f"{who}{what}": pattern
-    for who, (what, pattern) in product(
-        ("Called", "Caller", "From", "To"),
-        {
-            "City": r"[^\x00-\x1f\x7f]{0,100}",  # "NWYRCYZN01" is one, so digits are allowed
-            "Country": r"(?:[A-Z]{2})?",
-            "State": r"[^\x00-\x1f\x7f]{0,100}",
-            "Zip": r"[0-9A-Za-z -]{0,16}",
-        }.items(),
-    )
-}
+_AFTER_TO = f"To(?:{_GEOGRAPHY})|TrunkSid"
 
 PATTERNS = {
     "AccountSid": "AC[0-9a-f]{32}",
-    "ApiVersion": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
-    "CallDuration": _DIGITS,
     "CallSid": _CALL_SID,
     "CallStatus": _STATUS,
-    "CallbackSource": r"[a-z-]{0,64}",
-    "Called": _TEXT,
-    "Caller": _TEXT,
-    "CallerName": _TEXT,
     "Direction": _DIRECTION,
-    "Duration": _DIGITS,
-    "ForwardedFrom": _TEXT,
-    "From": rf"(?:{_address(_AFTER_FROM)})?",
+    "From": f"(?:{ADDRESS.pattern})?",
     "ParentCallSid": rf"(?:{_CALL_SID})?",
-    "RecordingDuration": _DIGITS,
-    "RecordingSid": r"(?:RE[0-9a-fA-F]{32})?",
-    "RecordingUrl": _TEXT,
     "SequenceNumber": r"[0-9]{1,6}",
-    "SipResponseCode": r"(?:[0-9]{3})?",
-    "StirStatus": r"[A-Za-z-]{0,32}",
-    "StirVerstat": r"[A-Za-z0-9-]{0,64}",
     "Timestamp": _TIMESTAMP,
-    "To": rf"(?:{_address(_AFTER_TO)})?",
-    **_GEOGRAPHY,
+    "To": f"(?:{ADDRESS.pattern})?",
 }
-"""Twilio adds fields without notice, so a name that is not here is no error."""
 
-UNKNOWN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,99}")
-MOST_UNKNOWN_CHARACTERS = 4096
+
+def _plain(following: str) -> str:
+    """Return the pattern of an address that says what it is: no user name, though it may begin like `415jack`."""
+    return (
+        rf"(?:{E164}|(?:{DIGITS}|(?i:{WORDS}))(?!{_rest_of_user(following)})"
+        rf"|(?i:{SCHEMES}):(?:(?!{following}){SHOWN})+)"
+    )
+
+
+def _bare(following: str) -> str:
+    """Return the pattern of a user name."""
+    return f"(?=[0-9A-Za-z_]){_rest_of_user(following)}"
+
+
+def _rest_of_user(following: str) -> str:
+    """A user name ends where a name begins that is known to follow, or the text ends."""
+    return rf"(?:(?!{following})[0-9A-Za-z_.+-])+(?=(?:{following})|\Z)"
+
 
 IN_SIGNED_TEXT = {
     name: re.compile(pattern)
@@ -86,17 +74,71 @@ IN_SIGNED_TEXT = {
         "CallSid": f"CallSid(?<!ParentCallSid)({_CALL_SID})",
         "CallStatus": f"CallStatus({_STATUS})",
         "Direction": f"Direction({_DIRECTION})",
-        "From": f"From(?<!ForwardedFrom)({_address(_AFTER_FROM)})",
+        "From": f"From(?<!ForwardedFrom)({_plain(_AFTER_FROM)})",
         "ParentCallSid": f"ParentCallSid({_CALL_SID})",
         "SequenceNumber": f"SequenceNumber({PATTERNS['SequenceNumber']})",
         "Timestamp": f"Timestamp({_TIMESTAMP})",
-        "To": f"To({_address(_AFTER_TO)})",
+        "To": f"To({_plain(_AFTER_TO)})",
     }.items()
 }
 """The fields that decide what a callback means, as they look within the text that is signed.
 
-Each begins with its name, look-behinds after it: `re` skips to a literal prefix ten times as fast.
+Each begins with its name, look-behinds after it: `re` skips to a literal prefix ten times as fast. An address that
+is a bare user name does not show what it is: `PLACES` find it.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the signed text has an address.
+
+    Names are sorted there. So behind a field that comes before From (or To) by its name, the first From that
+    begins no other name is the field itself.
+
+    Attributes:
+        behind: fields that stand before it, the nearest first; the last of them is always there.
+        name: finds the name.
+        plain: an address that says what it is.
+        bare: a user name.
+    """
+
+    behind: tuple[str, ...]
+    name: re.Pattern[str]
+    plain: re.Pattern[str]
+    bare: re.Pattern[str]
+
+    def is_plain(self, value: str) -> bool:
+        """Return whether the address says what it is, so that it is found wherever it stands."""
+        return self.plain.fullmatch(value) is not None
+
+    def value_in(self, signed_text: str, fields: Mapping[str, str]) -> str | None:
+        """Return the address that the text has at this place; None if it has none, or could have two.
+
+        The fields of `behind` have been found in the text once, with these values.
+        """
+        before = next(f"{name}{fields[name]}" for name in self.behind if fields.get(name))
+        name = self.name.search(signed_text, signed_text.index(before) + len(before))
+        if name is None:
+            return None
+        plain, bare = self.plain.match(signed_text, name.end()), self.bare.match(signed_text, name.end())
+        values = {found[0] for found in (plain, bare) if found}
+        return values.pop() if len(values) == 1 else None
+
+
+PLACES = {
+    "From": Place(
+        ("Direction", "CallStatus"),
+        re.compile(f"From(?<!ForwardedFrom)(?!{_GEOGRAPHY})"),
+        re.compile(_plain(_AFTER_FROM)),
+        re.compile(_bare(_AFTER_FROM)),
+    ),
+    "To": Place(
+        ("Timestamp",),
+        re.compile(f"To(?!{_GEOGRAPHY})"),
+        re.compile(_plain(_AFTER_TO)),
+        re.compile(_bare(_AFTER_TO)),
+    ),
+}
 
 
 def code_of(problem: str, name: str) -> str:

@@ -2,29 +2,30 @@
 
 Twilio signs the fields' names and values in one string without delimiters. So whoever has seen one signed request
 can move the borders between its fields, and the signature still fits. Nothing is believed here that could be
-read from the same string in another way.
+read from the same string in another way. That is: what a callback means is worked out from that string alone
+(`callback_fields`), and the fields are believed if they say the same. What means nothing needs no such care: a
+callback that is ignored changes nothing, whoever has cut it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from functools import lru_cache
 
-from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.calls import OUTBOUND_API, CallEvent, CallStatus
 from callguard.domain.parties import PartyMarks
 from callguard.ports import CallGuardError
 from callguard.web.callback_fields import (
     IN_SIGNED_TEXT,
-    MOST_UNKNOWN_CHARACTERS,
+    OTHER_KINDS,
     PATTERNS,
+    PLACES,
     REQUIRED,
-    UNKNOWN_NAME,
     code_of,
 )
-from callguard.web.form import Form
 
 STALE_MS = 6 * 3_600_000
 """As long as the store remembers calls that have ended: older news could count twice."""
@@ -44,10 +45,11 @@ _MATCHES = {
 }
 _MISSING = {name: code_of("missing", name) for name in REQUIRED}
 _OCCURRENCES = tuple(
-    (name, pattern.findall, code_of("ambiguous", name)) for name, pattern in IN_SIGNED_TEXT.items()
+    (name, pattern.findall, PLACES.get(name), code_of("ambiguous", name))
+    for name, pattern in IN_SIGNED_TEXT.items()
 )
+_DIRECTION = _MATCHES["Direction"][0]
 _STATUSES = {status.value: status for status in CallStatus}
-_COUNTED_DIRECTION = "outbound-api"
 
 
 class Ignored(Enum):
@@ -55,6 +57,8 @@ class Ignored(Enum):
 
     OTHER_DIRECTION = "other_direction"
     CHILD_CALL = "child_call"
+    OTHER_KIND = "other_kind"
+    """It is about a recording, an answering machine, a stream: no news of a call's progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +78,6 @@ class MalformedCallback(CallGuardError):
         self.code = code
 
 
-def once_each(form: Form) -> Form:
-    """Return the form, in which each name comes once.
-
-    Raises:
-        MalformedCallback: `duplicate_field`. The validator signs a set of values, so it cannot tell `a=1&a=1`
-            from `a=1`, and we could not tell which value is meant.
-    """
-    if form.has_repeated_names:
-        raise MalformedCallback("duplicate_field")
-    return form
-
-
 def parse_callback(
     fields: Mapping[str, str],
     received_ms: int,
@@ -93,27 +85,31 @@ def parse_callback(
     *,
     signed_text: str | None,
     stale_ms: int = STALE_MS,
+    repeated: Collection[str] = (),
 ) -> CallEvent | Ignored | Stale:
     """Return the news that a callback brings.
 
     `received_ms` (Unix time) is when it came; news that is `stale_ms` older, or `MOST_AHEAD_MS` ahead, is stale.
     Calls that no API request has made (inbound ones, legs of a `<Dial>`, trunks) never wait in the rate queue
-    (https://www.twilio.com/docs/glossary/what-is-cps), so they are ignored. `signed_text` is the fields as they
-    are signed; None for a GET, whose signature covers the `&` and `=` between its fields.
+    (https://www.twilio.com/docs/glossary/what-is-cps), so they are ignored, whatever else they hold. `signed_text`
+    is the fields as they are signed; None for a GET, whose signature covers the `&` and `=` between its fields.
+    `repeated` are the names that came more than once.
 
     Raises:
         MalformedCallback: `missing_…`, `bad_…`, `ambiguous_…` and the name of a field in snake case, or
-            `unknown_call_status`, or `bad_field` for one that is not known.
+            `unknown_call_status`, or `duplicate_field`: the validator signs a set of values, so it cannot tell
+            `a=1&a=1` from `a=1`, and we could not tell which value is meant.
     """
+    irrelevant = _irrelevant(fields, repeated)
+    if irrelevant is not None:
+        return irrelevant
+    if any(name in PATTERNS for name in repeated):
+        raise MalformedCallback("duplicate_field")
     _check_shapes(fields)
-    if signed_text is not None:
-        _check_borders(fields, signed_text)
-    if fields.get("ParentCallSid"):
-        return Ignored.CHILD_CALL
-    if fields.get("Direction", _COUNTED_DIRECTION) != _COUNTED_DIRECTION:
-        return Ignored.OTHER_DIRECTION
     if not (fields["From"] and fields["To"]):
         raise MalformedCallback("missing_from" if not fields["From"] else "missing_to")
+    if signed_text is not None:
+        _check_borders(fields, signed_text)
     sent_ms = _unix_ms(fields["Timestamp"])
     if received_ms - sent_ms > stale_ms or sent_ms - received_ms > MOST_AHEAD_MS:
         return Stale(sent_ms - received_ms)
@@ -131,16 +127,26 @@ def parse_callback(
     )
 
 
+def _irrelevant(fields: Mapping[str, str], repeated: Collection[str]) -> Ignored | None:
+    """Return why a callback means nothing to the guard; None if it may mean something."""
+    direction, parent = fields.get("Direction", OUTBOUND_API), fields.get("ParentCallSid")
+    if direction != OUTBOUND_API and "Direction" not in repeated and _DIRECTION(direction):
+        return Ignored.OTHER_DIRECTION
+    if parent and "ParentCallSid" not in repeated and _MATCHES["ParentCallSid"][0](parent):
+        return Ignored.CHILD_CALL
+    if "CallStatus" not in fields:
+        return Ignored.OTHER_KIND
+    if "Timestamp" not in fields and any(name in fields for name in OTHER_KINDS):
+        return Ignored.OTHER_KIND
+    return None
+
+
 def _check_shapes(fields: Mapping[str, str]) -> None:
     for name in REQUIRED:
         if name not in fields:
             raise MalformedCallback(_MISSING[name])
-    for name, value in fields.items():
-        match, code = _MATCHES.get(name, (None, ""))
-        if match is None:
-            if len(value) > MOST_UNKNOWN_CHARACTERS or not UNKNOWN_NAME.fullmatch(name):
-                raise MalformedCallback("bad_field")
-        elif not match(value):
+    for name, (match, code) in _MATCHES.items():
+        if name in fields and not match(fields[name]):
             raise MalformedCallback(code)
 
 
@@ -148,12 +154,17 @@ def _check_borders(fields: Mapping[str, str], signed_text: str) -> None:
     """Refuse fields that could be cut from the signed text in another way.
 
     Every field that decides something must occur in that text once, as it was read, and not at all if it was
-    not sent. As the text is the same for all ways to cut it, no two of them can be taken for different news.
+    not sent. An address must also stand where the text has it; a bare user name is found by that alone. As the
+    text is the same for all ways to cut it, no two of them can be taken for different news.
     """
-    for name, occurrences, code in _OCCURRENCES:
+    for name, occurrences, place, code in _OCCURRENCES:
         value = fields.get(name)
-        if occurrences(signed_text) != ([value] if value else []):
+        is_found = value and (place is None or place.is_plain(value))
+        if occurrences(signed_text) != ([value] if is_found else []):
             raise MalformedCallback(code)
+    for name, place in PLACES.items():
+        if place.value_in(signed_text, fields) != fields[name]:
+            raise MalformedCallback(code_of("ambiguous", name))
 
 
 @lru_cache(maxsize=256)  # During a spike many callbacks are of the same second.

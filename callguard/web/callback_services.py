@@ -6,6 +6,7 @@ from typing import Protocol
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
 from callguard.ports import Clock
+from callguard.telephony.signed_urls import Arrival
 
 
 class Headers(Protocol):
@@ -23,6 +24,15 @@ class Authenticator(Protocol):
 
     def verify_query(self, account_sid: str | None, raw_query: str, headers: Headers) -> bool:
         """Return whether the account has signed a GET."""
+
+    @property
+    def public_url(self) -> str:
+        """The configured URL."""
+
+    def signed_elsewhere(
+        self, account_sid: str | None, arrival: Arrival, fields_text: str | None, headers: Headers
+    ) -> str | None:
+        """Return the other URL that the account has signed, None if it has signed none."""
 
 
 class CallbackServices(Protocol):

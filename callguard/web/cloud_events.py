@@ -12,6 +12,7 @@ from typing import Any
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
+from callguard.web.callback_fields import PATTERNS, REQUIRED, code_of
 from callguard.web.callback_parser import Ignored, MalformedCallback, Stale, parse_callback
 from callguard.web.created_calls import Skipped, created_call
 from callguard.web.event_fields import OTHER_ACCOUNT, MalformedEvent, object_in, text_in
@@ -82,7 +83,7 @@ def news_of(event: Any, account: Account, received_ms: int) -> CallEvent | Ignor
 
 
 def _check_envelope(event: Mapping[str, Any]) -> None:
-    for name in ("specversion", "id", "type"):
+    for name in ("specversion", "type"):
         if not text_in(event, name):
             raise MalformedEvent(f"missing_{name}")
     if event["specversion"] != "1.0":
@@ -97,16 +98,20 @@ def _progress(data: Mapping[str, Any], account: Account, received_ms: int) -> Ca
         news = parse_callback(fields, received_ms, account.marks, signed_text=None)
     except MalformedCallback as error:
         raise MalformedEvent(error.code) from None
-    if fields["AccountSid"] != account.sid:
+    if fields.get("AccountSid", account.sid) != account.sid:
         raise MalformedEvent(OTHER_ACCOUNT)
-    if data.get("sid") not in (None, fields["CallSid"]):
+    if news is Ignored.OTHER_KIND:
+        raise MalformedEvent(code_of("missing", next(name for name in REQUIRED if name not in fields)))
+    if isinstance(news, CallEvent) and data.get("sid") not in (None, news.call_sid):
         raise MalformedEvent("ambiguous_call_sid")
     return news
 
 
 def _fields(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Return the parameters as a form would have them; one that is null is as good as empty."""
-    fields = {name: "" if value is None else value for name, value in parameters.items()}
+    """Return the parameters that decide something as a form would have them; null is as good as empty."""
+    fields = {
+        name: "" if parameters[name] is None else parameters[name] for name in PATTERNS if name in parameters
+    }
     if not all(isinstance(value, str) and not _HALF_PAIR.search(value) for value in fields.values()):
         raise MalformedEvent("bad_parameters")
     return fields

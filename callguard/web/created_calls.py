@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from callguard.config.accounts import Account
-from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.calls import CallEvent, CallStatus, is_in_rate_queue
 from callguard.domain.drain_time import MOST_QUEUE_MS
 from callguard.web.callback_fields import PATTERNS
 from callguard.web.callback_parser import FRESH_MS, MOST_AHEAD_MS, STALE_MS, Ignored, Stale
@@ -43,14 +43,14 @@ def created_call(
     if _has_failed(response):
         return Skipped.NOT_CREATED
     parameters, call = object_in(request, "parameters"), _call_in(response)
+    if text_in(call, "parent_call_sid"):
+        return Ignored.CHILD_CALL
+    if not is_in_rate_queue(text_in(call, "direction"), None):
+        return Ignored.OTHER_DIRECTION
     call_sid = _call_sid(data, call)
     if _account_sid(call, parameters, text_in(request, "url")) != account.sid:
         raise MalformedEvent(OTHER_ACCOUNT)
     queue_ms = _queue_ms(call.get("queue_time"))
-    if text_in(call, "parent_call_sid"):
-        return Ignored.CHILD_CALL
-    if (text_in(call, "direction") or "outbound-api") != "outbound-api":
-        return Ignored.OTHER_DIRECTION
     sent_ms = _created_ms(call, data, sent, received_ms)
     if received_ms - sent_ms > STALE_MS or sent_ms - received_ms > MOST_AHEAD_MS:
         return Stale(sent_ms - received_ms)

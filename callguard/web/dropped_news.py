@@ -4,6 +4,7 @@ import logging
 import socket
 from typing import Protocol
 
+from callguard.domain.wording import span
 from callguard.ports import Clock, StoreUnavailable
 from callguard.web.spaced_warning import SpacedWarning
 
@@ -32,7 +33,7 @@ class DroppedNews:
 
     def stale(self, account_sid: str, ahead_ms: int) -> None:
         """Take note of news whose time is so far ahead of our clock, or behind it if it is less than nothing."""
-        which = f"{_span(abs(ahead_ms))} {'ahead of' if ahead_ms > 0 else 'behind'}"
+        which = f"{span(abs(ahead_ms) / 1000)} {'ahead of' if ahead_ms > 0 else 'behind'}"
         text = (
             f"Twilio's {self._news} are dropped as stale: their time is {which} the clock of "
             f"{socket.gethostname()}. They are not counted, so that rules over them see nothing; Twilio's "
@@ -44,12 +45,16 @@ class DroppedNews:
     def malformed(self, account_sid: str, code: str) -> None:
         """Take note of news that was signed and cannot be relied on; `code` is of a closed set."""
         text = (
-            f"signed {self._news} are dropped as malformed ({code}): they are answered 400 and not counted; "
-            "Twilio's queue is still polled. If other callbacks of Twilio's (recordings, answering machines, "
-            "streams) are sent to /twilio/status, send them elsewhere; if not, Twilio has changed what it sends: "
-            "upgrade CallGuard"
+            f"signed {self._news} are dropped as malformed ({code}): they are not counted; Twilio's queue is "
+            "still polled. If a call's Url (its TwiML) is /twilio/status, give it another; if not, Twilio has "
+            "changed what it sends: upgrade CallGuard"
         )
         self._tell(account_sid, "malformed", code, text)
+
+    def misdirected(self, account_sid: str, advice: str) -> None:
+        """Take note of news that Twilio has signed for another address than ours; `advice` says which, and why."""
+        text = f"{self._news} are refused, and not counted: {advice}. Twilio's queue is still polled"
+        self._tell(account_sid, "misdirected", advice, text)
 
     def _tell(self, account_sid: str, what: str, detail: str, text: str) -> None:
         warning = self._warnings.get((account_sid, what))
@@ -68,10 +73,3 @@ _BEHIND = (
     "Set this machine's clock if it is ahead of the world's; if it is right, something on the way keeps them "
     "for hours"
 )
-
-
-def _span(ms: int) -> str:
-    minutes = ms / 60_000
-    if minutes < 120:
-        return f"{minutes:.0f} min"
-    return f"{minutes / 60:.1f} h" if minutes < 48 * 60 else f"{minutes / 1440:,.0f} days"

@@ -16,10 +16,11 @@ EVENTS_PATH = "/twilio/events"
 def events(services: EventServices) -> Blueprint:
     """Return `POST /twilio/events`.
 
-    The answers: 200 with what was counted; 400 with the same and short codes when an event was malformed, whose
-    good neighbours are counted all the same; 403 empty for any doubt about the signature; 413, 415; 503 with
-    `Retry-After` when the store cannot answer. Twilio repeats a batch for up to four hours until it is answered
-    2xx (https://www.twilio.com/docs/events/event-delivery-and-duplication), and no phase of a call counts twice.
+    The answers: 200 with what was counted, and short codes for events that were malformed, whose good neighbours
+    are counted all the same; 400 with a code for what is no batch of events; 403 empty for any doubt about the
+    signature; 413, 415; 503 with `Retry-After` when the store cannot answer. Twilio repeats a batch that was
+    answered 5xx or 429, or not at all, for up to four hours
+    (https://www.twilio.com/docs/events/event-delivery-and-duplication); no phase of a call counts twice.
     """
     blueprint = Blueprint("events", __name__)
     reception = EventReception(services)

@@ -1,19 +1,19 @@
 """Reading the fields of a callback: bounded, decoded without guessing, nothing dropped."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from callguard.ports import CallGuardError
+from callguard.processes.connections import BODY_SECONDS, CONNECTION, WORK_SECONDS
 
 MOST_BODY_BYTES = 16 * 1024
 """Twilio's callbacks are below 2 kB."""
 
-MOST_FIELDS = 64
-
-BODY_SECONDS = 5.0
-"""The longest silence within a body. Twilio sends one in a single packet."""
+MOST_FIELDS = 256
+"""Twilio's callbacks have some thirty; a call by SIP has one more for each of its headers."""
 
 GLANCE_SECONDS = 0.2
 
@@ -28,6 +28,7 @@ class UnreadableForm(CallGuardError):
     def __init__(self, raw: bytes = b"") -> None:
         """Look for an account in what was read of the request."""
         super().__init__()
+        self.raw = raw
         claim = _CLAIM.search(raw)
         self.claimed_account = claim.group(1).decode() if claim else None
 
@@ -57,6 +58,13 @@ class Form(dict[str, str]):
         """True where a lookup by name hides something."""
         return len(self.pairs) != len(self)
 
+    @property
+    def repeated_names(self) -> frozenset[str]:
+        """The names that come more than once."""
+        if not self.has_repeated_names:
+            return frozenset()
+        return frozenset(name for name, count in Counter(name for name, _ in self.pairs).items() if count > 1)
+
     def signed_text(self) -> str:
         """Return what Twilio appends to the URL before it signs: names and values, sorted, each pair once.
 
@@ -79,7 +87,7 @@ def read_form(environ: Mapping[str, Any]) -> Form:
     is_form = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() == FORM_TYPE
     if _declared_length(environ) > MOST_BODY_BYTES:
         raise TooLarge(_glance(environ))
-    body = _read_body(environ, BODY_SECONDS)
+    body = _read_body(environ)
     if not is_form:
         raise UnsupportedMediaType(body)
     if len(body) > MOST_BODY_BYTES:
@@ -108,22 +116,24 @@ def _glance(environ: Mapping[str, Any]) -> bytes:
     """Return the start of a body that is too large anyway, if it is there: it may name its account."""
     try:
         return _read_body(environ, GLANCE_SECONDS)
-    except Undecodable:
-        return b""
+    except Undecodable as error:
+        return error.raw
 
 
-def _read_body(environ: Mapping[str, Any], seconds: float) -> bytes:
+def _read_body(environ: Mapping[str, Any], seconds: float = BODY_SECONDS) -> bytes:
     """Return the body, or of a longer one `MOST_BODY_BYTES` + 1 bytes.
 
-    A sender that is silent for `seconds` is given up, where the server lends us its socket, as gunicorn does.
+    Raises:
+        Undecodable: it broke off, or took more than `seconds`.
     """
-    connection = environ.get("gunicorn.socket")
+    connection = environ.get(CONNECTION)
     if connection is None:
         return _read(environ)
-    connection.settimeout(seconds)
-    body = _read(environ)
-    connection.settimeout(None)
-    return body
+    connection.give_body(seconds)
+    try:
+        return _read(environ)
+    finally:
+        connection.give(WORK_SECONDS)
 
 
 def _read(environ: Mapping[str, Any]) -> bytes:
@@ -131,11 +141,14 @@ def _read(environ: Mapping[str, Any]) -> bytes:
     if length and not length.isdecimal():
         raise Undecodable
     most = MOST_BODY_BYTES + 1
+    wanted = min(int(length), most) if length and len(length) < 10 else most
     try:
-        body: bytes = environ["wsgi.input"].read(min(int(length), most) if length and len(length) < 10 else most)
+        body: bytes = environ["wsgi.input"].read(wanted)
     except Exception:
         # Each server has its own errors for a broken connection or chunk; all mean the same.
         raise Undecodable from None
+    if length and len(body) < wanted:
+        raise Undecodable(body)
     return body
 
 

@@ -6,18 +6,24 @@ from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
 from callguard.domain.results import CallbackResult
 from callguard.ports import StoreUnavailable
-from callguard.web.callback_parser import Ignored, MalformedCallback, Stale, once_each, parse_callback
+from callguard.web.callback_parser import Ignored, MalformedCallback, Stale, parse_callback
 from callguard.web.callback_services import CallbackServices
 from callguard.web.dropped_news import DroppedNews
 from callguard.web.form import Form, TooLarge, UnreadableForm, UnsupportedMediaType, read_form, read_query
+from callguard.web.misdirected import Misdirected
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.uncounted import UncountedResults
+
+STATUS_PATH = "/twilio/status"
 
 _ANSWERS = {
     CallbackResult.ACCEPTED: "204 NO CONTENT",
     CallbackResult.IGNORED: "204 NO CONTENT",
+    CallbackResult.OTHER_KIND: "204 NO CONTENT",
     CallbackResult.STALE: "204 NO CONTENT",
     CallbackResult.FORBIDDEN: "403 FORBIDDEN",
+    CallbackResult.WRONG_URL: "403 FORBIDDEN",
+    CallbackResult.NOT_FOUND: "404 NOT FOUND",
     CallbackResult.MALFORMED: "400 BAD REQUEST",
     CallbackResult.TOO_LARGE: "413 REQUEST ENTITY TOO LARGE",
     CallbackResult.UNSUPPORTED_MEDIA_TYPE: "415 UNSUPPORTED MEDIA TYPE",
@@ -47,6 +53,7 @@ class Reception:
         )
 
         self._dropped = DroppedNews("callbacks", services)
+        self._misdirected = Misdirected(services)
 
     def answer(self, request: Request) -> Response:
         """Return the answer to a request, whatever it holds."""
@@ -57,8 +64,23 @@ class Reception:
             return self._refuse(error.claimed_account, _result_of(error))
         account_sid, signed_text = form.get("AccountSid"), form.signed_text() if is_post else None
         if not self._is_authentic(account_sid, request, signed_text):
-            return self._refuse(account_sid, CallbackResult.FORBIDDEN)
+            is_twilios = self._misdirected.is_known(account_sid, request, signed_text, STATUS_PATH)
+            return self._refuse(account_sid, CallbackResult.WRONG_URL if is_twilios else CallbackResult.FORBIDDEN)
         return self._parse(self._accounts[form["AccountSid"]], form, signed_text)
+
+    def answer_nowhere(self, request: Request) -> Response:
+        """Return the answer to a request to another path below `/twilio/`."""
+        self._misdirected.nowhere(request.path)
+        is_post = request.method == "POST"
+        try:
+            form = read_form(request.environ) if is_post else read_query(request.environ.get("QUERY_STRING", ""))
+        except UnreadableForm as error:
+            self._refuse(error.claimed_account, CallbackResult.NOT_FOUND)
+        else:
+            account_sid, signed_text = form.get("AccountSid"), form.signed_text() if is_post else None
+            is_twilios = self._misdirected.is_known(account_sid, request, signed_text, STATUS_PATH)
+            self._refuse(account_sid, CallbackResult.WRONG_URL if is_twilios else CallbackResult.NOT_FOUND)
+        return _answer(CallbackResult.NOT_FOUND)
 
     def _is_authentic(self, account_sid: str | None, request: Request, signed_text: str | None) -> bool:
         raw_query, headers = request.environ.get("QUERY_STRING", ""), request.headers
@@ -69,10 +91,11 @@ class Reception:
     def _parse(self, account: Account, form: Form, signed_text: str | None) -> Response:
         try:
             event = parse_callback(
-                once_each(form),
+                form,
                 self._services.clock.now_ms(),
                 account.marks,
                 signed_text=signed_text,
+                repeated=form.repeated_names,
             )
         except MalformedCallback as error:
             self._dropped.malformed(account.sid, error.code)
@@ -81,7 +104,10 @@ class Reception:
             self._dropped.stale(account.sid, event.ahead_ms)
             return self._refuse(account.sid, CallbackResult.STALE)
         if isinstance(event, Ignored):
-            return self._refuse(account.sid, CallbackResult.IGNORED)
+            is_other_kind = event is Ignored.OTHER_KIND
+            return self._refuse(
+                account.sid, CallbackResult.OTHER_KIND if is_other_kind else CallbackResult.IGNORED
+            )
         return self._take(account, event)
 
     def _take(self, account: Account, event: CallEvent) -> Response:

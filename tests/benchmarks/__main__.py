@@ -19,6 +19,7 @@ from tests.benchmarks import (
     trip,
     unqueued,
 )
+from tests.benchmarks.detectors import suggested
 
 BENCHMARKS = {
     "callbacks": ("Callbacks per second", callbacks.measure),
@@ -34,6 +35,8 @@ BENCHMARKS = {
     "memory": ("A full queue in memory", memory.measure),
     "accuracy": ("The drain estimate against the true queue", accuracy.measure),
     "detectors": ("False trips and delays of the rules", detectors.measure),
+    "suggested": ("Thresholds that an account's own days suggest", suggested.measure),
+    "suggested-8": ("The same, for 8 calls a second", suggested.measure_busiest),
     "backtest": ("A million calls replayed", backtest.measure),
 }
 

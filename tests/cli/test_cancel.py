@@ -239,6 +239,19 @@ def test_never_cancel_is_spared_and_shown(here: Emergency) -> None:
     assert account["cancelled"] == here.truth().cancelled
 
 
+def test_emergency_calls_are_spared_and_shown(here: Emergency) -> None:
+    here.queue(2, to="911")
+    here.queue(1, to="+44999")
+
+    result = here.run("--yes")
+
+    account = account_of(result.stdout)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "3: to emergency numbers, which are never cancelled" in result.stdout
+    assert account["spared"] == here.truth().queued == 3
+    assert account["cancelled"] == here.truth().cancelled
+
+
 def test_wrong_credentials_are_told_with_their_name(here: Emergency) -> None:
     here.settings["TWILIO_AUTH_TOKEN"] = "f" * 32
 

@@ -17,6 +17,7 @@ from callguard.store.scripts import Scripts
 from tests.calls import call_sid
 from tests.cli.running import environ, run
 from tests.conftest import ACCOUNT_SID, Store
+from tests.unqueued_days import three_days
 from tests.waiting import wait_until
 
 __all__ = ["environ"]
@@ -110,6 +111,19 @@ def test_a_notice_that_nobody_takes_is_bad(store: Store, twilio: RunningSimulato
 
     assert result.exit_code == 1
     assert "notices: the oldest has waited for 5 min" in result.output
+
+
+def test_an_account_that_crosses_its_thresholds_every_day_is_wrongly_configured(
+    store: Store, twilio: RunningSimulator
+) -> None:
+    all_is_well(store)
+    assert "wrongly configured" not in run("check").output
+    three_days(store, ACCOUNT_SID, now_ms())
+
+    for command in ("check", "status"):
+        said = " ".join(run(command).output.split())
+        assert "wrongly configured: its traffic has crossed initiated_burst on 3 of the last 7 days" in said
+        assert "write initiated_burst = 105 in the account's table" in said
 
 
 def test_it_says_what_the_thresholds_will_cancel(store: Store, twilio: RunningSimulator) -> None:

@@ -210,3 +210,22 @@ def test_a_pause_that_redis_does_not_take_is_left_for_the_watcher(
     assert result.exit_code == 1
     assert "Redis has not taken the pause" in result.output
     assert (tmp_path / "decisions.json").exists()
+
+
+@pytest.mark.parametrize("forbidden", ["paused", "observing"])
+def test_status_exits_with_1_while_nothing_is_cancelled(
+    store: Store, monkeypatch: pytest.MonkeyPatch, forbidden: str
+) -> None:
+    store.tracker.polled(ACCOUNT_SID, Policy(), now_ms(), None, Throughput(), began_ms=now_ms())
+    for process in ("watcher", "cancel-worker"):
+        store.heartbeats.beat(process, now_ms())
+    assert run("status").exit_code == 0
+    if forbidden == "paused":
+        run("pause", "--reason", "a test")
+    else:
+        monkeypatch.setenv("CALLGUARD_POLICY__MODE", "observe")
+
+    result = run("status")
+
+    assert result.exit_code == 1
+    assert f"NOT GUARDED: {ACCOUNT_SID}" in result.output

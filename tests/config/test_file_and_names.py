@@ -35,6 +35,22 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     assert "CALLGUARD_CONFIG: the file " in problem({**RIGHT, "CALLGUARD_CONFIG": str(tmp_path)})
 
 
+DEEP = [name + ".a" * 5_000 + " = 1" for name in ("public_url", "policy", "policy.cps", "api_key", "accounts")]
+DEEP.append("[[accounts]]\nsid" + ".a" * 5_000 + " = 1")
+DEEP.append('[[accounts]]\nsid = "x"\nshared_keys' + ".a" * 5_000 + " = 1")
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 5_000, "a = " + "{b = " * 5_000, "a" + ".a" * 5_000 + " = 1", *DEEP]
+)
+def test_what_is_nested_without_end_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "deep.toml").write_text(text)
+
+    told = problems({**RIGHT, "CALLGUARD_CONFIG": str(tmp_path / "deep.toml")})
+
+    assert "deep.toml" in told[0]
+
+
 def test_another_encoding_is_told(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"# caf\xe9\n")
 

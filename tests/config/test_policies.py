@@ -105,10 +105,11 @@ WRONG = [
     ("never_cancel", "*", "would spare every call; to cancel nothing, set mode to \"observe\""),
     ("repeat_exempt", "*", "would exempt every number; to be told of none, set repeat_limit to 1000"),
     ("unqueued", "never", "should be 'page', 'block' or 'ignore'"),
-    ("never_cancel", "5551234", "should be a number with +"),
+    ("never_cancel", "555-123-4567", "should be a number with +"),
+    ("never_cancel", "+1 555 1234", "should be a number with +"),
+    ("never_cancel", "client:ja\u0085ne", "holds a control character"),
     ("never_cancel", "+1555*1", "with * only at its end"),
     ("never_cancel", "+*", "should be a number with +"),
-    ("never_cancel", "tel:+15551230000", "should be a number with +"),
 ]  # fmt: skip
 
 
@@ -135,7 +136,7 @@ def test_a_number_is_not_something_else(value: str, tmp_path: Path) -> None:
 
 
 def test_each_wrong_number_of_a_list_is_told() -> None:
-    lines = problems({**RIGHT, env_name("never_cancel"): "+1555*,*,+15551230000,5551234"})
+    lines = problems({**RIGHT, env_name("never_cancel"): "+1555*,*,+15551230000,555-1234"})
 
     assert [line.partition(": ")[0] for line in lines] == [
         f"{env_name('never_cancel')}, entry 2",
@@ -145,7 +146,33 @@ def test_each_wrong_number_of_a_list_is_told() -> None:
 
 @pytest.mark.parametrize(
     "entry",
-    ["+15551230000", "+1555*", "+1*", "client:ann", "client:team-*", "sip:a@example.com", "sip:*", "sips:a@e.com"],
+    [
+        *(
+            "+15551230000",
+            "+1555*",
+            "+1*",
+            "client:ann",
+            "client:team-*",
+            "sip:a@example.com",
+            "sip:*",
+            "sips:a@e.com",
+        ),
+        *(
+            "911",
+            "+911",
+            "933",
+            "112",
+            "12345",
+            "15551230000",
+            "266696687",
+            "jack",
+            "sales.desk_2",
+            "jack*",
+            "55*",
+        ),
+        *("sip:a@example.com:5061;transport=tls?X-Id=7", "client:joey?a=b", "whatsapp:+15551230000", "Anonymous"),
+        *("RESTRICTED", "tel:+15551230000", "sip:" + "a" * 1500 + "@example.com"),
+    ],
 )
 def test_who_may_be_protected(entry: str) -> None:
     assert load_settings({**RIGHT, env_name("never_cancel"): entry}).policy.never_cancel == (entry,)

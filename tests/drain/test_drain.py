@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.concurrency import ConcurrencyLimit
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.throughput import Throughput
 from callguard.drain import backlog
 from callguard.drain.drain import Drain, DrainEnd
 from callguard.guard.reconcile import Reconciler
@@ -129,6 +131,60 @@ def test_calls_that_are_never_cancelled_stay_queued(redis_url: str) -> None:
         incident = g.store.incidents.current(SID)
         assert incident is not None
         assert incident.spared == g.truth().queued == 10
+
+
+def test_calls_to_emergency_numbers_stay_queued_whatever_the_policy_says(redis_url: str) -> None:
+    with guarded(redis_url, trip_at(cps=0.1)) as g:
+        g.queue_calls(40)
+        for number in ("911", "+911", "112", "+44999", "933"):
+            g.queue_calls(1, to=number)
+        g.queue_calls(1, to="9111")
+        g.trip()
+
+        assert g.drain.run(g.account, 1, "me") is DrainEnd.FINISHED
+        incident = g.store.incidents.current(SID)
+        assert incident is not None
+        assert incident.spared == g.truth().queued == 5
+        assert g.truth().cancelled == incident.count(Outcome.CANCELLED)
+
+
+def test_a_call_that_an_older_guard_took_into_the_mirror_is_spared_too(redis_url: str) -> None:
+    """It knew no emergency numbers; the mirror holds no numbers."""
+    with guarded(redis_url, trip_at(cps=0.1)) as g:
+        g.queue_calls(40)
+        g.queue_calls(1, to="911")
+        g.trip()
+        spared = [sid for sid, call in g.store.tracker.mirrored(SID).items() if call.spared]
+        assert len(spared) == 1
+        g.store.tracker.spare(SID, [(spared[0], "")], spared=False)
+        now_ms = SystemClock().now_ms()
+        older = "as of an older guard"
+        g.store.tracker.polled(SID, Policy(), now_ms, None, Throughput(), began_ms=now_ms, protection=older)
+
+        g.drain.run(g.account, 1, "me")
+
+        assert g.truth().queued == 1
+        assert g.twilio.statuses(SID)[spared[0]] == "queued"
+
+
+def test_a_bug_in_reading_the_list_does_not_cost_the_turn(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with guarded(redis_url, trip_at(cps=0.1)) as g:
+        g.queue_calls(40)
+        g.trip()
+        read, times = g.reconciler.read_queue, iter(range(100))
+
+        def failing(*args: Any, **options: Any) -> Any:
+            if next(times) < 2:
+                raise AttributeError("'NoneType' object has no attribute 'get'")
+            return read(*args, **options)
+
+        monkeypatch.setattr(g.reconciler, "read_queue", failing)
+
+        assert g.drain.run(g.account, 1, "me") is DrainEnd.FINISHED
+        assert g.truth().queued == 0
+        assert "the list could not be read" in caplog.text
 
 
 def test_observing_cancels_nothing_and_says_how_many_it_would_have(redis_url: str) -> None:

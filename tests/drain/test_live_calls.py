@@ -12,6 +12,7 @@ import requests
 
 from callguard.clock import SystemClock
 from callguard.domain.accounts import State
+from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.campaigns import Campaign
 from callguard.domain.incidents import Incident, LiveOutcome, live_summary
 from callguard.domain.policy import LiveCalls, Mode, Policy
@@ -19,7 +20,7 @@ from callguard.domain.scope import SLACK_MS
 from callguard.drain import live_calls
 from callguard.drain.drain import DrainEnd
 from callguard.drain.live_calls import LiveCallsChore
-from callguard.ports import NoticeKind
+from callguard.ports import Door, NoticeKind
 from callguard.simulator import SANDBOX_AUTH_TOKEN, Behaviour, UpdateRecord
 from callguard.store import live_calls as book
 from callguard.telephony.http_client import PooledHttpClient
@@ -503,3 +504,38 @@ def test_while_cooling_those_who_answer_late_are_hung_up_on(redis_url: str) -> N
 
         assert runaway.incident.live[LiveOutcome.HUNG_UP] >= 10
         assert_adds_up(runaway.incident)
+
+
+@pytest.mark.parametrize(
+    ("live", "mode", "acts"),
+    [(HANGUP, Mode.ENFORCE, True), (LEAVE, Mode.ENFORCE, False), (HANGUP, Mode.OBSERVE, False)],
+)
+def test_a_runaway_without_a_queue_is_ended_as_the_policy_says(
+    redis_url: str, live: LiveCalls, mode: Mode, acts: bool
+) -> None:
+    wanted = policy(live, mode=mode, initiated_burst=20, never_cancel=(OTHER,))
+    with chore_of(redis_url, wanted) as runaway:
+        spared = caller(runaway, OTHER)
+        dial(runaway, 30)
+
+        assert runaway.incident.unqueued
+        if acts:
+            runaway.looking(lambda: runaway.statuses("in-progress") == [spared], "all but one are hung up")
+            assert {r.status_sent for r in runaway.updates()} == {"completed"}
+            assert runaway.incident.live == {LiveOutcome.HUNG_UP: 30}
+        else:
+            runaway.look()
+            assert runaway.updates() == []
+
+
+def dial(runaway: Live, calls: int) -> None:
+    """Have so many calls created and dialled, as fast as they come, and let their callbacks trip the guard."""
+    g, before = runaway.g, set(runaway.g.twilio.statuses(SID))
+    g.twilio.change(SID, cps=1000)
+    g.queue_calls(calls, from_number=RUNAWAY)
+    wait_until(lambda: len(runaway.statuses("in-progress")) == len(before) + calls, "all are dialled")
+    sender = g.account.marks.of(RUNAWAY, "").sender
+    now_ms = SystemClock().now_ms()
+    news = [CallEvent(sid, CallStatus.INITIATED, now_ms, sender=sender) for sid in g.twilio.statuses(SID)]
+    g.guard.take(g.account, [event for event in news if event.call_sid not in before], Door.CALLBACK)
+    g.reconciler.read_queue(g.account, retire=True)

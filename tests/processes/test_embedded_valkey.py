@@ -69,6 +69,35 @@ def test_a_new_data_directory_is_private(tmp_path: Path) -> None:
         assert (tmp_path / "new" / "data").stat().st_mode & 0o777 == 0o700
 
 
+def test_what_it_writes_is_private_in_a_folder_that_is_not(tmp_path: Path) -> None:
+    """Also what an earlier server has left open to everybody, and whatever our umask is."""
+    tmp_path.chmod(0o755)
+    for name in ("valkey.log", "valkey.lock", "dump.rdb"):
+        (tmp_path / name).touch(mode=0o644)
+    (tmp_path / "other").touch(mode=0o644)
+    (tmp_path / "valkey.lock").chmod(0o644)
+    before = os.umask(0)
+    try:
+        for _ in range(2):
+            with EmbeddedValkey(tmp_path) as valkey:
+                _set(valkey, "key", "value")
+                with redis.Redis.from_url(valkey.url) as client:
+                    client.bgrewriteaof()
+                assert _open_to_others(tmp_path) == {"other"}
+            for path in (tmp_path / "appendonlydir", *(tmp_path / "appendonlydir").iterdir()):
+                path.chmod(0o755)
+    finally:
+        os.umask(before)
+
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+    with EmbeddedValkey(tmp_path) as valkey, redis.Redis.from_url(valkey.url, decode_responses=True) as client:
+        assert client.get("key") == "value"
+
+
+def _open_to_others(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.lstat().st_mode & 0o077}
+
+
 @pytest.mark.parametrize("name", ['with blank "quotes" 100% #1?', "größer"])
 def test_any_directory_name_will_do(tmp_path: Path, name: str) -> None:
     with EmbeddedValkey(tmp_path / name) as valkey:

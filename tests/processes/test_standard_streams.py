@@ -1,11 +1,14 @@
 """Started with standard streams closed, as some supervisors and scripts do."""
 
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from callguard.processes.standard_streams import LastingOutput
 
 PROGRAM = """
 import sys
@@ -41,3 +44,40 @@ def test_a_command_without_a_standard_input_asks_nobody() -> None:
 
     assert ended.returncode == 2
     assert "there is no terminal to ask on" in ended.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_output_that_cannot_be_written_is_dropped() -> None:
+    program = """
+import sys, click
+from callguard.processes.standard_streams import LastingOutput
+sys.stdout = LastingOutput(sys.stdout)
+for _ in range(3):
+    click.echo("x" * 100_000)
+from rich.console import Console
+Console().print("more")
+sys.stderr.write("alive")
+"""
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", program],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+
+    assert ended.returncode == 0
+    assert ended.stderr.endswith("alive")
+    assert ended.stderr.count("is dropped") == 1
+
+
+def test_output_that_can_be_written_is() -> None:
+    written = io.StringIO()
+    output = LastingOutput(written)
+
+    assert output.write("text") == 4
+    output.flush()
+
+    assert written.getvalue() == "text"

@@ -11,6 +11,7 @@ import redis
 
 from callguard.domain.accounts import Finding, Rule, Snapshot, State, Word
 from callguard.domain.campaigns import Campaign
+from callguard.domain.decisions import Decided
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
 from callguard.ports import Claim, Door, StateLost, StoreUnavailable
@@ -465,3 +466,14 @@ def test_a_loss_without_a_watcher_is_made_good_by_whoever_is_refused(
     assert not trips(web, clock)
     assert store.tracker.snapshot(SID, clock.ms).paused
     assert len(web.lost) == 1
+
+
+def test_a_memory_that_was_open_to_others_is_private_once_it_is_read(tmp_path: Path) -> None:
+    file = DecisionFile(tmp_path)
+    file.add(ACCOUNT_SID, Decided())
+    assert file.path.stat().st_mode & 0o777 == 0o600
+    file.path.chmod(0o644)
+
+    assert DecisionFile(tmp_path).read(ACCOUNT_SID) is not None
+
+    assert file.path.stat().st_mode & 0o777 == 0o600

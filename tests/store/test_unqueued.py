@@ -4,6 +4,7 @@ from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.scope import Scope
+from callguard.domain.throughput import Throughput
 from callguard.ports import Door
 from tests.calls import queued
 from tests.conftest import ACCOUNT_SID as SID
@@ -124,3 +125,12 @@ def test_arming_empties_the_buckets_of_all_numbers(store: Store, clock: FrozenCl
     store.incidents.rearm(SID, 1, "reset", clock.ms, force=True)
 
     assert store.tracker.senders(SID, Rule.SPIKE, POLICY, clock.ms) == []
+
+
+def test_a_list_answers_only_what_was_asked_before_it(store: Store, clock: FrozenClock) -> None:
+    store.tracker.suspect(SID, FINDING, clock.ms)
+    clock.pass_seconds(0.3)
+    for began_ms, is_answer in ((clock.ms - 301, False), (clock.ms - 300, True)):
+        store.tracker.polled(SID, POLICY, clock.ms, None, Throughput(), began_ms=began_ms)
+
+        assert store.tracker.snapshot(SID, clock.ms).was_asked_about(1000) is is_answer

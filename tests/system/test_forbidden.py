@@ -11,18 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import redis
 
 from callguard.clock import SystemClock
 from callguard.domain.accounts import Word
 from callguard.domain.campaigns import Campaign
 from callguard.ports import NoticeKind, StoreUnavailable
-from callguard.processes.ending import end
-from callguard.processes.server_binary import find_packaged_binary
-from callguard.processes.spawn import spawn
 from callguard.simulator import AccountConfig, RunawayPlan, RunningSimulator, SimulatorConfig, running
 from callguard.store.connection import connect
 from callguard.store.decision_file import DecisionFile
@@ -31,6 +26,7 @@ from callguard.store.durability import Durability, await_durability
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
 from tests.conftest import build_store
+from tests.servers import Server
 from tests.stack import SID, TOKEN, Stack, free_port, guard_of
 from tests.waiting import wait_until
 
@@ -39,45 +35,6 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(180)]
 SIMULATED = SimulatorConfig(accounts=(AccountConfig(cps=1.0, latency=0.05, ceiling=10),))
 RUNAWAY = RunawayPlan(400)
 POLICY = {"cps": 1, "poll_seconds": 1}
-
-
-@dataclass
-class Server:
-    """A Redis on a port, which forgets everything unless it finds a dump in its folder."""
-
-    port: int
-    folder: Path
-    process: "subprocess.Popen[bytes] | None" = None
-
-    @property
-    def client(self) -> Any:
-        return redis.Redis(port=self.port, decode_responses=True)
-
-    def start(self) -> None:
-        self.folder.mkdir(exist_ok=True)
-        options = ["--port", str(self.port), "--save", "", "--appendonly", "no", "--dir", str(self.folder)]
-        log = self.folder / "log"
-        self.process = spawn([str(find_packaged_binary()), *options], output=log, death_signal=signal.SIGKILL)
-        wait_until(self.answers, "the server answers")
-
-    def answers(self) -> bool:
-        try:
-            return bool(self.client.ping())
-        except redis.RedisError:
-            return False
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def __enter__(self) -> "Server":
-        self.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if self.process is not None:
-            end(self.process, grace_seconds=5)
 
 
 @dataclass
@@ -244,7 +201,7 @@ def test_a_full_redis_lets_itself_be_paused_and_looked_at(tmp_path: Path) -> Non
         for path in ("/api/accounts", f"/api/accounts/{SID}/gate"):
             with urllib.request.urlopen(f"http://127.0.0.1:{s.guard.port}{path}", timeout=5) as answer:
                 assert answer.status == 200
-        assert "callguard_redis_up 1.0" in s.metrics()
+        assert "callguard_redis_up 0.0" in s.metrics()
         assert run("resume").returncode == 0
         s.server.client.config_set("maxmemory", 0)
         wait_until(lambda: s.twilio.account(SID).queued == 0, "the drain goes on", timeout=60)

@@ -4,7 +4,9 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,7 +17,10 @@ from callguard.config.fingerprint import fingerprint
 from callguard.config.settings import load_settings
 from callguard.domain.processes import Fingerprint
 from callguard.simulator import AccountConfig, SimulatorConfig, running
+from tests.callback_requests import signed_callback
+from tests.slow_peers import answer_status
 from tests.stack import SID, TOKEN, Part, answers, free_port, guard_at
+from tests.system.strikes import children
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(180)]
@@ -105,3 +110,34 @@ def test_callguard_up_reloads_good_settings_only(tmp_path: Path) -> None:
         assert answers(port, "/readyz")
         assert good()
         assert "Listening at" not in up.log.read_text()  # gunicorn too goes by the file's log_level
+
+
+def test_callbacks_are_answered_all_along_a_reload(tmp_path: Path) -> None:
+    """The old web processes go on until the new ones have loaded."""
+    port = free_port()
+    with (
+        running(SIMULATED) as twilio,
+        guard_at(twilio.url, tmp_path, port, workers=False) as parts,
+        ThreadPoolExecutor(50) as pool,
+    ):
+        before = set(children(parts.web.pid))
+        answered = [pool.submit(timed_callback, port) for _ in range(20)]
+        os.kill(parts.web.pid, signal.SIGHUP)
+        ends = time.monotonic() + 10
+        while time.monotonic() < ends:
+            answered.append(pool.submit(timed_callback, port))
+            time.sleep(0.05)
+
+        took = sorted(seconds for status, seconds in (each.result() for each in answered) if status == 204)
+        after = set(children(parts.web.pid))
+
+    late = sum(seconds > 1 for seconds in took)
+    sys.stdout.write(f"\n{len(took)} callbacks, {late} took over a second, the slowest {took[-1]:.2f} s\n")
+    assert len(took) == len(answered)
+    assert not before & after
+
+
+def timed_callback(port: int) -> tuple[int, float]:
+    began = time.monotonic()
+    status = answer_status(port, signed_callback(f"http://127.0.0.1:{port}", SID, TOKEN), patience=10)
+    return status, time.monotonic() - began

@@ -12,7 +12,7 @@ import pytest
 from callguard.processes.ending import end
 from callguard.processes.spawn import spawn
 from tests.processes.victims import is_running
-from tests.stack import free_port
+from tests.stack import answers, free_port
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(180)]
@@ -96,3 +96,26 @@ def test_bad_settings_stop_the_start_with_their_name(environ: dict[str, str], na
     assert run.returncode == 1
     assert named in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_it_guards_though_its_output_cannot_be_written(tmp_path: Path) -> None:
+    """A full disk, where a service's output goes to a file."""
+    port = free_port()
+    environ = {
+        "CALLGUARD_DATA_DIR": str(tmp_path),
+        "CALLGUARD_REDIS_URL": "",
+        "CALLGUARD_TWILIO_API_URL": "http://127.0.0.1:9",
+        "CALLGUARD_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+        "TWILIO_AUTH_TOKEN": "a" * 32,
+    }
+    argv = [sys.executable, "-m", "callguard", "up", "--port", str(port)]
+    process = spawn(argv, env=environ, output=Path("/dev/full"))
+    try:
+        wait_until(lambda: answers(port, "/readyz"), "it serves", timeout=60)
+        assert process.poll() is None
+    finally:
+        end(process, grace_seconds=20)
+
+    assert process.returncode == 0

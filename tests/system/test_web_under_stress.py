@@ -4,8 +4,9 @@ import http.client
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_a_hung_redis_is_answered_503_and_nothing_is_lost_by_sending_again(guard
         pytest.param("GET /nothing", 404, id="another path"),
         pytest.param("GET /healthz", 200, id="health"),
         pytest.param("GET /readyz", 200, id="readiness"),
-        pytest.param("GET /metrics", 200, id="metrics"),
+        pytest.param("GET /metrics", 403, id="metrics, by a name that is not this machine's"),
     ],
 )
 def test_other_requests(guard: Stack, request_line: str, status: int) -> None:
@@ -107,6 +108,37 @@ def test_a_body_that_is_too_large_is_refused(guard: Stack) -> None:
     )
 
     assert send(guard, head.encode() + b"a=" + b"b" * 16998) == 413
+
+
+MALFORMED = {
+    "no request at all": b"\x16\x03\x01 hello\r\n\r\n",
+    "a header's name": b"GET / HTTP/1.1\r\nHo st: x" + b"y" * 4000 + b"\r\n\r\n",
+    "a header that is too long": b"GET / HTTP/1.1\r\nX: " + b"y" * 9000 + b"\r\n\r\n",
+    "a request line that is too long": b"GET /" + b"y" * 5000 + b" HTTP/1.1\r\n\r\n",
+    "two lengths": b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "a coding": b"POST / HTTP/1.1\r\nTransfer-Encoding: zip\r\n\r\n",
+    "a chunk": f"POST {PATH} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n".encode(),
+    "no such page": b"GET /nothing HTTP/1.1\r\nHost: guard\r\nConnection: close\r\n\r\n",
+    "no key": b"GET /api/accounts HTTP/1.1\r\nHost: guard\r\nConnection: close\r\n\r\n",
+    "a forged callback": f"POST {PATH} HTTP/1.1\r\nHost: guard\r\nConnection: close\r\n\r\n".encode(),
+    "half a body": f"POST {PATH} HTTP/1.1\r\nHost: guard\r\nContent-Length: 90\r\n\r\nx".encode(),
+}
+
+
+def test_strangers_do_not_fill_the_log(guard: Stack) -> None:
+    """Five thousand malformed requests, each of which would be a line or two, and much of some."""
+    before = len((guard.logs / "web.log").read_text())
+    for number in range(5_000):
+        request = list(MALFORMED.values())[number % len(MALFORMED)]
+        with suppress(OSError), socket.create_connection(("127.0.0.1", guard.port), timeout=5) as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(4096):
+                pass
+
+    grown = len((guard.logs / "web.log").read_text()) - before
+    sys.stdout.write(f"\n5,000 malformed requests: {grown:,} bytes of log\n")
+    assert grown < 20_000
 
 
 def server_pid(guard: Stack) -> int:

@@ -131,3 +131,20 @@ def test_it_does_not_ask_for_ever(
         list(calls.history(SID, now - HOUR, now, lambda seconds, _: rested.append(seconds)))
 
     assert rested == [2.0**n for n in range(HISTORY_TRIES - 1)]
+
+
+def test_what_was_cancelled_and_what_waits_is_part_of_it(client: PooledHttpClient) -> None:
+    """It never started, so a list by start time has none of it."""
+    with running(SimulatorConfig(accounts=(AccountConfig(cps=0.001, latency=0.0),))) as simulator:
+        calls = TwilioCalls({SID: Account(SID, (SANDBOX_AUTH_TOKEN,))}, simulator.url, client)
+        simulator.start_runaway(SID, RunawayPlan(20))
+        wait_until(lambda: simulator.account(SID).created == 20, "all calls are created")
+        cancelled = [sid for sid, status in simulator.statuses(SID).items() if status == "queued"][:5]
+        for sid in cancelled:
+            calls.cancel(SID, sid)
+        now = datetime.now(UTC)
+
+        past = fetched(calls, now - HOUR, now + HOUR)
+
+        assert {call.call_sid for call in past} == set(simulator.statuses(SID))
+        assert {call.call_sid for call in past if call.status is CallStatus.CANCELED} == set(cancelled)

@@ -34,6 +34,8 @@ def test_a_call_of_the_runaway_is_part_of_it() -> None:
         {"from_number": ""},
         {"to_number": ""},
         {"to_number": "+15550009123"},
+        {"to_number": "911"},
+        {"to_number": "+911"},
         {"is_outbound_api": False},
         {"created_ms": 0},
         {"created_ms": ONSET // 1000 * 1000 - 2000},

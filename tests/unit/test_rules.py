@@ -26,11 +26,11 @@ ASKED = replace(SUSPECTED, since_ms=NOW - 100)
     [
         pytest.param(CALM, Verdict.STAND_BY, None, id="calm"),
         pytest.param(
-            replace(CALM, queued=FULL, cancellable=19, suspicion=ASKED, polled_ms=NOW - 101), Verdict.ASK_TWILIO,
-            Rule.SPIKE, id="Twilio is being asked",
+            replace(CALM, queued=FULL, cancellable=19, suspicion=ASKED, listed_short_ms=NOW - 101),
+            Verdict.ASK_TWILIO, Rule.SPIKE, id="Twilio is being asked",
         ),
         pytest.param(
-            replace(CALM, queued=FULL, cancellable=19, suspicion=ASKED, polled_ms=NOW - 100),
+            replace(CALM, queued=FULL, cancellable=19, suspicion=ASKED, listed_short_ms=NOW - 100),
             Verdict.TRIP_UNQUEUED, Rule.SPIKE, id="Twilio's list shows too few",
         ),
         pytest.param(
@@ -47,7 +47,7 @@ ASKED = replace(SUSPECTED, since_ms=NOW - 100)
         ),
         pytest.param(
             replace(CALM, queued=FULL, cancellable=0, suspicion=replace(SUSPECTED, since_ms=NOW - 60_000),
-                    polled_ms=NOW - 50_000), Verdict.ASK_TWILIO, Rule.SPIKE, id="a new crossing asks anew",
+                    listed_short_ms=NOW - 50_000), Verdict.ASK_TWILIO, Rule.SPIKE, id="a new crossing asks anew",
         ),
         pytest.param(
             replace(CALM, state=State.TRIPPED, unqueued=True, cancellable=20), Verdict.DRAIN, None,

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from callguard.domain.backtest import Backtest
-from callguard.domain.policy import Policy
+from callguard.domain.history import HistoricCall, HistoryBuilder
+from callguard.domain.policy import Policy, Unqueued
 from callguard.domain.suggestion import sparing, suggested
 from tests.benchmarks.detectors.suggested import days_of, delay, history_of, judged, learned
 from tests.benchmarks.detectors.traffic import Kind, Traffic
@@ -70,3 +71,24 @@ def test_a_crossed_rule_without_a_queue_is_one_incident() -> None:
     assert played.run() == []
     (one,) = played.unqueued
     assert one.finding.setting == "spike_burst"
+
+
+def test_what_the_policy_ignores_is_not_listed() -> None:
+    burst = Traffic.of((1_000_000 + 50 * n, n, Kind.RUNAWAY) for n in range(900))
+    played = Backtest(history_of(burst, 30.0), Policy(cps=30.0, unqueued=Unqueued.IGNORE))
+
+    assert (played.run(), played.unqueued) == ([], [])
+
+
+@pytest.mark.parametrize(("exempt", "incidents"), [((), 1), (("+15550100001",), 0), (("+1555*",), 0)])
+def test_telephones_that_may_be_called_often_are_no_incident(exempt: tuple[str, ...], incidents: int) -> None:
+    policy = Policy(cps=30.0, initiated_burst=1000, spike_burst=1000, repeat_exempt=exempt)
+    builder = HistoryBuilder(policy)
+    for n in range(60):
+        at_ms = 1_000_000 + 500 * n
+        call = HistoricCall("", at_ms, at_ms, None, None, None, False, "+15550100000", "+15550100001")
+        builder.add(call)
+    played = Backtest(builder.build(), policy)
+    played.run()
+
+    assert [one.finding.setting for one in played.unqueued] == ["repeat_limit"] * incidents

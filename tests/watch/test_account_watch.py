@@ -243,3 +243,10 @@ def test_people_hear_that_twilio_refuses_the_token(redis_url: str) -> None:
         (notice,) = g.notices.posted
         assert notice.kind is NoticeKind.DENIED
         assert "for the list of queued calls" in notice.text
+
+
+def test_a_drain_is_woken_though_the_clock_was_set_back(redis_url: str) -> None:
+    with guarded(redis_url, trip_at()) as g:
+        assert g.store.incidents.trip(SID, 0, FINDING, Mode.ENFORCE, _now() + 600_000)
+
+        ticking(g, lambda: g.wakes.wakes == [(SID, 1)], "a worker is woken")

@@ -1,5 +1,6 @@
 """A runaway that is dialled as fast as it is created: nothing is queued, and people hear of it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,7 +97,10 @@ def test_calls_to_one_telephone_are_told_once(redis_url: str, clock: FrozenClock
 
         assert w.state is State.TRIPPED
         (text,) = w.trips
-        assert "TRIPPED without a queue: rule repeat: 20 reached repeat_limit = 20" in text
+        assert (
+            "TRIPPED without a queue: rule repeat: 20 reached repeat_limit = 20: one telephone was called 20 "
+            "times in 1 s;" in text
+        )
         assert "20 calls a second are being dialled to one telephone, from +1***one (100 %)" in text
         assert "The gate is open" in text
         assert w.gate_is_open
@@ -233,6 +237,16 @@ def test_people_are_reminded_every_few_hours(redis_url: str, clock: FrozenClock)
         redis.delete(key)  # four hours are over
         w.dial(130, rate=2)
         assert len(w.trips) == 2
+        dialled = re.match(
+            r"STILL a runaway without a queue, after (\d) min: ([0-9,]+) calls were dialled since it began; "
+            r"nothing is queued, so nothing can be cancelled; "
+            r"2 calls a second are being dialled, from \+1\*\*\*one",
+            w.trips[1],
+        )
+        assert dialled is not None, w.trips[1]
+        incident = w.g.store.incidents.current(SID)
+        assert incident is not None
+        assert 300 < int(dialled[2]) <= incident.count(Outcome.DIALLED)
 
 
 def test_a_backlog_that_comes_up_is_cancelled(redis_url: str, clock: FrozenClock) -> None:

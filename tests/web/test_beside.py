@@ -4,8 +4,10 @@ import pytest
 
 from callguard.bootstrap import Services, build
 from callguard.config.settings import load_settings
+from callguard.domain.results import ApiRefusal
 from callguard.ports import Notice, NoticeKind
 from callguard.watch.relay import Started
+from callguard.web.api.refusals import Refusals
 from callguard.web.beside import beside
 from tests.conftest import ACCOUNT_SID
 
@@ -36,12 +38,18 @@ def test_it_beats_and_has_waiting_notices_relayed(services: Services, monkeypatc
         return Child()
 
     monkeypatch.setattr("callguard.bootstrap.start_relay", start)
-    look = beside(services)._task
+    refusals = Refusals(services.clock, services.notices)
+    look = beside(services, refusals)._task
 
     for _ in range(3):
         look()
     assert services.heartbeats.ages(services.clock.now_ms()).keys() == {"web"}
     assert started == []
+
+    refusals.note(ApiRefusal.NO_KEY, "127.0.0.1")
+    look()
+    look()
+    assert services.api_refusals.totals() == {"no_key": 1}
 
     services.notices.post(Notice(ACCOUNT_SID, NoticeKind.TRIPPED, "TRIPPED", services.clock.now_ms()))
     for _ in range(5):

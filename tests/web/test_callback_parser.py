@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import parse_qsl
 
 import pytest
@@ -17,7 +18,6 @@ from callguard.web.callback_parser import (
     Ignored,
     MalformedCallback,
     Stale,
-    once_each,
     parse_callback,
 )
 from callguard.web.form import Form, Undecodable, read_query
@@ -32,6 +32,10 @@ NOBODY = PartyMarks([], "secret")
 
 def parse(form: Mapping[str, str], never_cancel: PartyMarks = NOBODY) -> CallEvent | Ignored | Stale:
     return parse_callback(form, NOW_MS, never_cancel, signed_text=text_of(form))
+
+
+def parse_pairs(form: Form) -> CallEvent | Ignored | Stale:
+    return parse_callback(form, NOW_MS, NOBODY, signed_text=form.signed_text(), repeated=form.repeated_names)
 
 
 def text_of(form: Mapping[str, str]) -> str:
@@ -111,7 +115,7 @@ def test_a_call_from_or_to_a_spared_number_is_spared(name: str, number: str) -> 
     assert (spared.spared, usual.spared) == (True, False)
 
 
-@pytest.mark.parametrize("name", USED)
+@pytest.mark.parametrize("name", [name for name in USED if name != "CallStatus"])
 def test_what_is_used_is_required(name: str) -> None:
     assert code_of(fields(**{name: None})).startswith("missing_")
 
@@ -142,23 +146,15 @@ def test_an_outbound_call_has_two_ends(name: str) -> None:
         ("Direction", "outbound", "bad_direction"),
         ("Direction", "", "bad_direction"),
         ("ParentCallSid", "CA1", "bad_parent_call_sid"),
-        ("ApiVersion", "2", "bad_api_version"),
-        ("CallDuration", "1.5", "bad_call_duration"),
-        ("Duration", "x", "bad_duration"),
-        ("SipResponseCode", "20", "bad_sip_response_code"),
-        ("CallbackSource", "Call Progress", "bad_callback_source"),
         ("From", "+", "bad_from"),
-        ("From", "Jane", "bad_from"),
+        ("From", "Jane Doe", "bad_from"),
+        ("From", "ja\x00ne", "bad_from"),
+        ("From", "client:ja\x00ne", "bad_from"),
+        ("To", "client:ja\u0085ne", "bad_to"),
         ("To", "+1555000222x", "bad_to"),
         ("To", "client:", "bad_to"),
-        ("To", "client:janeToCity", "bad_to"),
-        ("FromCountry", "USA", "bad_from_country"),
-        ("ToZip", "1" * 17, "bad_to_zip"),
-        ("CallerCity", "x" * 101, "bad_caller_city"),
-        ("Novelty", "x" * 4097, "bad_field"),
-        ("1Novelty", "x", "bad_field"),
-        ("", "x", "bad_field"),
-        ("N" * 101, "x", "bad_field"),
+        ("To", "sip:" + "x" * 2100, "bad_to"),
+        ("To", "client:janeToCity", "ambiguous_to"),
     ],
 )
 def test_each_field_must_match_its_own_pattern(name: str, value: str, code: str) -> None:
@@ -181,8 +177,33 @@ def test_each_field_must_match_its_own_pattern(name: str, value: str, code: str)
         ("From", "client:Tom"),
         ("To", "12345"),
         ("To", "sip:jane@example.com;transport=tcp?x-y=1"),
+        ("From", "jack"),
+        ("From", "sales.desk_2"),
+        ("From", "415jack"),
+        ("From", "42"),
+        ("From", "Anonymous"),
+        ("From", "RESTRICTED"),
+        ("From", "whatsapp:+15550001111"),
+        ("From", "15550001111"),
+        ("To", "911"),
+        ("To", "jack"),
+        ("To", "sip:alice@example.com:5061;transport=tls"),
+        ("To", "sips:alice@example.com?X-Account=" + "7" * 1500),
+        ("To", "client:joey?a=b&c=d"),
+        ("ToCity", "Torrance"),
+        ("ToCity", "Toronto"),
         ("NewSinceYesterday", "anything, é"),
         ("SipHeader_X-Id", "7"),
+        ("ToZip", "1234-567/A"),
+        ("ToCountry", "us"),
+        ("RecordingDuration", "-1"),
+        ("SipResponseCode", "0"),
+        ("CallDuration", "12.0"),
+        ("ApiVersion", "v1"),
+        ("user name", "x"),
+        ("Novelty", "x" * 9000),
+        ("1Novelty", "x\x00"),
+        ("", "x"),
     ],
 )
 def test_what_twilio_may_well_send_is_accepted(name: str, value: str | None) -> None:
@@ -194,6 +215,9 @@ def test_what_twilio_may_well_send_is_accepted(name: str, value: str | None) -> 
     [
         ({"Direction": "inbound"}, Ignored.OTHER_DIRECTION),
         ({"Direction": "inbound", "To": ""}, Ignored.OTHER_DIRECTION),
+        ({"Direction": "inbound", "From": "\x00", "CallSid": "x", "Timestamp": None}, Ignored.OTHER_DIRECTION),
+        ({"Direction": "inbound", "ParentCallSid": "x", "ToZip": "1234-567/A"}, Ignored.OTHER_DIRECTION),
+        ({"ParentCallSid": "CA" + "2" * 32, "CallStatus": "later", "user name": "x"}, Ignored.CHILD_CALL),
         ({"Direction": "outbound-dial"}, Ignored.OTHER_DIRECTION),
         ({"Direction": "trunking-originating"}, Ignored.OTHER_DIRECTION),
         ({"ParentCallSid": "CA" + "2" * 32}, Ignored.CHILD_CALL),
@@ -218,10 +242,36 @@ def test_news_goes_stale_before_the_store_forgets_a_call() -> None:
     assert isinstance(parse(just_fresh), CallEvent)
 
 
-def test_a_name_may_come_once_only() -> None:
-    for value in ("a", "b"):
-        with pytest.raises(MalformedCallback, match="duplicate_field"):
-            once_each(Form([("X", "a"), ("Y", ""), ("X", value)]))
+@pytest.mark.parametrize("name", [*USED, "Direction"])
+@pytest.mark.parametrize("value", ["", "same"])
+def test_a_name_that_decides_something_may_come_once_only(name: str, value: str) -> None:
+    form = Form([*fields().items(), (name, fields()[name] if value else "x")])
+
+    with pytest.raises(MalformedCallback, match="duplicate_field"):
+        parse_pairs(form)
+
+
+def test_another_name_may_come_as_often_as_it_likes() -> None:
+    assert isinstance(parse_pairs(Form([*fields().items(), ("X", "a"), ("X", "b"), ("X", "a")])), CallEvent)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"AnsweredBy": "machine_start", "MachineDetectionDuration": "3200"},
+        {"RecordingSid": "RE" + "1" * 32, "RecordingStatus": "completed", "RecordingDuration": "-1"},
+        {"StreamSid": "MZ" + "1" * 32, "StreamEvent": "stream-started", "Timestamp": "2026-09-21T14:13:20.000Z"},
+        {"ConferenceSid": "CF" + "1" * 32, "StatusCallbackEvent": "participant-join", "SequenceNumber": "1"},
+        {"TranscriptionSid": "GT" + "1" * 32, "TranscriptionEvent": "transcription-content"},
+    ],
+)
+def test_callbacks_about_something_else_are_told_apart(others: dict[str, str]) -> None:
+    assert parse({"AccountSid": fields()["AccountSid"], "CallSid": CALL_SID, **others}) is Ignored.OTHER_KIND
+
+
+def test_a_request_for_twiml_is_no_news_and_malformed() -> None:
+    """Whoever gives a call this Url shall hear of it."""
+    assert code_of(fields(Timestamp=None, SequenceNumber=None, CallbackSource=None)).startswith("missing_")
 
 
 @given(st.text("ab=&%+C39éxA ", max_size=40))
@@ -247,11 +297,12 @@ ATTACKS = {
 
 @pytest.mark.parametrize(("into", "hidden"), ATTACKS.values(), ids=ATTACKS.keys())
 def test_a_field_does_not_hide_in_its_neighbour(into: str, hidden: str) -> None:
-    form = fields(Direction="inbound", ParentCallSid="CA" + "2" * 32)
+    irrelevant = {"Direction": "inbound", "ParentCallSid": "CA" + "2" * 32}
+    form = fields(**{name: value for name, value in irrelevant.items() if name == hidden})
     form[into] += hidden + form.pop(hidden)
 
-    with pytest.raises(MalformedCallback):
-        parse(form)
+    with suppress(MalformedCallback):
+        assert isinstance(parse(form), Ignored)  # which changes nothing
 
 
 SECOND_CALL = "CA" + "2" * 32
@@ -269,6 +320,15 @@ SECOND_CALL = "CA" + "2" * 32
         # An address without an end of its own loses or wins letters, and with them its protection.
         ({"To": "client:xTom"}, {"To": "client:x", "Tom": ""}),
         ({"To": "client:xtom"}, {"To": "client:x", "tom": ""}),
+        ({"To": "jack"}, {"To": "ja", "ck": ""}),
+        ({"To": "911jack"}, {"To": "911", "jack": ""}),
+        ({"To": "911jack"}, {"To": "911j", "ack": ""}),
+        ({"From": "jackSay"}, {"From": "jack", "Say": ""}),
+        ({"From": "415Say"}, {"From": "415", "Say": ""}),
+        ({"From": "privateSay"}, {"From": "private", "Say": ""}),
+        ({"From": "jack", "FromCity": "y"}, {"From": "jackFromCityy"}),
+        # An address within another field's value is none.
+        ({"From": "jack", "FromCity": "xFrom+15550003333"}, {"Fr": "omjackFromCityx", "From": "+15550003333"}),
         ({"To": "client:x", "ToCity": ""}, {"To": "client:xToCity"}),
         ({"From": "client:x", "FromCity": "y"}, {"From": "client:xFromCityy"}),
         (
@@ -307,6 +367,10 @@ FORMS = [
     fields(From="sip:anna@example.com", ForwardedFrom="+15550003333", To="client:Frommer"),
     fields(From="+15550009", To="anonymous", CallerName="Directions Ltd", Novelty="FromHere"),
     fields(CallStatus="queued", SequenceNumber="12", To="12345", Zeta="1"),
+    fields(From="jack", FromCity=None, FromZip=None, To="sip:alice@example.com", ToCity=None, ToCountry=None),
+    fields(From="sales.desk_2", FromCity=None, FromZip=None, To="911", **{"user name": "x"}),
+    fields(From="415jack", FromCity="Fromage", To="jack", ToCity="Toronto", Direction=None),
+    fields(From="FromTo", To="ToFrom", ToCity="To+15550002222"[:2]),
 ]
 MOVES = st.lists(
     st.tuples(st.sampled_from(["join", "shift", "split"]), st.floats(0, 1), st.integers(-12, 12)),

@@ -60,13 +60,13 @@ def test_a_flood_of_them_is_told_and_logged_once_a_minute(caplog: pytest.LogCapt
 def test_a_malformed_one_is_told_by_its_code(caplog: pytest.LogCaptureFixture) -> None:
     services = Services()
 
-    assert sent(services, CallStatus=None) == 400
+    assert sent(services, Timestamp=None) == 400
 
     assert services.refused == [(SID, "malformed")]
     ((_, what, text),) = services.told
     assert what == "callbacks:malformed"
-    assert "dropped as malformed (missing_call_status)" in text
-    assert "missing_call_status" in caplog.text
+    assert "dropped as malformed (missing_timestamp)" in text
+    assert "missing_timestamp" in caplog.text
 
 
 def test_what_is_ignored_on_purpose_is_told_to_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -69,6 +69,22 @@ def test_doubled_and_late_wake_ups_do_no_harm(tripped: Guarded, queue: Queue) ->
     assert len(tripped.twilio.updates(SID)) <= 110
 
 
+def test_what_is_none_of_ours_is_taken_out_of_the_queue(queue: Queue) -> None:
+    """Each entry would cost a worker's try, and some its life: the wake-up would wait for a minute."""
+    junk = [f"junk-{n}".encode() for n in range(1500)]
+    queue.connection.rpush(queue.key, *junk, b"\xff\xfe", b"", f"{OTHER}-1".encode())
+    drains = RqDrainQueue(queue)
+    queue.connection.rpush(queue.key, f"{OTHER}-1-0123abcd")
+
+    assert drains.wake(SID, 1)
+    assert drains.wake(SID, 1)
+
+    left = queue.get_job_ids()
+    assert left[0] == f"{OTHER}-1-0123abcd"
+    assert len(left) == 2
+    assert left[1].startswith(f"{SID}-1-")
+
+
 def test_a_job_that_is_not_on_the_list_is_not_run(tripped: Guarded, queue: Queue, tmp_path: Path) -> None:
     """Whoever can write to Redis can name any function; JSON does not stop that, the list does."""
     harm = tmp_path / "harm"

@@ -13,6 +13,8 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+-- Such a lease is from before the clock was set back: who lives takes it anew.
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now + lease), '+inf')
 redis.call('ZADD', KEYS[1], now + lease, owner)
 local watchers, alive = redis.call('ZRANGE', KEYS[1], 0, -1), {}
 for _, watcher in ipairs(watchers) do alive[watcher] = true end
@@ -31,7 +33,7 @@ local function sort(account, holder)
     if holder == owner then
         mine[#mine + 1] = account
     elseif since or not holder or not alive[holder] then
-        free[#free + 1] = { account = account, since = tonumber(since), is_late = since and now - since >= lease }
+        free[#free + 1] = { account = account, since = tonumber(since), is_late = since and math.abs(now - since) >= lease }
     end
 end
 for i = first, #ARGV, SLICE do

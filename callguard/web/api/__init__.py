@@ -6,12 +6,13 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from callguard.web.api.access import admit
+from callguard.web.api.access import NotAdmitted, admit
 from callguard.web.api.accounts import accounts
 from callguard.web.api.campaigns import campaigns
 from callguard.web.api.cancels import cancels
 from callguard.web.api.errors import BASE_PATH, answer_errors_with_json
 from callguard.web.api.openapi import document
+from callguard.web.api.refusals import Refusals
 from callguard.web.api.reports import reports
 from callguard.web.api.routes import Route
 from callguard.web.api.services import ApiServices
@@ -19,19 +20,21 @@ from callguard.web.api.services import ApiServices
 __all__ = ["ApiServices", "api"]
 
 
-def api(services: ApiServices) -> Blueprint:
+def api(services: ApiServices, refusals: Refusals | None = None) -> Blueprint:
     """Return every route below `/api`.
 
     All answers are JSON. With keys configured each request needs one, but for the OpenAPI document; without any,
-    only this machine's own programs are answered.
+    only this machine's own programs are answered, and where the guard is public nobody. Who is not let in is
+    noted in `refusals`.
     """
+    refusals = refusals or Refusals(services.clock, services.notices)
     blueprint = Blueprint("api", __name__)
     answer_errors_with_json(blueprint)
     for route in _routes(services):
         blueprint.add_url_rule(
             route.path,
             route.name,
-            route.view if route.is_open else _guarded(route, services),
+            route.view if route.is_open else _guarded(route, services, refusals),
             methods=[route.method],
             provide_automatic_options=False,
         )
@@ -50,9 +53,13 @@ def _routes(services: ApiServices) -> list[Route]:
     return routes
 
 
-def _guarded(route: Route, services: ApiServices) -> Callable[..., Response]:
+def _guarded(route: Route, services: ApiServices, refusals: Refusals) -> Callable[..., Response]:
     def view(**parameters: Any) -> Response:
-        g.caller = admit(request, services.api_keys, route, services.public_url)
+        try:
+            g.caller = admit(request, services.api_keys, route, services.public_url)
+        except NotAdmitted as refused:
+            refusals.note(refused.reason, request.remote_addr or "")
+            raise
         return route.view(**parameters)
 
     return view

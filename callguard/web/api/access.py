@@ -9,6 +9,7 @@ from flask import Request
 
 from callguard.config.keys import ApiKey, Role
 from callguard.config.urls import is_loopback
+from callguard.domain.results import ApiRefusal
 from callguard.web.api.errors import Refused
 from callguard.web.api.loopback import why_not_local
 from callguard.web.api.routes import Route
@@ -27,53 +28,78 @@ class Caller:
 
 LOOPBACK = Caller("loopback", Role.OPERATOR)
 
-ONLOOKER = Caller("loopback", Role.VIEWER)
-"""This machine's own programs where the guard is public: a proxy here may ask for anybody, and not say so."""
+
+class NotAdmitted(Refused):
+    """Somebody was not let in; `reason` is how it is counted."""
+
+    def __init__(self, reason: ApiRefusal, http_status: int, code: str, message: str) -> None:
+        """Keep the reason; a 401 says how to prove who one is."""
+        super().__init__(http_status, code, message, headers=_CHALLENGE if http_status == 401 else None)
+        self.reason = reason
 
 
 def admit(request: Request, keys: Sequence[ApiKey], route: Route, public_url: str) -> Caller:
-    """Return who asks.
+    """Return who asks, if they may use the route.
 
     Raises:
-        Refused: 401 for no key or a wrong one, 403 for a role that may not use the route, or `loopback_only`.
+        NotAdmitted: as `caller_of` does, and 403 for a role that may not use the route.
     """
-    caller = _holder(request, keys) if keys else _local(request, public_url)
-    if caller is ONLOOKER and not route.is_for(caller.role):
-        raise Refused(403, "forbidden", f"without keys this machine's programs may only read; {_ADVICE}")
+    caller = caller_of(request, keys, public_url)
     if not route.is_for(caller.role):
-        needed = " or ".join(role.value for role in route.roles)
-        raise Refused(403, "forbidden", f"a key with the role {caller.role.value} may not do this; use {needed}")
+        raise wrong_role(caller, route.roles)
     return caller
 
 
-def _local(request: Request, public_url: str) -> Caller:
-    if why := why_not_local(request):
-        raise Refused(403, "loopback_only", f"without keys the API is for this machine only, and {why}: {_ADVICE}")
-    return LOOPBACK if is_loopback(public_url) else ONLOOKER
+def caller_of(request: Request, keys: Sequence[ApiKey], public_url: str) -> Caller:
+    """Return who asks.
+
+    Raises:
+        NotAdmitted: 401 for no key or a wrong one; without any keys 403.
+    """
+    return _holder(request, keys) if keys else _local(request, public_url)
 
 
-def _holder(request: Request, keys: Sequence[ApiKey]) -> Caller:
-    offered = _offered(request)
-    if not offered:
-        raise _unauthorized("send a key of CALLGUARD_API_KEY as x-api-key or as Authorization: Bearer")
-    found = None
-    wanted = _digest(offered)
-    for key in keys:  # all of them, so that the time tells nothing of which one nearly fits
-        if hmac.compare_digest(_digest(key.key), wanted):
-            found = key
-    if found is None:
-        raise _unauthorized("this key is not among those of CALLGUARD_API_KEY; send the part after name:role:")
-    return Caller(found.name, found.role)
+def wrong_role(caller: Caller, roles: Sequence[Role]) -> NotAdmitted:
+    """Return the refusal of a key whose role is not among those that may."""
+    needed = " or ".join(role.value for role in roles)
+    message = f"a key with the role {caller.role.value} may not do this; use {needed}"
+    return NotAdmitted(ApiRefusal.WRONG_ROLE, 403, "forbidden", message)
 
 
-def _offered(request: Request) -> str:
+def offered_key(request: Request) -> str:
+    """Return what a request offers as its key: `x-api-key`, or a bearer token; empty for nothing."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return request.headers.get("x-api-key", "") or (token.strip() if scheme.lower() == "bearer" else "")
 
 
+def is_same(offered: str, secret: str) -> bool:
+    """Compare in a time that tells nothing of how much fits."""
+    return hmac.compare_digest(_digest(offered), _digest(secret))
+
+
+def _local(request: Request, public_url: str) -> Caller:
+    """Where the guard is public, a proxy or a tunnel on this machine may ask for anybody, and not say so."""
+    why = why_not_local(request)
+    if not why and not is_loopback(public_url):
+        why = "CALLGUARD_PUBLIC_URL is public, so that the request may be anybody's"
+    if why:
+        message = f"without keys the API is for this machine only, and {why}: {_ADVICE}"
+        raise NotAdmitted(ApiRefusal.NOT_LOCAL, 403, "loopback_only", message)
+    return LOOPBACK
+
+
+def _holder(request: Request, keys: Sequence[ApiKey]) -> Caller:
+    offered = offered_key(request)
+    if not offered:
+        message = "send a key of CALLGUARD_API_KEY as x-api-key or as Authorization: Bearer"
+        raise NotAdmitted(ApiRefusal.NO_KEY, 401, "unauthorized", message)
+    # All of them, so that the time tells nothing of which one nearly fits.
+    found = [key for key in keys if is_same(offered, key.key)]
+    if not found:
+        message = "this key is not among those of CALLGUARD_API_KEY; send the part after name:role:"
+        raise NotAdmitted(ApiRefusal.WRONG_KEY, 401, "unauthorized", message)
+    return Caller(found[-1].name, found[-1].role)
+
+
 def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode(errors="replace")).digest()
-
-
-def _unauthorized(message: str) -> Refused:
-    return Refused(401, "unauthorized", message, headers=_CHALLENGE)

@@ -1,6 +1,7 @@
 """What the API shows of an account."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from callguard.domain.forecast import forecast
 from callguard.domain.holds import Hold, HoldReason, holds
 from callguard.domain.incidents import Incident
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.unqueued import everyday
 from callguard.ports import AccountReading
 from callguard.web.api.incident_views import IncidentView, incident_view_of
 from callguard.web.api.moments import utc
@@ -74,6 +76,18 @@ class AccountView(BaseModel):
     incident: Annotated[IncidentView | None, Field(description="the open incident; null without one")]
 
 
+class AccountDetail(AccountView):
+    """An account as it stands, and what is to be known of it besides."""
+
+    wrongly_configured: Annotated[
+        str | None,
+        Field(
+            description="how ordinary traffic crosses the account's own thresholds, with the line to write; null "
+            "where it does not"
+        ),
+    ]
+
+
 class AccountList(BaseModel):
     """The guarded accounts."""
 
@@ -121,6 +135,16 @@ def view_of(account: Account, reading: AccountReading, incident: Incident | None
         forecast_dialled=forecast(snapshot, account.policy, reading.cancelled_rate).dialled,
         incident=incident_view_of(incident) if incident else None,
     )
+
+
+def detail_of(
+    account: Account, reading: AccountReading, incident: Incident | None, recent: Sequence[Incident]
+) -> AccountDetail:
+    """Return an account as it was read, `recent` being its last closed incidents."""
+    known = [incident, *recent] if incident else recent
+    found = everyday(known, account.policy, reading.snapshot.now_ms)
+    view = view_of(account, reading, incident)
+    return AccountDetail(**dict(view), wrongly_configured=found.words if found else None)
 
 
 def gate_of(snapshot: Snapshot, policy: Policy) -> Gate:

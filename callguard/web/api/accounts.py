@@ -3,7 +3,16 @@
 from flask import Response
 
 from callguard.config.accounts import Account
-from callguard.web.api.account_views import AccountList, AccountView, Gate, gate_of, view_of
+from callguard.domain.unqueued import RECENT
+from callguard.web.api.account_views import (
+    AccountDetail,
+    AccountList,
+    AccountView,
+    Gate,
+    detail_of,
+    gate_of,
+    view_of,
+)
 from callguard.web.api.errors import BASE_PATH
 from callguard.web.api.routes import Route, answer, known_account
 from callguard.web.api.services import ApiServices
@@ -19,7 +28,10 @@ def accounts(services: ApiServices) -> list[Route]:
         return answer(AccountList(accounts=[read(account) for account in services.accounts.values()]))
 
     def get_account(sid: str) -> Response:
-        return answer(read(known_account(services, sid)))
+        account = known_account(services, sid)
+        reading = services.readings.read(sid, account.policy, services.clock.now_ms())
+        recent = services.incidents.recent(sid, RECENT)
+        return answer(detail_of(account, reading, services.incidents.current(sid), recent))
 
     def ask_gate(sid: str) -> Response:
         account = known_account(services, sid)
@@ -44,7 +56,7 @@ def accounts(services: ApiServices) -> list[Route]:
             path=ACCOUNT_PATH,
             summary="How an account stands.",
             view=get_account,
-            reply=AccountView,
+            reply=AccountDetail,
             refusals=(404,),
         ),
         Route(

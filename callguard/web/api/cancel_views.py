@@ -1,7 +1,8 @@
 """What `PUT /api/call/cancel` answers, word for word as SubVerse's API does (docs.subverseai.com, Cancel Call).
 
 All four answers have HTTP status 200; what came of it is in `responseCode`. (That document's own note on
-`responseCode`, "always returns 200", fits the HTTP status; its examples have 400 there.)
+`responseCode`, "always returns 200", fits the HTTP status; its examples have 400 there.) What is refused on
+principle is an error instead (`cancels.py`).
 """
 
 from typing import Annotated

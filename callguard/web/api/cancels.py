@@ -4,6 +4,7 @@ import math
 
 from flask import Response, g
 
+from callguard.guard.named_cancel import Verdict
 from callguard.ports import TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.web.api.cancel_views import ANSWERS, NO_CALL_ID, CancelAnswer
 from callguard.web.api.errors import BASE_PATH, Refused
@@ -13,6 +14,19 @@ from callguard.web.api.services import ApiServices
 CANCEL_PATH = f"{BASE_PATH}/call/cancel"
 _LONGEST_WAIT_SECONDS = 60.0
 
+_REFUSALS = {
+    Verdict.EMERGENCY: (
+        "emergency_call",
+        "the call is to an emergency number, and CallGuard never cancels one; if it must end, end it in Twilio's "
+        "Console",
+    ),
+    Verdict.OTHER_CALL: (
+        "not_outbound_api",
+        "no API request has made the call (it is inbound, or a leg of another), so it does not wait in the rate "
+        "queue; if it must end, end it in Twilio's Console",
+    ),
+}
+
 
 def cancels(services: ApiServices) -> list[Route]:
     """Return the routes that cancel one call."""
@@ -21,7 +35,7 @@ def cancels(services: ApiServices) -> list[Route]:
         if not call_sid.strip():
             return answer(NO_CALL_ID)
         try:
-            return answer(ANSWERS[services.named_cancel.cancel(call_sid, g.caller.name)])
+            verdict = services.named_cancel.cancel(call_sid, g.caller.name)
         except TwilioThrottled as error:
             message = "Twilio has too many requests at once; try again: to ask twice does no harm"
             raise _later("throttled", message, error.retry_after or 1.0) from None
@@ -33,6 +47,9 @@ def cancels(services: ApiServices) -> list[Route]:
                 "Twilio refuses the guard's request; `callguard check` says whether its credentials are right"
             )
             raise Refused(502, "twilio_refused", message) from error
+        if verdict in _REFUSALS:
+            raise Refused(409, *_REFUSALS[verdict])
+        return answer(ANSWERS[verdict])
 
     def cancel_nothing() -> Response:
         return answer(NO_CALL_ID)
@@ -43,10 +60,11 @@ def cancels(services: ApiServices) -> list[Route]:
             method="PUT",
             path=f"{CANCEL_PATH}/<call_sid>",
             summary="Cancel one call, if it is still queued: never one that rings or talks. A person names it, so "
-            "never_cancel, campaigns, observe and a pause do not protect it. What came of it is in responseCode.",
+            "never_cancel, campaigns, observe and a pause do not protect it. What came of it is in responseCode. "
+            "Calls to emergency numbers, and calls that no API request has made, are refused with 409.",
             view=cancel_call,
             reply=CancelAnswer,
-            refusals=(502,),
+            refusals=(409, 502),
         ),
         *(
             Route(

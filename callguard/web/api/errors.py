@@ -60,7 +60,7 @@ _MESSAGES = {
 
 
 def answer_errors_with_json(blueprint: Blueprint) -> None:
-    """Answer every error below `/api` with JSON, also where no route was found; leave all others as they are."""
+    """Answer every error below `/api` with JSON, also where no route was found, and all others in plain text."""
     blueprint.register_error_handler(Refused, _refused)
     blueprint.register_error_handler(StoreUnavailable, _unavailable)
     blueprint.app_errorhandler(HTTPException)(_http_error)
@@ -81,12 +81,17 @@ def unavailable(message: str) -> Refused:
 
 
 def _http_error(error: HTTPException) -> Response | HTTPException:
-    if not f"{request.path}/".startswith(f"{BASE_PATH}/"):
-        return error
     # Not its description: that may repeat the request.
     status = error.code or 500
-    code, message = _MESSAGES.get(status, (error.name.lower().replace(" ", "_"), f"{error.name}; see {BASE_PATH}"))
-    answer = Response(json.dumps({"code": code, "message": message}), status, content_type="application/json")
+    if status < 400:  # a redirect
+        return error
+    if f"{request.path}/".startswith(f"{BASE_PATH}/"):
+        code, message = _MESSAGES.get(
+            status, (error.name.lower().replace(" ", "_"), f"{error.name}; see {BASE_PATH}")
+        )
+        answer = Response(json.dumps({"code": code, "message": message}), status, content_type="application/json")
+    else:
+        answer = Response(f"{error.name}\n", status, content_type="text/plain; charset=utf-8")
     for name, value in error.get_headers(request.environ):
         if name.lower() != "content-type":
             answer.headers[name] = value

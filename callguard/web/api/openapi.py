@@ -16,8 +16,9 @@ _PARAMETER = re.compile("<([a-z_]+)>")
 _REFUSALS = {
     400: "something in the request is wrong",
     401: "no key, or a wrong one",
-    403: "the key's role may not do this; or there are no keys, and the request is not from this machine",
+    403: "the key's role may not do this; or there are no keys, and the request may be from elsewhere",
     404: "no such thing",
+    409: "it cannot be done as things are; `code` says why",
     413: "the body is too large",
     415: "the body is not JSON",
     502: "Twilio refuses the guard's request",
@@ -25,7 +26,7 @@ _REFUSALS = {
 }
 _DESCRIPTION = (
     "Keys are those of `CALLGUARD_API_KEY`, written `name:role:key` there and sent without name and role. Without "
-    "any, the API answers this machine's own programs only."
+    "any, the API answers this machine's own programs only, and nobody where `CALLGUARD_PUBLIC_URL` is public."
 )
 
 Schema = tuple[type[BaseModel], Literal["serialization", "validation"]]

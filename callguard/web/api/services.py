@@ -27,7 +27,7 @@ class ApiServices(Protocol):
 
     @property
     def api_keys(self) -> Sequence[ApiKey]:
-        """The keys that open the API; without any it answers loopback clients only."""
+        """The keys that open the API; without any it answers loopback clients, where the guard is not public."""
 
     @property
     def public_url(self) -> str:

@@ -14,6 +14,7 @@ from callguard.ports import AccountReading, Door, StoreUnavailable
 from callguard.web.api.account_views import gate_of, view_of
 from tests.calls import call_sid
 from tests.conftest import Store
+from tests.unqueued_days import three_days
 from tests.web.api.served import OBSERVED_SID, SID, UNKNOWN_SID, Services, reported
 
 NOW_MS = 1_790_000_000_500
@@ -30,6 +31,7 @@ def test_a_fresh_account_has_nothing_to_tell(services: Services) -> None:
         "cps_configured": 2.0, "cps_learned": None, "spared": 0, "announced": 0, "polled_seconds_ago": None,
         "last_callback_seconds_ago": None, "paused": False, "capped": False, "out_of_scope": 0,
         "cancelled_rate": 0.0, "forecast_dialled": 0.0, "incident": None, "holds": [],
+        "wrongly_configured": None,
     }  # fmt: skip
 
 
@@ -40,6 +42,16 @@ def test_all_accounts_are_listed(services: Services) -> None:
         (SID, "armed"),
         (OBSERVED_SID, "observe"),
     ]
+
+
+def test_an_account_that_crosses_its_thresholds_every_day_is_wrongly_configured(
+    services: Services, store: Store
+) -> None:
+    three_days(store, SID, services.clock.ms - 120_000)
+
+    said = services.client().get(f"/api/accounts/{SID}").json["wrongly_configured"]
+
+    assert "write initiated_burst = 105 in the account's table" in said
 
 
 def test_reported_calls_lengthen_the_queue(services: Services) -> None:

@@ -198,6 +198,28 @@ def test_a_call_that_the_mirror_does_not_know_is_cancelled_too_and_never_gets_in
     assert scene.mirrored() == set()
 
 
+@pytest.mark.parametrize("number", ["911", "+911", "112", "+44999"])
+def test_a_call_to_an_emergency_number_is_refused_in_clear_words(scene: Scene, number: str) -> None:
+    (call,) = scene.queue_calls(to=number)
+
+    answer = scene.put(call)
+
+    assert (answer.status_code, answer.json["code"]) == (409, "emergency_call")
+    assert "never cancels one" in answer.json["message"]
+    assert scene.status(call) == "queued"
+    assert scene.sent() == []
+
+
+def test_a_call_that_no_api_request_has_made_is_refused(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    (call,) = scene.queue_calls()
+    monkeypatch.setattr(scene.between, "look_up", lambda *_: CancelReply.OTHER_CALL)
+
+    answer = scene.put(call)
+
+    assert (answer.status_code, answer.json["code"]) == (409, "not_outbound_api")
+    assert scene.sent() == []
+
+
 def test_who_talks_is_left_alone(scene: Scene) -> None:
     (live,) = scene.twilio.statuses(FIRST)
 

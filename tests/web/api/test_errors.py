@@ -38,10 +38,12 @@ def test_where_nothing_is(
 
 
 @pytest.mark.parametrize(("method", "path", "http_status"), [("GET", "/apis", 404), ("POST", "/page", 405)])
-def test_other_pages_keep_their_errors(services: Services, method: str, path: str, http_status: int) -> None:
+def test_other_pages_say_it_in_a_word(services: Services, method: str, path: str, http_status: int) -> None:
     answer = services.client().open(path, method=method)
 
-    assert (answer.status_code, answer.mimetype) == (http_status, "text/html")
+    assert (answer.status_code, answer.mimetype) == (http_status, "text/plain")
+    assert answer.text in ("Not Found\n", "Method Not Allowed\n")
+    assert ("Allow" in answer.headers) is (http_status == 405)
 
 
 def test_a_failure_of_ours_tells_nothing_of_the_request(

@@ -1,0 +1,86 @@
+"""A bound on what strangers can make the log say: some lines a minute of each kind, and how many were left out."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MOST_A_MINUTE = 5
+MINUTE_SECONDS = 60.0
+MOST_CHARACTERS = 300
+MOST_KINDS = 200
+
+WEB_SERVER = "gunicorn.error"
+LOGGERS = (WEB_SERVER, "callguard", "callguard.web", "callguard.metrics")
+"""Loggers that a request can set off. `callguard` itself is Flask's, for the app's errors."""
+
+_OF_A_REQUEST = "Invalid request from"
+"""How gunicorn begins a line that repeats a part of what it was sent."""
+
+
+@dataclass(slots=True)
+class _Kind:
+    since: float
+    passed: int = 0
+    left_out: int = 0
+
+
+class Spacing(logging.Filter):
+    """For a handler: lets `MOST_A_MINUTE` records of a kind pass, and then says how many it has left out.
+
+    Records of other loggers than `LOGGERS` always pass.
+    """
+
+    def __init__(self, handler: logging.Handler, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """What was left out is written to `handler`; `monotonic` gives seconds."""
+        super().__init__()
+        self._handler = handler
+        self._monotonic = monotonic
+        self._kinds: dict[tuple[str, int, str], _Kind] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is written; first it writes what has been left out until a minute ago."""
+        now = self._monotonic()
+        self._say_left_out(now)
+        if not _can_be_set_off(record.name):
+            return True
+        key = _kind_of(record)
+        if key not in self._kinds and len(self._kinds) >= MOST_KINDS:
+            key = (record.name, record.levelno, "")
+        kind = self._kinds.setdefault(key, _Kind(now))
+        if kind.passed >= MOST_A_MINUTE:
+            kind.left_out += 1
+            return False
+        kind.passed += 1
+        _shorten(record)
+        return True
+
+    def _say_left_out(self, now: float) -> None:
+        for key, kind in list(self._kinds.items()):
+            if now - kind.since < MINUTE_SECONDS:
+                continue
+            self._kinds.pop(key, None)
+            if kind.left_out:
+                name, level, start = key
+                text = "%d more lines were left out, like: %s"
+                said = logging.LogRecord(name, level, __file__, 0, text, (kind.left_out, start or "…"), None)
+                self._handler.acquire()
+                try:
+                    self._handler.emit(said)
+                finally:
+                    self._handler.release()
+
+
+def _can_be_set_off(name: str) -> bool:
+    return name in LOGGERS or name.startswith(("callguard.web.", "callguard.metrics."))
+
+
+def _kind_of(record: logging.LogRecord) -> tuple[str, int, str]:
+    """Our own texts are of a closed set; gunicorn fills some in before it logs them."""
+    text = str(record.msg)
+    return record.name, record.levelno, " ".join(text.split()[:3]) if record.name == WEB_SERVER else text
+
+
+def _shorten(record: logging.LogRecord) -> None:
+    if str(record.msg).startswith(_OF_A_REQUEST) and len(text := record.getMessage()) > MOST_CHARACTERS:
+        record.msg, record.args = f"{text[:MOST_CHARACTERS]}…", None

@@ -1,0 +1,120 @@
+"""gunicorn's gevent worker, with an end to every request.
+
+gunicorn bounds the head of a request (`keepalive`, five seconds in all), and nothing else: neither a body nor an
+answer, nor does anybody give way once all `worker_connections` are taken.
+"""
+
+import resource
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from socket import SO_SNDBUF, SOL_SOCKET
+from typing import Any
+
+import gevent
+from gunicorn.workers.ggevent import GeventWorker
+
+from callguard.processes.connections import ANSWER_SECONDS, CONNECTION, WORK_SECONDS, Connection, Connections
+
+LOOK_SECONDS = 0.25
+"""How often it is looked whose time is up."""
+
+CLOSING = 200
+"""So many connections may be on their way out, above `worker_connections`."""
+
+OTHER_FILES = 300
+"""File descriptors that are no connections to us: of Redis, above all."""
+
+FEWEST = 50
+
+MOST_UNREAD = 128 * 1024
+"""Bytes of an answer that the kernel keeps for a peer that does not read (it takes twice as much memory)."""
+
+
+class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Serves as gunicorn's gevent worker does, and ends what takes too long."""
+
+    connections: Connections
+    worker_connections: int
+    wsgi: Any
+    _of_greenlet: dict[Any, Connection]
+
+    def init_process(self) -> None:
+        """Begin, with as many connections as there are file descriptors for: one more would be a traceback."""
+        most = max(min(self.worker_connections, _most_files() - OTHER_FILES - CLOSING), FEWEST)
+        self.connections, self._of_greenlet = Connections(most, time.monotonic), {}
+        self.worker_connections = most + CLOSING
+        super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Load the app, and let it know its connections."""
+        super().load_wsgi()
+        self.wsgi = self._timed(self.wsgi)
+
+    def run(self) -> None:
+        """Serve, and look whose time is up."""
+        gevent.spawn(self._look)
+        super().run()
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve one connection to its end."""
+        greenlet = gevent.getcurrent()
+        with suppress(OSError):  # it is gone already: gunicorn will see that
+            client.setsockopt(SOL_SOCKET, SO_SNDBUF, MOST_UNREAD)
+        connection = self.connections.add(client, self.cfg.keepalive or WORK_SECONDS)
+        self._of_greenlet[greenlet] = connection
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            del self._of_greenlet[greenlet]
+            self.connections.remove(connection)
+
+    def timeout_ctx(self) -> Any:
+        """Begin to wait for a request's head, unless the connection has had its time."""
+        connection = self._of_greenlet[gevent.getcurrent()]
+        if connection.is_spent:
+            raise StopIteration
+        # What ends it is gunicorn's own timeout; ours is for an error that it answers.
+        self.connections.renew(connection, self.cfg.keepalive + ANSWER_SECONDS)
+        return super().timeout_ctx()
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+        """Serve one request, and no other that was sent with it.
+
+        Whoever sends a hundred at once would have them all answered before anybody else has a turn. Neither Twilio
+        nor a proxy does so; the answer says that the connection ends with it.
+        """
+        self.connections.renew(self._of_greenlet[gevent.getcurrent()], WORK_SECONDS)
+        if _is_followed(req):
+            req.force_close()
+        return super().handle_request(listener_name, req, sock, addr)
+
+    def _timed(self, app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+        def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            connection = environ[CONNECTION] = self._of_greenlet[gevent.getcurrent()]
+            answer = app(environ, start_response)
+            self.connections.renew(connection, ANSWER_SECONDS)
+            return answer
+
+        return serve
+
+    def _look(self) -> None:
+        while True:
+            gevent.sleep(LOOK_SECONDS)
+            self.connections.end_overdue()
+
+
+def _is_followed(req: Any) -> bool:
+    """Return whether more has come than this request, as far as its length is known."""
+    came: int = req.unreader.buf.getbuffer().nbytes
+    return came > 0 and came > getattr(req.body.reader, "length", came)
+
+
+def _most_files() -> int:
+    """Raise our limit of open files to the highest we may have, and return it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        most = 65_536
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
