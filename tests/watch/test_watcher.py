@@ -11,9 +11,11 @@ from callguard.domain.accounts import Finding, Rule, Snapshot, State, Suspicion,
 from callguard.domain.attention import INCIDENT_SECONDS, LOOK_SECONDS, SUSPICION_SECONDS, rest_seconds
 from callguard.ports import HeldAccounts, StoreUnavailable
 from callguard.watch.agenda import Agenda
+from callguard.watch.long_turns import LongTurns
 from callguard.watch.own_accounts import HOLD_EVERY_SECONDS, OwnAccounts
 from callguard.watch.watcher import Watcher
 from tests.conftest import FrozenClock
+from tests.guarded import NotedNotices
 
 NOW_MS = 1_800_000_000_000
 FINDING = Finding(Rule.SPIKE, 70, 65, "spike_burst", NOW_MS)
@@ -152,8 +154,10 @@ class Watching:
         self.reads: list[list[str]] = []
         self.followed: list[str] = []
         self.now = 1_000.0
+        clock = FrozenClock(NOW_MS)
+        long_turns = LongTurns(NotedNotices(), clock, lambda: self.now)
         self.watcher = Watcher(
-            "me", self.watches, self.leases, self, self, self, FrozenClock(NOW_MS),
+            "me", self.watches, self.leases, self, self, self, clock, long_turns,
             monotonic=lambda: self.now, follow=self.followed.extend,
         )  # fmt: skip
 
