@@ -66,8 +66,8 @@ def _may_reload() -> bool:
 def main(context: click.Context, cancel_workers: int, watcher: bool) -> None:
     """Run cancel workers and a watcher, and start again what dies.
 
-    Any number of machines may do so: one watcher leads, and a lease lets one worker drain an account. SIGHUP
-    makes them read the settings anew; it ends them if it came because the terminal was closed.
+    Any number of machines may do so: watchers share the accounts, and one worker at a time drains an account, by
+    lease. SIGHUP makes them read the settings anew; it ends them if it came because the terminal was closed.
     """
     if context.invoked_subcommand is not None:
         return

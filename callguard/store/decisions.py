@@ -170,10 +170,9 @@ class RedisDecisions:
         if time.monotonic() - self._followed_at < FOLLOW_SECONDS:
             return
         self._followed_at = time.monotonic()
-        marks = self._scripts.read_each(
-            [[(AccountKeys(sid).state, "HMGET epoch decision")] for sid in account_sids]
-        )
-        for account_sid, ((epoch, decision),) in zip(account_sids, marks, strict=True):
+        states = [AccountKeys(account_sid).state for account_sid in account_sids]
+        marks = self._scripts.fields_each(states, "epoch", "decision")
+        for account_sid, (epoch, decision) in zip(account_sids, marks, strict=True):
             known = self._known.get(account_sid)
             if epoch and (known is None or int(decision or 0) > known.number):
                 self.remember(account_sid)

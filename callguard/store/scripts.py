@@ -90,6 +90,19 @@ class Scripts:
         """
         return self.run_each([reading(of_one) for of_one in wanted])
 
+    def fields_each(self, keys: Sequence[str], *fields: str) -> list[list[Any]]:
+        """Return the same fields of many hashes, in a few round trips; a missing one is None.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        replies: list[list[Any]] = []
+        for start in range(0, len(keys), CALLS_AT_ONCE):
+            some = [("HMGET", key, *fields) for key in keys[start : start + CALLS_AT_ONCE]]
+            with translated_errors(), self._connections.one() as connection:
+                replies += _ask_each(connection, some)
+        return replies
+
     def read(self, *wanted: tuple[str, str]) -> list[Any]:
         """Read several keys of one account at one moment, also from a full server.
 
@@ -129,15 +142,25 @@ def _evaluate(
 def _evaluate_each(
     connection: Connection, calls: Sequence[tuple[_Script, Sequence[str], Sequence[Argument]]]
 ) -> list[Any]:
-    packed = b"".join(_pack(("EVALSHA", script.digest, len(keys), *keys, *args)) for script, keys, args in calls)
+    return _ask_each(
+        connection, [("EVALSHA", script.digest, len(keys), *keys, *args) for script, keys, args in calls]
+    )
+
+
+def _ask_each(connection: Connection, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
+    packed = b"".join([_pack(command) for command in commands])
     connection.send_packed_command([packed])  # type: ignore[no-untyped-call]
     replies: list[Any] = []
-    for _ in calls:
-        # All replies are read, also behind an error: the connection is used again.
-        try:
-            replies.append(connection.read_response())
-        except ResponseError as error:
-            replies.append(error)
+    try:
+        for _ in commands:
+            # All replies are read, also behind an error: the connection is used again.
+            try:
+                replies.append(connection.read_response())
+            except ResponseError as error:
+                replies.append(error)
+    except BaseException:
+        connection.disconnect()  # type: ignore[no-untyped-call]
+        raise
     for reply in replies:
         if isinstance(reply, ResponseError):
             raise reply

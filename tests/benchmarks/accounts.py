@@ -124,9 +124,10 @@ def _silent_runaways(many: _Many) -> str:
         incident = many.incident(sid)
         assert incident is not None
         delays.append(incident.tripped_ms / 1000 - started)
-    told = ", ".join(f"{delay:.1f}" for delay in delays)
-    wanted = f"(wanted: {POLL_SECONDS + WANTED_AFTER_POLL:g} at most)"
-    return f"a silent runaway in one of {len(many.sids):,}: tripped after {told} s  {wanted}"
+    return (
+        f"a silent runaway in one of {len(many.sids):,}: tripped after "
+        f"{', '.join(f'{delay:.1f}' for delay in delays)} s  (wanted: {POLL_SECONDS + WANTED_AFTER_POLL:g} s)"
+    )
 
 
 def _runaways(many: _Many) -> Iterator[str]:

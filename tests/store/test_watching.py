@@ -5,7 +5,7 @@ import time
 import pytest
 import redis
 
-from callguard.ports import HeldAccounts
+from callguard.ports import HeldAccounts, StoreUnavailable
 from callguard.store import watching
 from callguard.store.connection import connect
 from callguard.store.script_connections import ScriptConnections
@@ -146,6 +146,20 @@ def test_news_after_a_server_was_emptied_is_heard(client: "redis.Redis", redis_u
     web.tell(ACCOUNTS[1])
 
     assert watcher.fresh() == [ACCOUNTS[1]]
+
+
+def test_one_bad_reply_among_many_leaves_the_connection_in_order(client: "redis.Redis", redis_url: str) -> None:
+    scripts = _scripts(redis_url)
+    client.set("callguard:{watch}:bad", "no hash", px=60_000)
+    for number in (1, 2):
+        client.hset(f"callguard:{{watch}}:{number}", "field", number)
+        client.pexpire(f"callguard:{{watch}}:{number}", 60_000)
+    keys = [f"callguard:{{watch}}:{name}" for name in ("1", "bad", "2")]
+
+    with pytest.raises(StoreUnavailable, match="WRONGTYPE"):
+        scripts.fields_each(keys, "field")
+
+    assert scripts.fields_each(keys[::2], "field", "other") == [["1", None], ["2", None]]
 
 
 def test_heartbeats_have_ages(store: Store) -> None:
