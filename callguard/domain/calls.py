@@ -88,7 +88,8 @@ class CallEvent:
         call_sid: `CA` and 32 hex digits.
         status: what the call has become.
         at_ms: when, in milliseconds of Unix time: the creation for `queued`, else the arrival of the news.
-        spared: True when From or To is on the account's `never_cancel` list, or not known.
+        spared: True when it is never cancelled: From or To is on `never_cancel`, or not known, or
+            To is an emergency number.
         sender: a keyed hash of From, empty where it is not known. The numbers themselves go no further.
         sender_shown: From as it may be shown, masked.
         destination: a keyed hash of To, empty where it is not a telephone's.
