@@ -94,6 +94,7 @@ class CallEvent:
         sender_shown: From as it may be shown, masked.
         destination: a keyed hash of To, empty where it is not a telephone's.
         queue_ms: Twilio's `queue_time`: how long it expected the call to wait; None where it is not told.
+        protected: True where it is spared for certain, and not only since From or To is not known.
         doubtful: True for a `queued` that may be over by now: it counts as entered, but only a list that shows
             the call proves that it is still queued.
     """
@@ -107,6 +108,7 @@ class CallEvent:
     destination: str = ""
     queue_ms: int | None = None
     doubtful: bool = False
+    protected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,7 @@ class ReportedCall(BaseModel):
             parties.destination,
             self.queue_ms,
             doubtful=self.status is not CallStatus.QUEUED,
+            protected=parties.protected,
         )
 
     def _created_at(self, now_ms: int) -> int:
