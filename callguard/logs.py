@@ -20,6 +20,7 @@ QUIET = ("rq", "rq.worker", "twilio", "twilio.http_client", "urllib3")
 """Loggers that tell at INFO what is told elsewhere, or too much: numbers, parameters, each request."""
 
 _NUMBER = re.compile(r"(?:\+|%2[Bb])([0-9]{7,})")
+_BARE_NUMBER = re.compile(r"(?<![0-9A-Za-z.*+])[0-9]{10,15}(?![0-9A-Za-z])")  # long enough to be a telephone's
 _URL_CREDENTIALS = re.compile(r"://[^\s/@]*@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
@@ -52,7 +53,8 @@ class RedactingFormatter(logging.Formatter):
         if self._secrets is not None:
             text = self._secrets.sub(MASK, text)
         text = _URL_CREDENTIALS.sub(f"://{MASK}@", text)
-        return _NUMBER.sub(lambda found: masked(f"+{found[1]}"), text)
+        text = _NUMBER.sub(lambda found: masked(f"+{found[1]}"), text)
+        return _BARE_NUMBER.sub(lambda found: masked(found[0]), text)
 
 
 class GuardHandler(logging.StreamHandler):  # type: ignore[type-arg]

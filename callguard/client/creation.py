@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 CREATED = 201
 _CREATE = re.compile(r"/Accounts/(AC[0-9A-Za-z]+)/Calls\.json\Z")
-_FIELDS = ("sid", "account_sid", "status", "date_created", "queue_time", "from", "to")
+_FIELDS = (
+    *("sid", "account_sid", "status", "date_created", "queue_time", "from", "to", "direction", "parent_call_sid"),
+)
 
 Report = dict[str, Any]
 

@@ -125,7 +125,7 @@ class Snapshot:
         paused: True while a person has paused the guard.
         generation: counts the trips; part of every later write.
         cancellable: calls known to be queued, without those that are never cancelled.
-        spared: queued calls that are on the `never_cancel` list.
+        spared: queued calls that are never cancelled: on the `never_cancel` list, or to emergency numbers.
         announced: queued calls of announced campaigns.
         outside: queued calls that the open incident is not about.
         queued: the bucket over calls entering the queue.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from callguard.domain.addresses import is_emergency
 from callguard.domain.calls import CallStatus
 from callguard.domain.numbers import NumberList
 from callguard.domain.policy import Policy
@@ -49,7 +50,7 @@ class History:
         created_ms: when each entered the queue; ascends.
         left_ms: when each left it; `NEVER_MS` for those that were still queued at the end.
         dialled: 1 for those that left it to be dialled.
-        spared: 1 for those on the `never_cancel` list.
+        spared: 1 for those on the `never_cancel` list, and for those to emergency numbers.
         telephones: the digits of To, `NO_TELEPHONE` where it is none.
         departures: the calls in the order in which they left.
     """
@@ -150,6 +151,8 @@ class HistoryBuilder:
 
     def _is_spared(self, call: HistoricCall) -> bool:
         listed = self._never_cancel
+        if is_emergency(call.to_number):
+            return True
         return listed is not None and (call.from_number in listed or call.to_number in listed)
 
 

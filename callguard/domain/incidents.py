@@ -53,7 +53,7 @@ class Incident:
         cap_from: how many had been cancelled when a person last let the drain go on beyond `max_cancellations`.
         outcomes: calls by what became of them.
         remaining: calls still queued that the drain is after.
-        spared: queued calls that are on the `never_cancel` list; those that have left are an outcome.
+        spared: queued calls that are never cancelled; those that have left are an outcome.
         live: live calls by what the guard did with them; no part of `found`.
         unqueued: True while it has had no queue: its calls are dialled as they are created, none is cancelled.
     """

@@ -24,6 +24,7 @@ class Parties:
     sender: str
     sender_shown: str
     destination: str
+    protected: bool = False
 
 
 class PartyMarks:
@@ -60,12 +61,14 @@ class PartyMarks:
         return _digest(self._from_hash, from_number) if from_number else ""
 
     def _of(self, from_number: str, to_number: str) -> Parties:
+        is_spared = self.is_spared(from_number, to_number)
         return Parties(
-            self.is_spared(from_number, to_number),
+            is_spared,
             self.sender(from_number),
             masked(from_number) if from_number else "",
             # One's own endpoints may well be called all day.
             _digest(self._to_hash, to_number) if self._is_counted(to_number) else "",
+            protected=is_spared and bool(from_number and to_number),
         )
 
     def _is_counted(self, to_number: str) -> bool:

@@ -266,6 +266,7 @@ def _events(account: Account, calls: Sequence[tuple[int, ListedCall]], *, believ
                 sender_shown=marks.sender_shown,
                 destination=marks.destination,
                 queue_ms=call.queue_ms if believe else None,
+                protected=marks.protected,
             )
         )
     return events

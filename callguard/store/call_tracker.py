@@ -325,7 +325,7 @@ def _arguments(events: Iterable[CallEvent], now_ms: int, door: Door) -> list[Arg
     for event in events:
         status = event.status
         arguments += (event.call_sid, status.value, int(status.phase))
-        arguments += (int(status.has_been_dialled), event.at_ms, int(event.spared))
+        arguments += (int(status.has_been_dialled), event.at_ms, 2 if event.protected else int(event.spared))
         arguments += ("" if event.queue_ms is None else event.queue_ms,)
         arguments += (event.sender, event.sender_shown, event.destination, int(_is_doubtful(event, now_ms, door)))
     return arguments

@@ -116,6 +116,11 @@ class CallbackAuthenticator:
                 return url
         return None
 
+    def json_signed_elsewhere(self, arrival: Arrival, headers: Headers) -> str | None:
+        """Return the other URL that any account has signed a POST with JSON for; None if none has."""
+        urls = (self.signed_elsewhere(sid, arrival, "", headers) for sid in self._tokens)
+        return next((url for url in urls if url is not None), None)
+
     def json_signer(self, raw_query: str, headers: Headers, path: str = EVENTS_PATH) -> str | None:
         """Return the SID of the account that has signed the URL of a POST with JSON, None if nobody has.
 

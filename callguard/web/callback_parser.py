@@ -124,6 +124,7 @@ def parse_callback(
         parties.sender,
         parties.sender_shown,
         parties.destination,
+        protected=parties.protected,
     )
 
 

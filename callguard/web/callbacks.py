@@ -29,7 +29,9 @@ def callbacks(services: CallbackServices) -> Blueprint:
     @blueprint.route("/twilio/", defaults={"rest": ""}, methods=["GET", "POST"], provide_automatic_options=False)
     @blueprint.route("/twilio/<path:rest>", methods=["GET", "POST"], provide_automatic_options=False)
     @blueprint.route("/Twilio/<path:rest>", methods=["GET", "POST"], provide_automatic_options=False)
-    def twilio_nowhere(rest: str) -> Response:  # noqa: ARG001  (the request has it)
+    def twilio_nowhere(rest: str) -> Response:
+        if rest == "events":  # it is there, but takes POST only
+            return Response(status=405, headers={"Allow": "POST"})
         return reception.answer_nowhere(request)
 
     return blueprint

@@ -66,6 +66,7 @@ def created_call(
         parties.sender_shown,
         parties.destination,
         queue_ms,
+        protected=parties.protected,
     )
 
 

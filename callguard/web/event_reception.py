@@ -6,6 +6,7 @@ from flask import Request, Response
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from callguard.config.accounts import Account
+from callguard.config.masking import masked_url
 from callguard.domain.results import ReportResult, ReportSource
 from callguard.ports import StoreUnavailable
 from callguard.web.batch_reading import BatchReading, read
@@ -13,14 +14,17 @@ from callguard.web.bodies import read_body
 from callguard.web.dropped_news import DroppedNews
 from callguard.web.event_fields import OTHER_ACCOUNT
 from callguard.web.event_services import EventServices
+from callguard.web.misdirected import arrival_of
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.uncounted import UncountedResults
 
+EVENTS_PATH = "/twilio/events"
 SOURCE = ReportSource.EVENT_STREAMS.value
 
 MOST_BODY_BYTES = 1024 * 1024
 _MEDIA_TYPES = ("application/json", "application/cloudevents-batch+json", "application/cloudevents+json")
 _SHOWN_CHARACTERS = 80
+LOOK_EVERY_MS = 10_000
 
 
 class EventReception:
@@ -41,6 +45,7 @@ class EventReception:
         )
 
         self._dropped = DroppedNews("events", services)
+        self._looked_ms = -LOOK_EVERY_MS
 
     def answer(self, request: Request) -> Response:
         """Return the answer to a request, whatever it holds."""
@@ -48,7 +53,7 @@ class EventReception:
         authenticator = self._services.authenticator
         signer = authenticator.json_signer(raw_query, headers)
         if signer is None:  # before its body is read: a stranger shall not make us wait for a megabyte
-            return self._forbid("no configured account has signed it")
+            return self._forbid(self._why(request))
         if request.mimetype not in _MEDIA_TYPES:
             return self._refuse(signer, ReportResult.UNSUPPORTED_MEDIA_TYPE, 415)
         try:
@@ -58,6 +63,15 @@ class EventReception:
         if authenticator.verify_json(raw_query, body, headers) != signer:
             return self._forbid("its body is not the one that was signed")
         return self._take(self._services.accounts[signer], body)
+
+    def _why(self, request: Request) -> str:
+        """Return why a request was refused. Every account's token is tried, so that is done now and then only."""
+        now_ms = self._services.clock.now_ms()
+        if now_ms - self._looked_ms < LOOK_EVERY_MS:
+            return "no configured account has signed it"
+        self._looked_ms = now_ms
+        url = self._services.authenticator.json_signed_elsewhere(arrival_of(request, EVENTS_PATH), request.headers)
+        return "no configured account has signed it" if url is None else f"Twilio signed it for {masked_url(url)}"
 
     def _take(self, account: Account, body: bytes) -> Response:
         reading = self._read(account, body)

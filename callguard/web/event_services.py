@@ -6,6 +6,7 @@ from typing import Protocol
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
 from callguard.ports import Clock
+from callguard.telephony.signed_urls import Arrival
 from callguard.web.callback_services import Headers
 
 
@@ -14,6 +15,9 @@ class EventAuthenticator(Protocol):
 
     def json_signer(self, raw_query: str, headers: Headers) -> str | None:
         """Return the SID of the account that has signed the URL; the body is not looked at."""
+
+    def json_signed_elsewhere(self, arrival: Arrival, headers: Headers) -> str | None:
+        """Return the other URL that an account has signed, None if none has."""
 
     def verify_json(self, raw_query: str, body: bytes, headers: Headers) -> str | None:
         """Return the SID of the account that has signed the URL and the body."""

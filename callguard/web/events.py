@@ -5,12 +5,10 @@ https://www.twilio.com/docs/events/webhook-quickstart
 
 from flask import Blueprint, Response, request
 
-from callguard.web.event_reception import EventReception
+from callguard.web.event_reception import EVENTS_PATH, EventReception
 from callguard.web.event_services import EventServices
 
 __all__ = ["EventServices", "events"]
-
-EVENTS_PATH = "/twilio/events"
 
 
 def events(services: EventServices) -> Blueprint:

@@ -68,13 +68,7 @@ class Misdirected:
         """Return whether the account has signed the request for another URL, and tell people which, if so."""
         if account_sid is None or account_sid not in self._services.accounts:
             return False
-        environ = request.environ
-        arrival = Arrival(
-            expected_path,
-            environ.get("PATH_INFO", ""),
-            environ.get("QUERY_STRING", ""),
-            environ.get("HTTP_HOST", ""),
-        )
+        arrival = arrival_of(request, expected_path)
         url = self._services.authenticator.signed_elsewhere(account_sid, arrival, fields_text, request.headers)
         if url is None:
             return False
@@ -104,3 +98,11 @@ class Misdirected:
             f"Twilio has signed them for {shown}: {'; '.join(wrong) or 'its port or query differs'}. The right "
             + (f"address is {masked_url(wanted)}")
         )
+
+
+def arrival_of(request: Request, expected_path: str) -> Arrival:
+    """Return how a request came in that should have come to `expected_path`."""
+    environ = request.environ
+    return Arrival(
+        expected_path, environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", ""), environ.get("HTTP_HOST", "")
+    )

@@ -61,6 +61,13 @@ def test_several_numbers_are_several_campaigns(store: Store) -> None:
     assert {c.sender_shown for c in store.campaigns.campaigns(ACCOUNT_SID)} == {"+1555***11", "+1555***22"}
 
 
+@pytest.mark.parametrize("address", ["jack", "client:joey?a=b", "12345", "sip:a@example.com:5061;transport=tls"])
+def test_whoever_may_call_can_be_announced(store: Store, address: str) -> None:
+    assert run("campaign", "--calls", "10", "--from", address, "--until", "1h").exit_code == 0
+
+    assert len(store.campaigns.campaigns(ACCOUNT_SID)) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -70,8 +77,9 @@ def test_several_numbers_are_several_campaigns(store: Store) -> None:
         (("--calls", "5", "--until", "yesterday"), "2026-11-21T18:00+01:00"),
         (("--calls", "5", "--until", "2020-01-01T00:00Z"), "in the future"),
         (("--calls", "5", "--until", "8d"), "7 days"),
-        (("--calls", "5", "--from", "5550001111", "--until", "2h"), "--from"),
+        (("--calls", "5", "--from", "555-000-1111", "--until", "2h"), "--from"),
         (("--calls", "5", "--from", "+1555*", "--until", "2h"), "prefix"),
+        (("--calls", "5", "--from", "client:ja\x00ne", "--until", "2h"), "control character"),
         (("--end", "nonsense"), "no campaign nonsense"),
         (("--end", "nonsense", "--calls", "5", "--until", "2h"), "one of them"),
         (("--release",), "--end"),

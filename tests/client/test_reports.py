@@ -30,7 +30,19 @@ def test_a_created_call_is_reported_as_twilio_tells_it(guard: GuardServer, conne
     client.http_client.close()
 
     ((told,),) = guard.batches
-    assert list(told) == ["sid", "account_sid", "status", "date_created", "queue_time", "from", "to"]
+    assert list(told) == [
+        *(
+            "sid",
+            "account_sid",
+            "status",
+            "date_created",
+            "queue_time",
+            "from",
+            "to",
+            "direction",
+            "parent_call_sid",
+        ),
+    ]
     assert (told["sid"], told["account_sid"], told["status"]) == (call.sid, SID, "queued")
     assert (told["from"], told["to"]) == ("+15005550006", "+15005550042")
     assert told["queue_time"] == call.queue_time

@@ -311,6 +311,20 @@ def test_a_campaign_whose_calls_have_all_come_and_gone_excuses_nothing(store: St
     assert not observe(store, clock, queued(2, clock.ms)).is_behind_campaign
 
 
+def test_who_is_protected_stays_so_when_a_campaign_is_released(store: Store, clock: FrozenClock) -> None:
+    """A call to an emergency number is never cancelled, and an announced one does not become any other."""
+    store.campaigns.announce(ACCOUNT_SID, campaign(clock))
+    emergency = replace(queued(1, clock.ms), spared=True, protected=True)
+    unknown = replace(queued(2, clock.ms), spared=True)
+    observe(store, clock, emergency, unknown, queued(3, clock.ms))
+
+    store.campaigns.release(ACCOUNT_SID, clock.ms)
+
+    assert store.tracker.mirrored(ACCOUNT_SID)[emergency.call_sid].spared
+    assert emergency.call_sid not in store.tracker.head(ACCOUNT_SID, 10)
+    assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).spared == 1
+
+
 def test_released_calls_count_in_an_incident_as_any_other(store: Store, clock: FrozenClock) -> None:
     store.campaigns.announce(ACCOUNT_SID, campaign(clock))
     observe(store, clock, queued(1, clock.ms), queued(2, clock.ms))

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from twilio.http.response import Response
 
 from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.calls import CallEvent, CallStatus
@@ -11,6 +12,7 @@ from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Rearm, Unqueued
 from callguard.guard import reach
 from callguard.ports import Door, NoticeKind
+from callguard.telephony.http_client import PooledHttpClient
 from callguard.watch import account_watch
 from tests.calls import call_sid
 from tests.guarded import SID, Guarded, guarded, trip_at
@@ -45,6 +47,29 @@ def test_a_runaway_without_any_callback_is_caught_by_the_poll(redis_url: str) ->
         assert incident is not None
         assert incident.finding.rule is Rule.SPIKE
         assert g.wakes.wakes == [(SID, 1)]
+
+
+@pytest.mark.parametrize("text", ["[]", '"x"', "null", '{"calls": null}', '{"calls": [7]}', "[" * 100_000])
+def test_a_list_of_another_shape_is_asked_for_less_often_and_holds_up_nothing(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    asked: list[object] = []
+    chores: list[object] = []
+
+    def answer(*words: object, **options: object) -> Response:
+        asked.append((words, options))
+        return Response(200, text, {})
+
+    with guarded(redis_url, trip_at(cps=1, poll_seconds=0.2)) as g:
+        monkeypatch.setattr(PooledHttpClient, "request", answer)
+        monkeypatch.setattr(g.watch, "_chores", (chores.append,))
+        for _ in range(5):
+            g.watch.tick()
+
+    assert len(asked) == 1
+    assert len(chores) == 5
+    assert "Twilio's answer could not be read" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_the_mirror_follows_calls_that_leave_without_a_word(

@@ -435,3 +435,19 @@ def test_no_way_to_cut_the_signed_text_makes_other_news_of_it(
 
     assert isinstance(event, Ignored) or event == honest
     assert isinstance(event, Ignored) or [cut[name] for name in USED] == [form[name] for name in USED]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=range(len(FORMS)))
+@pytest.mark.parametrize(
+    "name", ["From", "To", "CallSid", "CallStatus", "Timestamp", "Direction", "ParentCallSid"]
+)
+def test_no_other_place_or_end_in_the_signed_text_is_believed(form: dict[str, str], name: str) -> None:
+    """Whatever other fields would have to be called: not one reading of a field is taken but the honest one."""
+    text = text_of(form)
+    begins = [found.end() for found in re.finditer(name, text)]
+    values = {text[begin:end] for begin in begins for end in range(begin, min(begin + 120, len(text)) + 1)}
+
+    for value in values - {form.get(name, "")}:
+        with suppress(MalformedCallback):
+            event = parse_callback({**form, name: value}, NOW_MS, NOBODY, signed_text=text)
+            assert isinstance(event, Ignored), value

@@ -1,5 +1,8 @@
 """Twilio's own requests at a wrong address are refused, counted, and come with the advice that helps."""
 
+import hashlib
+import json
+
 import pytest
 from werkzeug.test import TestResponse
 
@@ -15,6 +18,7 @@ from tests.web.callbacks import (
     post,
     signed,
 )
+from tests.web.event_batches import EventServices, created, send
 
 
 def posted_to(services: Services, path: str, headers: dict[str, str], **options: object) -> TestResponse:
@@ -146,3 +150,17 @@ def test_an_escape_that_means_something_is_not_undone(escape: str, character: st
 
     assert answer.status_code == 403
     assert services.taken == []
+
+
+def test_a_batch_of_events_that_was_signed_for_another_url_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    services, body = EventServices(), json.dumps([created()]).encode()
+    query = f"team=7&bodySHA256={hashlib.sha256(body).hexdigest()}"
+    headers = signed({}, url=f"{PUBLIC_URL}/twilio/events?{query}")
+
+    answer = send(services, body, headers=headers, environ={"QUERY_STRING": query})
+
+    assert answer.status_code == 403
+    assert services.taken == []
+    assert (
+        "Twilio signed it for https://guard.example.com/twilio/events?team=*****&bodySHA256=*****" in caplog.text
+    )

@@ -23,8 +23,8 @@
 -- ARGV[17] plateau_seconds    ARGV[18] max_backlog    ARGV[19] max_drain_seconds
 -- ARGV[20] spare (0/1): return no state where no rule can have been crossed
 -- ARGV[21] how long before an onset a scope begins, ms    ARGV[22] warn_share
--- then eleven for each event: sid, status, phase bit, dialled (0/1), at ms, spared (0/1), queue_time ms or
---                             empty, hash of From, From masked, hash of To or empty, doubtful (0/1)
+-- then eleven for each event: sid, status, phase bit, dialled (0/1), at ms, spared (0; 1; 2: for certain), queue_time
+--                             ms or empty, hash of From, From masked, hash of To or empty, doubtful (0/1)
 --
 -- Returns {events counted, state fields, calls in queue, in spared, in announced, in outside}, or
 --         {events counted, whether a rule may have come as far as its warning (0/1)}
@@ -78,8 +78,9 @@ local function is_outside(call)
 end
 
 local function mirror(call)
-    local mirror_key = call.announced and announced_key or call.spared and spared_key
-        or is_outside(call) and outside_key or queue_key
+    -- Who is protected stays so if the campaign is released.
+    local mirror_key = call.protected and spared_key or call.announced and announced_key
+        or call.spared and spared_key or is_outside(call) and outside_key or queue_key
     redis.call('ZADD', mirror_key, call.at, call.sid)
     redis.call('PEXPIRE', mirror_key, account_ttl)
 end
@@ -116,7 +117,7 @@ local function leave(call, mirrored, mark)
         dead_until = math.max(dead_until, horizon_now(horizon))
     end
     -- An announced call in the queue was released.
-    if not incident_open or (call.announced and queued == 0) or was_other == 1 or call.was_outside then return end
+    if not incident_open or (call.announced and queued + was_spared == 0) or was_other == 1 or call.was_outside then return end
     if was_spared == 1 then
         settle(call.sid, 'spared')
     elseif observing and state[UNQUEUED] ~= '1' then
@@ -162,7 +163,7 @@ for i = 1, events do
     local call_key, times_key = KEYS[FIXED_KEYS + 2 * i - 1], KEYS[FIXED_KEYS + 2 * i]
     local call = {
         sid = ARGV[a], status = ARGV[a + 1], dialled = ARGV[a + 3] == '1', at = tonumber(ARGV[a + 4]),
-        spared = ARGV[a + 5] == '1', queue_ms = tonumber(ARGV[a + 6]), sender = ARGV[a + 7], shown = ARGV[a + 8],
+        spared = ARGV[a + 5] ~= '0', protected = ARGV[a + 5] == '2', queue_ms = tonumber(ARGV[a + 6]), sender = ARGV[a + 7], shown = ARGV[a + 8],
     }
     local phase, seen = tonumber(ARGV[a + 2]), number(redis.call('GET', call_key))
     local doubtful = ARGV[a + 10] == '1'

@@ -55,7 +55,8 @@ class NewCampaign(BaseModel):
         Field(
             alias="from",
             json_schema_extra={"default": None},
-            description="the calls' From: a number with + and digits, client:… or sip:…; a list of up to "
+            description="the calls' From: a number with + and digits, a short number, client:…, sip:… or a SIP "
+            "user's name, without control characters; a list of up to "
             f"{MOST_SENDERS}, each of which may send as many calls; or null for every number",
         ),
     ] = ()

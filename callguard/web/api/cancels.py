@@ -81,5 +81,5 @@ def cancels(services: ApiServices) -> list[Route]:
 
 
 def _later(code: str, message: str, seconds: float) -> Refused:
-    wait = math.ceil(min(seconds, _LONGEST_WAIT_SECONDS))
+    wait = math.ceil(min(max(seconds, 1.0), _LONGEST_WAIT_SECONDS))
     return Refused(503, code, message, headers={"Retry-After": str(wait)})

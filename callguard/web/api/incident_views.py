@@ -18,7 +18,7 @@ class CallCounts(BaseModel):
     cancelled: Annotated[int, Field(description="cancelled before they were dialled")]
     dialled: Annotated[int, Field(description="dialled before they could be cancelled")]
     gone: Annotated[int, Field(description="not queued any more, and nobody told what became of them")]
-    spared: Annotated[int, Field(description="on the never_cancel list")]
+    spared: Annotated[int, Field(description="on the never_cancel list, or to an emergency number")]
     failed: Annotated[int, Field(description="Twilio refused each request to cancel them")]
     observed: Annotated[int, Field(description="would have been cancelled, if the guard did not only observe")]
     remaining: Annotated[int, Field(description="still queued, and to be cancelled")]

@@ -4,11 +4,21 @@ https://www.twilio.com/docs/voice/api/call-resource#call-properties
 """
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
-from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.addresses import MOST_CHARACTERS, SHOWN
+from callguard.domain.calls import CallEvent, CallStatus, is_in_rate_queue
 from callguard.domain.drain_time import MOST_QUEUE_MS
 from callguard.domain.parties import PartyMarks
 from callguard.web.api.json_bodies import now_of
@@ -19,7 +29,9 @@ MOST_CALLS = 1000
 
 _STATUSES = {status.value: status for status in CallStatus}
 _DIGITS = re.compile("[0-9]{1,9}")
-_ADDRESS = r"^[^\x00-\x1f\x7f]{0,512}$"
+_NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_ADDRESS = f"as text of up to {MOST_CHARACTERS} characters, none of them a control character"
+_SHOWN_TEXT = re.compile(rf"{SHOWN}{{0,{MOST_CHARACTERS}}}")
 
 
 def _status(given: Any) -> CallStatus:
@@ -59,14 +71,18 @@ def _age_ms(given: Any) -> int | None:
 
 
 def _text(given: Any) -> Any:
+    """Whatever Twilio has answered, as far as it is one line of text."""
+    if isinstance(given, str) and not _SHOWN_TEXT.fullmatch(given):
+        raise ValueError("should be text without control characters")
     return "" if given is None else given
 
 
 _Address = Annotated[
     str,
-    Field(pattern=_ADDRESS),
     BeforeValidator(_text),
-    WithJsonSchema({"type": ["string", "null"], "maxLength": 512}),
+    WithJsonSchema(
+        {"type": ["string", "null"], "maxLength": MOST_CHARACTERS, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"}
+    ),
 ]
 
 
@@ -113,8 +129,21 @@ class ReportedCall(BaseModel):
             description=f"the expected wait: whole milliseconds from 0 to {MOST_QUEUE_MS}, or null",
         ),
     ] = None
-    from_number: Annotated[_Address, Field(alias="from", description="From, as text of up to 512 characters")] = ""
-    to_number: Annotated[_Address, Field(alias="to", description="To, as text of up to 512 characters")] = ""
+    from_number: Annotated[_Address, Field(alias="from", description=f"From, {_ADDRESS}")] = ""
+    to_number: Annotated[_Address, Field(alias="to", description=f"To, {_ADDRESS}")] = ""
+    direction: Annotated[
+        Any, Field(description="counted is only outbound-api, which is meant if it is missing")
+    ] = None
+    parent_call_sid: Annotated[Any, Field(description="a call with a parent is not counted")] = None
+    is_counted: ClassVar[bool] = True
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _look_at_relevance_first(cls, given: Any, read: ModelWrapValidatorHandler[Self]) -> "ReportedCall":
+        """Who does not count cannot be wrong either."""
+        if isinstance(given, dict) and not is_in_rate_queue(given.get("direction"), given.get("parent_call_sid")):
+            return OtherCall.model_construct()
+        return read(given)
 
     def event(self, marks: PartyMarks, now_ms: int) -> CallEvent:
         """Return the news: that the call has entered the queue.
@@ -132,12 +161,19 @@ class ReportedCall(BaseModel):
             parties.destination,
             self.queue_ms,
             doubtful=self.status is not CallStatus.QUEUED,
+            protected=parties.protected,
         )
 
     def _created_at(self, now_ms: int) -> int:
         if self.age_ms is not None:
             return now_ms - self.age_ms
         return now_ms if self.created_ms is None else self.created_ms
+
+
+class OtherCall(ReportedCall):
+    """A call that does not wait in the rate queue: nothing else of it is looked at."""
+
+    is_counted: ClassVar[bool] = False
 
 
 class CreatedCalls(BaseModel):
@@ -154,3 +190,10 @@ class ReportOutcome(BaseModel):
 
     counted: Annotated[int, Field(description="calls that were news")]
     duplicates: Annotated[int, Field(description="calls that were known before")]
+    ignored: Annotated[
+        int,
+        Field(
+            exclude_if=lambda count: not count,
+            description="calls that do not count, if any: another direction than outbound-api, or a parent",
+        ),
+    ] = 0

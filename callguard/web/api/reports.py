@@ -37,21 +37,23 @@ class ReportDesk:
         body, now_ms = read_json(request, MOST_BODY_BYTES), self._services.clock.now_ms()
         try:
             batch = checked(CreatedCalls, body, now_ms)
-            self._refuse_unknown_accounts(batch.calls)
+            calls = [(index, call) for index, call in enumerate(batch.calls) if call.is_counted]
+            self._refuse_unknown_accounts(calls)
         except (BadBody, Refused) as refused:
             self._count(_accounts_in(body), ReportResult.MALFORMED.value)
             if isinstance(refused, Refused):
                 raise
             message = "nothing was counted, since some of the calls are wrong; errors says which"
             raise Refused(400, "bad_reports", message, refused.problems) from None
-        return answer(self._hand_on(self._events(batch.calls, now_ms)))
+        outcome = self._hand_on(self._events([call for _, call in calls], now_ms))
+        return answer(outcome.model_copy(update={"ignored": len(batch.calls) - len(calls)}))
 
-    def _refuse_unknown_accounts(self, calls: Iterable[ReportedCall]) -> None:
+    def _refuse_unknown_accounts(self, calls: Iterable[tuple[int, ReportedCall]]) -> None:
         unknown = [
             Problem(
                 index=index, field="account_sid", message="should be an account that the guard is configured for"
             )
-            for index, call in enumerate(calls)
+            for index, call in calls
             if call.account_sid not in self._services.accounts
         ]
         if unknown:

@@ -97,10 +97,32 @@ def test_on_loopback_it_was_announced_by_loopback(services: Services) -> None:
     assert created["announced_by"] == "loopback"
 
 
+@pytest.mark.parametrize("address", ["jack", "client:joey?a=b", "12345", "whatsapp:+15550001111", "Anonymous"])
+def test_whoever_may_call_can_be_announced(services: Services, address: str) -> None:
+    body = {"calls": 5, "from": address, "until": after(services, DAY)}
+
+    assert services.client().post(PATH, json=body).status_code == 201
+
+
 WRONG: dict[str, list[object]] = {
     "calls": [0, -1, 1_000_001, "5", 5.0, True, None],
     "from": [
-        *("", "5550001111", "+1555*", "*", "+1 555", 15550001111, [], [None], {}, "+"),
+        *(
+            "",
+            "555-000-1111",
+            "client:\x00",
+            "client:a\x00b",
+            "sip:\x7f",
+            "jack\n",
+            "+1555*",
+            "*",
+            "+1 555",
+            15550001111,
+            [],
+            [None],
+            {},
+            "+",
+        ),
         *([FROM, "+1555*"], [FROM] * 101),
     ],
     "until": [

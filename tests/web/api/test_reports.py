@@ -113,6 +113,47 @@ def test_several_accounts_may_be_in_one_post(services: Services) -> None:
     assert [(sid, len(events)) for sid, events in services.reported] == [(SID, 2), (OBSERVED_SID, 1)]
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"direction": "outbound-dial", "parent_call_sid": call_sid(99)},
+        {"direction": "inbound", "sid": "x", "queue_time": "soon", "from": 7},
+        {"direction": "trunking-originating", "account_sid": "AC" + "f" * 32},
+        {"direction": 7},
+        {"parent_call_sid": call_sid(99)},
+    ],
+)
+def test_calls_that_do_not_count_are_ignored_whatever_else_they_hold(
+    services: Services, other: dict[str, object]
+) -> None:
+    answer = post(services, reported(1), {**reported(2), **other}, reported(3, direction="outbound-api"))
+
+    assert answer.json == {"counted": 2, "duplicates": 0, "ignored": 1}
+    assert services.counted("calls:queued") == 2
+
+
+def test_an_error_names_the_place_among_all_calls(services: Services) -> None:
+    answer = post(services, {**reported(1), "direction": "inbound"}, reported(2, account_sid="AC" + "f" * 32))
+
+    assert answer.status_code == 404
+    assert [problem["index"] for problem in answer.json["errors"]] == [1]
+
+
+def test_a_call_to_an_emergency_number_is_spared(services: Services) -> None:
+    post(services, reported(1, to="911"), reported(2, to="+44999"), reported(3, to="9111"))
+
+    assert services.tracker.snapshot(SID, services.clock.ms).spared == 2
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b'{"calls":' * 50_000, b"[" * 60_000 + b"]" * 60_000, b"9" * 5000]
+)
+def test_json_of_any_depth_is_answered(services: Services, body: bytes) -> None:
+    answer = services.client(Role.REPORTER).post("/api/reports", data=body, content_type="application/json")
+
+    assert answer.status_code == 400
+
+
 MISSING = object()
 
 
@@ -122,7 +163,20 @@ MISSING = object()
         *(("queue_time", good) for good in (None, "", "0", 0, "90000000", 90_000_000, MISSING)),
         *(("status", good) for good in (None, "in-progress", "no-answer", MISSING)),
         *(("date_created", good) for good in (None, "", MISSING)),
-        *(("from", good) for good in (None, "", "client:jane", "sip:jane@example.com", "Zoë", "+" * 512, MISSING)),
+        *(
+            ("from", good)
+            for good in (
+                None,
+                "",
+                "client:jane",
+                "sip:jane@example.com",
+                "Zoë",
+                "+" * 2048,
+                "jack",
+                "911",
+                MISSING,
+            )
+        ),
         *(("to", good) for good in (None, "", "client:jane", MISSING)),
         *(("age_ms", good) for good in (0, 21_600_000, None, MISSING)),
         ("price_unit", {"a field that Twilio": ["has"]}),
@@ -145,8 +199,8 @@ WRONG: dict[str, list[object]] = {
         *("yesterday", 0, 1_790_000_000, "2026-09-21T10:00:00", "2026-09-21", {}),
         *("9" * 9000, "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"),
     ],
-    "from": [15550001111, "a\nb", "\x00", "x" * 513, []],
-    "to": [15550002222, "\x7f", "x" * 513, {}],
+    "from": [15550001111, "a\nb", "\x00", "x" * 2049, "a\x85b", []],
+    "to": [15550002222, "\x7f", "x" * 2049, {}],
 }
 
 

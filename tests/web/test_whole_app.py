@@ -1,0 +1,36 @@
+"""The app as a whole: which route answers what."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from callguard.web.callbacks import callbacks
+from callguard.web.events import events
+from callguard.web.twiml import twiml
+from tests.web.callbacks import URL, Services, fields, signed
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    """The callbacks' catch-all beside the other routes below `/twilio/`, in any order."""
+    app, services = Flask("test", static_folder=None), Services()
+    for blueprint in (callbacks(services), events(services), twiml(services)):  # type: ignore[arg-type]
+        app.register_blueprint(blueprint)
+    return app.test_client()
+
+
+@pytest.mark.parametrize("path", ["/twilio/events", "/twilio/apology", "/twilio/agent"])
+def test_the_other_paths_below_twilio_keep_their_own_answers(client: FlaskClient, path: str) -> None:
+    assert client.post(path).status_code == 403
+
+
+def test_the_right_path_is_not_shadowed(client: FlaskClient) -> None:
+    assert client.post("/twilio/status", data=fields(), headers=signed(fields(), url=URL)).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/twilio/events", 405), ("PUT", "/twilio/events", 405), ("PUT", "/twilio/status", 405)],
+)
+def test_other_methods(client: FlaskClient, method: str, path: str, status: int) -> None:
+    assert client.open(path, method=method).status_code == status
