@@ -44,7 +44,7 @@ proc_name = "callguard"
 
 
 # How long old workers go on at most while new ones load the app, at SIGHUP.
-BOOT_SECONDS = 20.0
+BOOT_SECONDS = 30.0
 _ready: tuple[int, int] | None = None
 
 
@@ -53,7 +53,8 @@ def post_worker_init(worker: Any) -> None:
     if _ready is not None:
         for_master, ours = _ready
         os.close(for_master)
-        os.write(ours, b"1")
+        with suppress(OSError):  # the master has waited long enough
+            os.write(ours, b"1")
         os.close(ours)
     if (services := getattr(worker.app.wsgi(), "extensions", {}).get("callguard")) is not None:
         services.begin_remembering()
@@ -98,17 +99,18 @@ def _keep_old_workers(server: Any) -> None:
 
     def manage_once_they_serve() -> None:
         server.manage_workers = manage
-        _await_new_workers(server.cfg.workers)
+        if not _new_workers_serve(server.cfg.workers):
+            server.log.warning("SIGHUP: new workers do not serve yet, and the old ones end")
         manage()
 
     server.manage_workers = manage_once_they_serve
 
 
-def _await_new_workers(count: int) -> None:
-    """Wait until so many have told that they serve, or until one cannot any more."""
+def _new_workers_serve(count: int) -> bool:
+    """Return once so many have told that they serve, or once that takes too long or cannot be any more."""
     global _ready
     if _ready is None:
-        return
+        return False
     (ready, theirs), _ready = _ready, None
     os.close(theirs)
     deadline = time.monotonic() + BOOT_SECONDS
@@ -118,6 +120,7 @@ def _await_new_workers(count: int) -> None:
             break
         count -= told
     os.close(ready)
+    return count <= 0
 
 
 def _apply_settings(server: Any, *, again: bool = False) -> None:

@@ -1,10 +1,12 @@
 """What stands in `deploy/` is true."""
 
+import os
 import re
 import runpy
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -112,3 +114,45 @@ def test_the_image_installs_the_wheel_and_runs_without_rights() -> None:
     assert lines[user] not in ("USER root", "USER 0")
     assert user < command
     assert "/share/callguard/deploy/gunicorn.conf.py" in lines[command]
+
+
+def test_old_workers_go_on_until_the_new_ones_serve() -> None:
+    """Each of the new ones tells the master, which then does what it would have done at once."""
+    config = runpy.run_path(str(DEPLOY / "gunicorn.conf.py"))
+    names = config["post_worker_init"].__globals__
+    ended: list[str] = []
+    warned: list[str] = []
+    log = SimpleNamespace(warning=warned.append)
+    server = SimpleNamespace(manage_workers=lambda: ended.append("old"), cfg=SimpleNamespace(workers=2), log=log)
+
+    config["_keep_old_workers"](server)
+    for_master, theirs = names["_ready"]
+    for _ in range(2):  # as the forks of a real master would have them
+        names["_ready"] = os.dup(for_master), os.dup(theirs)
+        config["post_worker_init"](SimpleNamespace(app=SimpleNamespace(wsgi=object)))
+    names["_ready"] = for_master, theirs
+    assert ended == []
+
+    server.manage_workers()
+    server.manage_workers()
+
+    assert ended == ["old", "old"]
+    assert warned == []
+    assert names["_ready"] is None
+
+
+def test_workers_that_cannot_load_hold_up_nobody() -> None:
+    config = runpy.run_path(str(DEPLOY / "gunicorn.conf.py"))
+    ended: list[str] = []
+    warned: list[str] = []
+    server = SimpleNamespace(
+        manage_workers=lambda: ended.append("old"),
+        cfg=SimpleNamespace(workers=2),
+        log=SimpleNamespace(warning=warned.append),
+    )
+
+    config["_keep_old_workers"](server)
+    server.manage_workers()
+
+    assert ended == ["old"]
+    assert len(warned) == 1

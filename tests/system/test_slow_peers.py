@@ -78,7 +78,8 @@ def test_callbacks_are_answered_beside_more_peers_than_there_are_connections(
 
     def ask() -> bool:
         began = time.monotonic()
-        assert answer_status(guard.port, callback(guard), patience=5.0) == 204
+        # On a quiet machine it takes one to four seconds with this one worker; without an end, for ever.
+        assert answer_status(guard.port, callback(guard), patience=15.0) == 204
         took.append(time.monotonic() - began)
         time.sleep(0.3)
         return len(took) >= 10
