@@ -203,5 +203,5 @@ def _reported_list_errors(settings: Settings) -> Iterator[None]:
         if isinstance(error, TwilioRefused) and error.http_status == 404:
             text += " Check TWILIO_ACCOUNT_SID."
         elif isinstance(error, TwilioUnavailable):
-            text += f" Asked was CALLGUARD_TWILIO_API_URL={settings.twilio_api_url}; try again."
+            text += f" CALLGUARD_TWILIO_API_URL={settings.twilio_api_url}; try again."
         raise click.ClickException(text) from None

@@ -1,6 +1,7 @@
 """`check`: is everything there that a guard needs?"""
 
 import math
+import os
 import sys
 import time
 import urllib.request
@@ -23,6 +24,8 @@ from callguard.cli.differing import differing
 from callguard.cli.services import NO_PUBLIC_URL, connect
 from callguard.cli.up import callback_address
 from callguard.config.accounts import Account
+from callguard.config.errors import Problems
+from callguard.config.regions import regional_api_url, set_in
 from callguard.domain.batches import will_cancel
 from callguard.domain.health import PROCESSES, SILENT_SECONDS
 from callguard.domain.holds import holds
@@ -83,6 +86,7 @@ def _lines(services: Services, lately: Lately) -> Iterator[Line]:
     yield from _attempt("processes", lambda: _processes(services))
     yield from _attempt("CALLGUARD_NOTIFY_URLS", partial(_receivers, services))
     yield from _public_url(services.public_url)
+    yield from _regions(services)
     for account in services.accounts.values():
         name = f"account …{account.sid[-4:]}"
         yield from _attempt(f"{name}: Twilio", partial(_twilio, services, account, name))
@@ -171,14 +175,25 @@ def _public_url(public_url: str) -> Iterator[Line]:
     yield Line(mark, f"CALLGUARD_PUBLIC_URL: {address} answers in {1000 * (time.monotonic() - began):.0f} ms")
 
 
+def _regions(services: Services) -> Iterator[Line]:
+    """Say whether the twilio library's own variables are followed."""
+    names = set_in(os.environ)
+    if not names:
+        return
+    followed = services.twilio_api_url == regional_api_url(os.environ, Problems())
+    what = "are followed" if followed else "are not followed, since CALLGUARD_TWILIO_API_URL is set"
+    mark = Mark.GOOD if followed else Mark.DOUBTFUL
+    yield Line(mark, f"{' and '.join(names)} {what}: {services.twilio_api_url} is asked")
+
+
 def _twilio(services: Services, account: Account, name: str) -> Iterator[Line]:
     began = time.monotonic()
     page = next(services.telephony.queued_calls(account.sid))
     took = 1000 * (time.monotonic() - began)
     more = "" if page.is_last else " or more"
+    asked = account.api_url or services.twilio_api_url
     yield Line(
-        Mark.GOOD,
-        f"{name}: Twilio answers in {took:.0f} ms, {len(page.calls):,}{more} queued ({services.twilio_api_url})",
+        Mark.GOOD, f"{name}: Twilio answers in {took:.0f} ms, {len(page.calls):,}{more} calls queued ({asked})"
     )
 
 

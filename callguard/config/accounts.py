@@ -37,6 +37,8 @@ class Account:
             no callback.
         shared_keys: further keys for signatures.
         policy: what the operator wants for it.
+        api_key, api_secret: serve REST in place of the auth token; empty where the token does.
+        api_url: where its REST API is, if not where the settings say: each of Twilio's regions has one.
         marks: makes of From and To what may be kept of them. Their hashes are keyed with the first token, so a
             rotation makes equal numbers look different once: what was counted of them begins anew.
     """
@@ -45,11 +47,19 @@ class Account:
     auth_tokens: tuple[str, ...] = field(repr=False)
     shared_keys: tuple[SharedKey, ...] = ()
     policy: Policy = field(default_factory=Policy)
+    api_key: str = ""
+    api_secret: str = field(default="", repr=False)
+    api_url: str = ""
     marks: PartyMarks = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         policy, secret = self.policy, "".join(self.auth_tokens[:1])
         object.__setattr__(self, "marks", PartyMarks(policy.never_cancel, secret, policy.repeat_exempt))
+
+    @property
+    def rest_credentials(self) -> tuple[str, str]:
+        """User and password for REST."""
+        return (self.api_key, self.api_secret) if self.api_key else (self.sid, self.auth_tokens[0])
 
     @property
     def protection(self) -> str:

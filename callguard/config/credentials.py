@@ -61,6 +61,23 @@ def shared_keys_of_table(layer: Layer, environ: Mapping[str, str], problems: Pro
     return tuple(keys)
 
 
+def secret_of(layer: Layer, name: str, environ: Mapping[str, str], problems: Problems) -> str | None:
+    """Return what stands under `name`, or in the variable that `<name>_env` names; empty where neither is there.
+
+    None: it is wrong, which is noted.
+    """
+    written, variable = layer.get(name), layer.get(f"{name}_env")
+    if written is not None and variable is not None:
+        problems.add(variable.place, f"stands beside {name}; write one of the two")
+        return None
+    if written is not None:
+        return next(iter(_secrets([written.value], written.place, problems)), None)
+    if variable is None:
+        return ""
+    found = _variable(variable, environ, problems)
+    return next(iter(_secrets([environ[found].strip()], in_environment(found), problems)), None) if found else None
+
+
 def _shared_key(layer: Layer, place: Place, environ: Mapping[str, str], problems: Problems) -> SharedKey | None:
     for key in sorted(layer.keys() - set(_SHARED_KEY_KEYS)):
         problems.add(layer[key].place, unknown(key, _SHARED_KEY_KEYS))

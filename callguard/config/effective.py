@@ -58,6 +58,10 @@ def _shown(key: str, value: Any) -> str:
 
 def _account_lines(account: Account, default: Policy) -> Iterator[tuple[str, str]]:
     yield f"account {account.sid} auth_tokens", ",".join(MASK for _ in account.auth_tokens)
+    if account.api_key:
+        yield f"account {account.sid} api_key", f"{account.api_key}:{MASK}"
+    if account.api_url:
+        yield f"account {account.sid} twilio_api_url", account.api_url
     if account.shared_keys:
         shared = ",".join(f"{key.id}:{key.algorithm.value}:{MASK}" for key in account.shared_keys)
         yield f"account {account.sid} shared_keys", shared

@@ -1,7 +1,6 @@
 """The settings: one frozen object, read once, checked whole."""
 
 import os
-import re
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
@@ -20,6 +19,8 @@ from callguard.config.home import default_data_dir
 from callguard.config.lists import entries
 from callguard.config.masking import masked_url, url_secrets
 from callguard.config.policies import policy_of_environment, read_policy, refuse_unknown
+from callguard.config.regions import regional_api_url
+from callguard.config.secret_files import with_secret_files
 from callguard.config.sources import (
     computed,
     layer_of_environment,
@@ -30,7 +31,7 @@ from callguard.config.sources import (
     with_data_dir,
 )
 from callguard.config.toml_file import read_file
-from callguard.config.written import Layer, in_environment
+from callguard.config.written import Layer
 from callguard.domain.policy import Policy
 
 _RedisUrl = Annotated[str, AfterValidator(urls.redis_url)]
@@ -65,8 +66,8 @@ class Settings(BaseSettings):
         examples=["redis://localhost:6379/1"],
     )
     twilio_api_url: Annotated[str, AfterValidator(urls.api_url)] = Field(
-        "https://api.twilio.com",
-        description="Twilio's REST API, or a simulated one",
+        description="Twilio's REST API, or a simulated one; asked as it is written (default: Twilio's own, in "
+        "TWILIO_REGION and by TWILIO_EDGE if they are set)",
         examples=["https://api.twilio.com"],
     )
     api_keys: Annotated[tuple[_ApiKey, ...], BeforeValidator(entries), AfterValidator(keys.distinct)] = Field(
@@ -111,6 +112,7 @@ class Settings(BaseSettings):
         return frozenset(
             chain(
                 *(account.auth_tokens for account in self.accounts.values()),
+                (account.api_secret for account in self.accounts.values() if account.api_secret),
                 (key.secret for account in self.accounts.values() for key in account.shared_keys),
                 (key.key for key in self.api_keys),
                 [self.metrics_token] if self.metrics_token else [],
@@ -148,8 +150,8 @@ def load_settings(
     Raises:
         ConfigurationError: names everything that is wrong, and what to write instead.
     """
-    environ = os.environ if environ is None else environ
     problems = Problems()
+    environ = with_secret_files(os.environ if environ is None else environ, problems)
     known = setting_keys(Settings)
     file = read_file(environ, known, problems)
     refuse_unknown_variables(environ, map(variable, known), file.named_variables(), problems)
@@ -161,7 +163,7 @@ def load_settings(
         {key: computed(value) for key, value in stand_ins.items()},
         {
             "data_dir": computed(default_data_dir(environ)),
-            "twilio_api_url": computed(_default_api_url(environ, problems)),
+            "twilio_api_url": computed(regional_api_url(environ, problems)),
             "policy": computed(read_policy(defaults, problems)),
             "accounts": computed(read_accounts(environ, file, defaults, problems)),
         },
@@ -176,10 +178,3 @@ def load_settings(
     problems.demand_none()
     assert settings is not None  # noqa: S101  (each error is a problem)
     return settings
-
-
-def _default_api_url(environ: Mapping[str, str], problems: Problems) -> str:
-    for name, example in (("TWILIO_EDGE", "sydney"), ("TWILIO_REGION", "au1")):
-        if not re.fullmatch("[A-Za-z0-9-]*", environ.get(name, "").strip()):
-            problems.add(in_environment(name), "should be one part of a host's name", example)
-    return urls.default_api_url(environ)

@@ -39,7 +39,8 @@ class TomlFile:
     def named_variables(self) -> frozenset[str]:
         """Return the environment variables that the accounts' keys `..._env` name."""
         tables = [layer for _, layer in self.accounts]
-        values = [layer["auth_token_env"].value for layer in tables if "auth_token_env" in layer]
+        pointers = ("auth_token_env", "api_key_env", "api_secret_env")
+        values = [layer[name].value for layer in tables for name in pointers if name in layer]
         keys = [layer["shared_keys"].value for layer in tables if "shared_keys" in layer]
         listed = [key for value in keys if isinstance(value, list) for key in value]
         values += [key.get("secret_env") for key in listed if isinstance(key, dict)]

@@ -1,7 +1,6 @@
 """The URLs among the settings. Errors never repeat what they were given: it may hold a password."""
 
 import re
-from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -30,19 +29,6 @@ def api_url(text: str) -> str:
     if "?" in text:
         raise ValueError("should have no query string")
     return text.rstrip("/")
-
-
-def default_api_url(environ: Mapping[str, str]) -> str:
-    """Return where the twilio library would find Twilio: TWILIO_EDGE and TWILIO_REGION name another place.
-
-    https://www.twilio.com/docs/global-infrastructure/using-the-twilio-rest-api-in-a-non-us-region
-
-    >>> default_api_url({"TWILIO_EDGE": "sydney", "TWILIO_REGION": "au1"})
-    'https://api.sydney.au1.twilio.com'
-    """
-    edge, region = (environ.get(name, "").strip() for name in ("TWILIO_EDGE", "TWILIO_REGION"))
-    region = region or ("us1" if edge else "")
-    return f"https://{'.'.join(filter(None, ('api', edge, region, 'twilio.com')))}"
 
 
 def webhook_url(text: str) -> str:

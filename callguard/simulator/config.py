@@ -60,6 +60,7 @@ class AccountConfig:
     `Twilio-Concurrent-Requests`.
     `latency` is in seconds for each REST request, spread by up to `latency_jitter` (a share of it).
     `list_lag`: lists show the calls as they were that many seconds ago; fetches are always fresh.
+    `api_keys`: pairs of an API key and its secret, which open it as the auth token does.
     `parent_sid`: an account whose credentials open this one too.
     `event_sink`: where Event Streams tells of every call, whether or not its creator asked for callbacks.
     """
@@ -78,6 +79,7 @@ class AccountConfig:
     faults: Faults = field(default_factory=Faults)
     cancel_callbacks: bool = True  # whether a call cancelled while queued sends its `completed` callback
     refuse_cancel_in_progress: bool = False  # 400/21220 for `canceled` on a live call, else 200 unchanged
+    api_keys: tuple[tuple[str, str], ...] = ()
     shared_key: SharedKey | None = None
     parent_sid: str | None = None
     event_sink: EventSink | None = None

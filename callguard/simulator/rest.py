@@ -23,6 +23,9 @@ class RestApi:
         self._closing = closing
         self._random = Random(f"{seed} requests")  # noqa: S311  request ids, not secrets
         self._sid_by_credentials = {_basic(a.config.sid, a.config.auth_token): sid for sid, a in accounts.items()}
+        self._sid_by_credentials |= {
+            _basic(key, secret): sid for sid, a in accounts.items() for key, secret in a.config.api_keys
+        }
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Never raises."""

@@ -13,8 +13,9 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 
 from callguard.ports import TwilioUnavailable
-from callguard.telephony.requests import checked, headers_of, host_of
+from callguard.telephony.requests import checked, headers_of
 from callguard.telephony.timed_connections import MOST_ANSWER_BYTES
+from callguard.telephony.ways_out import proxy_of, shown, trusted
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +36,9 @@ class PooledAsyncHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the libra
         """Open the pool."""
         # Twilio's answers set no cookie that we want; a jar would look for one in each of them.
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
+            connector=aiohttp.TCPConnector(limit=0, ssl=trusted()),
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self
 
@@ -67,12 +70,17 @@ class PooledAsyncHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the libra
         body = urlencode(data, doseq=True).encode() if data else None
         try:
             async with self._session.request(
-                method, url, data=body, headers=headers_of(headers, auth), allow_redirects=allow_redirects
+                method,
+                url,
+                data=body,
+                headers=headers_of(headers, auth),
+                allow_redirects=allow_redirects,
+                proxy=proxy_of(url),
             ) as answer:
                 text = (await _body_of(answer)).decode("utf-8", "replace")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # The error's text holds the URL: its kind is enough.
-            raise TwilioUnavailable(f"Twilio did not answer at {host_of(uri)}: {type(error).__name__}") from None
+            raise TwilioUnavailable(f"Twilio did not answer: {type(error).__name__} ({shown(uri)})") from None
         checked(answer.status, answer.headers)
         return Response(answer.status, text, answer.headers)
 

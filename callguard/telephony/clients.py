@@ -9,6 +9,10 @@ from twilio.rest.api.v2010.account.call import CallList
 
 from callguard.config.accounts import Account
 
+# The library would let TWILIO_REGION and TWILIO_EDGE change the host of any URL; where they are to be followed, the
+# settings have done so. An empty mapping would make it read the environment.
+_NO_ENVIRONMENT = {"TWILIO_REGION": "", "TWILIO_EDGE": ""}
+
 
 class CallLists(dict[str, CallList]):
     """Each account's Calls resource by SID, made when it is first asked for: a job speaks for one of thousands."""
@@ -25,14 +29,13 @@ class CallLists(dict[str, CallList]):
 
 
 def calls_of(account: Account, api_url: str, http_client: HttpClient) -> CallList:
-    """Return an account's Calls resource, spoken to with its own credentials at `api_url`."""
+    """Return an account's Calls resource, spoken to with its own credentials at its own URL, or at `api_url`."""
     return account_of(account, api_url, http_client).calls
 
 
 def account_of(account: Account, api_url: str, http_client: HttpClient) -> AccountContext:
     """Return all of an account's resources, as `calls_of` does."""
-    client = Client(account.sid, account.auth_tokens[0], http_client=http_client)
-    client.api.base_url = api_url.rstrip("/")
-    # The library would have TWILIO_EDGE and TWILIO_REGION rewrite any host, also that of a URL of one's own.
-    client.edge = client.region = None
+    user, password = account.rest_credentials
+    client = Client(user, password, account.sid, http_client=http_client, environment=_NO_ENVIRONMENT)
+    client.api.base_url = (account.api_url or api_url).rstrip("/")
     return client.api.v2010.accounts(account.sid)

@@ -16,8 +16,9 @@ from twilio.http.response import Response
 from urllib3.exceptions import HTTPError
 
 from callguard.ports import TwilioUnavailable
-from callguard.telephony.requests import checked, headers_of, host_of
+from callguard.telephony.requests import checked, headers_of
 from callguard.telephony.timed_connections import body_of, end_answers_in_time
+from callguard.telephony.ways_out import pool_by, proxy_of, shown, trusted
 
 _log = logging.getLogger(__name__)
 
@@ -34,8 +35,12 @@ class PooledHttpClient(HttpClient):
         super().__init__(_log, False, timeout)
         self._timeout = urllib3.Timeout(connect=timeout, read=timeout)
         self._list_timeout = urllib3.Timeout(connect=timeout, read=max(timeout, list_timeout))
-        self._pool = urllib3.PoolManager(num_pools=4, maxsize=connections, block=False, retries=False)
+        self._pool = urllib3.PoolManager(
+            num_pools=4, maxsize=connections, block=False, retries=False, ssl_context=trusted()
+        )
         end_answers_in_time(self._pool)
+        self._connections = connections
+        self._by_proxy: dict[str, urllib3.ProxyManager] = {}
 
     def request(
         self,
@@ -64,7 +69,18 @@ class PooledHttpClient(HttpClient):
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.clear()
+        for pool in (self._pool, *self._by_proxy.values()):
+            pool.clear()
+
+    def _pool_for(self, uri: str) -> urllib3.PoolManager:
+        proxy = proxy_of(uri)
+        if proxy is None:
+            return self._pool
+        if proxy not in self._by_proxy:
+            made = pool_by(proxy, self._connections)
+            end_answers_in_time(made)
+            self._by_proxy[proxy] = made
+        return self._by_proxy[proxy]
 
     def _send(
         self,
@@ -79,7 +95,7 @@ class PooledHttpClient(HttpClient):
         url = f"{uri}?{urlencode(params, doseq=True)}" if params else uri
         body = urlencode(data, doseq=True) if data else None
         try:
-            answer = self._pool.request(
+            answer = self._pool_for(uri).request(
                 method,
                 url,
                 body=body,
@@ -91,4 +107,4 @@ class PooledHttpClient(HttpClient):
             return answer, body_of(answer)
         except HTTPError as error:
             # The error's text holds the URL, and with it a filter's phone number: its kind is enough.
-            raise TwilioUnavailable(f"Twilio did not answer at {host_of(uri)}: {type(error).__name__}") from None
+            raise TwilioUnavailable(f"Twilio did not answer: {type(error).__name__} ({shown(uri)})") from None

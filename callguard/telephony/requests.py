@@ -3,7 +3,6 @@
 import math
 from base64 import b64encode
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from callguard.ports import TwilioThrottled, TwilioUnavailable
 
@@ -15,11 +14,6 @@ def headers_of(headers: Mapping[str, str] | None, auth: tuple[str, str] | None) 
     """Return the library's headers, with Basic credentials."""
     basic = {"Authorization": f"Basic {b64encode(':'.join(auth).encode()).decode()}"} if auth else {}
     return {**(headers or {}), **basic}
-
-
-def host_of(uri: str) -> str:
-    """Return the host that a request goes to, for messages: the rest of a URL may hold a number."""
-    return urlsplit(uri).hostname or "no host"
 
 
 def checked(http_status: int, headers: Mapping[str, str]) -> None:
