@@ -32,8 +32,6 @@ def set_in(environ: Mapping[str, str]) -> tuple[str, ...]:
 def _named(name: str, environ: Mapping[str, str], problems: Problems) -> str:
     text = environ.get(name, "").strip()
     if text and not _NAME.fullmatch(text):
-        problems.add(
-            in_environment(name), "should be the name of one of Twilio's, in small letters, or unset", "ie1"
-        )
+        problems.add(in_environment(name), "should be one of Twilio's names, in small letters, or unset", "ie1")
         return ""
     return text

@@ -66,7 +66,8 @@ def _checked(
     key: str, secret: str, key_place: Place, secret_place: Place, names: tuple[str, str], problems: Problems
 ) -> RestKey:
     if bool(key) != bool(secret):
-        place, missing, there = (secret_place, *reversed(names)) if key else (key_place, *names)
+        place = secret_place if key else key_place
+        there, missing = names if key else reversed(names)
         problems.add(place, f"{missing} is not set, but {there} is; an API key needs both, or set neither")
         return RestKey()
     if key and not _KEY.fullmatch(key):

@@ -9,8 +9,8 @@ from twilio.rest.api.v2010.account.call import CallList
 
 from callguard.config.accounts import Account
 
-# The library would let TWILIO_REGION and TWILIO_EDGE change the host of any URL; where they are to be followed, the
-# settings have done so. An empty mapping would make it read the environment.
+# The library would let TWILIO_REGION and TWILIO_EDGE change the host of any URL; where they are to be followed,
+# the settings have done so. An empty mapping would make it read the environment.
 _NO_ENVIRONMENT = {"TWILIO_REGION": "", "TWILIO_EDGE": ""}
 
 

@@ -81,9 +81,7 @@ def translated() -> Iterator[None]:
         if not isinstance(response, Response):
             raise TwilioUnavailable(_NOT_READ) from None
         status = _code(response.status_code)
-        advice = (
-            "; check TWILIO_AUTH_TOKEN (or TWILIO_API_KEY and TWILIO_API_SECRET)" if status in (401, 403) else ""
-        )
+        advice = "; check TWILIO_AUTH_TOKEN (or TWILIO_API_KEY and _SECRET)" if status in (401, 403) else ""
         raise TwilioRefused(f"Twilio answered {status} to a list{advice}", 0, status) from None
     except _UNREADABLE as error:
         raise TwilioUnavailable(f"{_NOT_READ} ({type(error).__name__})") from None

@@ -1,9 +1,9 @@
 """How Twilio is reached: proxies and certificates as the environment has them, for both HTTP clients alike.
 
 The twilio library's own client is `requests`, so what that honours is honoured here, by its own functions:
-HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY (also in small letters), REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE. OpenSSL
-itself looks at SSL_CERT_FILE and SSL_CERT_DIR. aiohttp's own `trust_env` knows no ALL_PROXY and no bundle, and reads
-~/.netrc beside, which would send other credentials than ours.
+HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY (also in small letters), REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE.
+OpenSSL itself looks at SSL_CERT_FILE and SSL_CERT_DIR. aiohttp's own `trust_env` knows no ALL_PROXY and no bundle,
+and reads ~/.netrc beside, which would send other credentials than ours.
 """
 
 import os
@@ -32,10 +32,9 @@ def proxy_of(url: str) -> str | None:
     Raises:
         TwilioUnavailable: it is one that nobody here can speak to; the scheme is named.
     """
-    proxy = select_proxy(url, get_environ_proxies(url))
-    if not proxy:
+    proxy = _named_proxy(url)
+    if proxy is None:
         return None
-    proxy = prepend_scheme_if_needed(proxy, "http")
     scheme = urlsplit(proxy).scheme.lower()
     if scheme not in ("http", "https"):
         raise TwilioUnavailable(
@@ -48,9 +47,15 @@ def proxy_of(url: str) -> str | None:
 def shown(url: str) -> str:
     """Return scheme and host of the URL that is asked, and the proxy's host if there is one: nothing secret."""
     parts = urlsplit(url)
-    proxy = select_proxy(url, get_environ_proxies(url))
-    by = f" by the proxy {urlsplit(prepend_scheme_if_needed(proxy, 'http')).hostname}" if proxy else ""
+    proxy = _named_proxy(url)
+    by = f" by the proxy {urlsplit(proxy).hostname}" if proxy else ""
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{by}"
+
+
+def _named_proxy(url: str) -> str | None:
+    proxy = select_proxy(url, get_environ_proxies(url))
+    whole: str | None = prepend_scheme_if_needed(proxy, "http") if proxy else None  # type: ignore[no-untyped-call]
+    return whole
 
 
 def pool_by(proxy: str, connections: int) -> urllib3.ProxyManager:
