@@ -38,6 +38,12 @@ def sandbox_settings(outer: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def loopback_excepted(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables by which a proxy of this machine's is not asked for the sandbox, which is here."""
+    present = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    return dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(filter(None, [present, "127.0.0.1,localhost"])))
+
+
 def where_published(folder: Path) -> dict[str, str] | None:
     """Return the settings that say where a running sandbox's parts are; None where none has published them."""
     try:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import click
 
 from callguard.bootstrap import Services, build
-from callguard.cli.sandbox import sandbox_settings, where_published
+from callguard.cli.sandbox import loopback_excepted, sandbox_settings, where_published
 from callguard.config.accounts import Account
 from callguard.config.errors import ConfigurationError
 from callguard.config.settings import Settings, load_settings
@@ -91,6 +91,7 @@ def _sandbox() -> Settings | None:
     if url is None or published is None:
         return None
     click.echo(f"sandbox: {folder}")
+    os.environ.update(loopback_excepted(os.environ))
     settings = load_settings({**os.environ, **sandbox_settings(os.environ), **published})
     return settings.model_copy(update={"redis_url": url, "data_dir": folder})
 

@@ -17,7 +17,7 @@ from rich.console import Console
 
 import callguard
 from callguard.bootstrap import build
-from callguard.cli.sandbox import Sandbox
+from callguard.cli.sandbox import Sandbox, loopback_excepted
 from callguard.cli.services import has_account
 from callguard.cli.story import Story
 from callguard.config.errors import ConfigurationError
@@ -105,6 +105,7 @@ def _run_sandbox(host: str, port: int, extra: Mapping[str, str]) -> int:
     environ = {**sandbox.environ(os.environ), **extra, "CALLGUARD_BIND": f"{host}:{port}", SETTINGS_LOGGED: "1"}
     settings = load_settings({**os.environ, **environ})
     folder = settings.data_dir / "sandbox"
+    os.environ.update(loopback_excepted(os.environ))
     configure_logging("WARNING")
     verify_redis_urls(settings)
     verify_receivers(settings)
