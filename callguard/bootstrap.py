@@ -35,13 +35,14 @@ from callguard.metrics.collector import GuardCollector
 from callguard.notify.apprise import AppriseNotifier
 from callguard.ports import CallGuardError, Door, Notice, NoticeKind
 from callguard.redis_client import problems_of
+from callguard.redis_rights import GUARD_RIGHTS, QUEUE_RIGHTS, Right, missing_rights
 from callguard.relaying import start_relay
 from callguard.startup import redis_urls
 from callguard.store.api_refusals import RedisApiRefusals
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
 from callguard.store.clearings import RedisClearings
-from callguard.store.connection import connect
+from callguard.store.connection import connect, translated_errors
 from callguard.store.decision_file import DecisionFile
 from callguard.store.decisions import OTHERS_FIRST_SECONDS, RedisDecisions
 from callguard.store.durability import Durability, await_durability
@@ -164,6 +165,12 @@ class Services:
     def begin_remembering(self) -> None:
         """Follow what people decide, in a thread: for a process that has no watch over the accounts."""
         follow_decisions(self.decisions, list(self.accounts))
+
+    def missing_rights(self) -> Sequence[Right]:
+        """Return the rights that the guard's user lacks at Redis, and at RQ's."""
+        with translated_errors():
+            own = missing_rights(self.connection, GUARD_RIGHTS)
+            return [*own, *missing_rights(self.drains.connection, QUEUE_RIGHTS)]
 
     def durability(self) -> Durability:
         """Return how far Redis keeps what was written until now; may take two seconds."""

@@ -104,6 +104,8 @@ def _attempt(what: str, look: Callable[[], Iterator[Line]]) -> Iterator[Line]:
 
 
 def _redis(services: Services) -> Iterator[Line]:
+    for right in services.missing_rights():
+        yield Line(Mark.BAD, f"Redis: our user may not all it needs: grant {right.rule}, {right.purpose}")
     facts = services.server_facts()
     version = f"{facts.get('server', 'Redis')} {facts.get('version', '')}".strip()
     yield Line(Mark.GOOD, f"Redis: {version} answers")

@@ -56,6 +56,7 @@ class RqDrainQueue:
     def __init__(self, queue: Queue) -> None:
         """Enqueue to `queue`."""
         self._queue = queue
+        self.connection = queue.connection
 
     def wake(self, account_sid: str, generation: int) -> bool:
         """Enqueue one drain, unless one waits already: each takes a worker's time, if only to find it done.
