@@ -208,6 +208,7 @@ def test_odd_lines_of_an_export_are_located() -> None:
         (gzip.compress(b"x" * 100_000)[:50], "gzip"),
         (b"\x1f\x8bnot gzip", "gzip"),
     ],
+    ids=["object", "list", "number", "brace", "broken list", "deep", "broken gzip", "no gzip"],
 )
 def test_what_is_no_export_is_refused_in_words(form: bytes, why: str) -> None:
     result = CliRunner().invoke(backtest, ["-"], input=form)

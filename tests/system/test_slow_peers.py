@@ -93,14 +93,14 @@ def test_callbacks_are_answered_beside_more_peers_than_there_are_connections(
 
 
 def test_a_quick_peer_keeps_its_connection(guard: Stack) -> None:
-    with socket.create_connection(("127.0.0.1", guard.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", guard.port), timeout=30) as connection:
         for _ in range(20):
             connection.sendall(callback(guard))
             assert connection.recv(4096).startswith(b"HTTP/1.1 204")
 
 
 def test_requests_that_are_sent_at_once_are_answered_one_a_connection(guard: Stack) -> None:
-    with socket.create_connection(("127.0.0.1", guard.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", guard.port), timeout=30) as connection:
         connection.sendall(callback(guard) + callback(guard))
         came = b"".join(iter(lambda: connection.recv(4096), b""))
 
