@@ -7,7 +7,7 @@ import redis
 
 from callguard.redis_rights import ACL_RULES, GUARD_RIGHTS, QUEUE_RIGHTS, missing_rights
 from callguard.simulator import AccountConfig, RunawayPlan, SimulatorConfig, running
-from tests.replicas import server
+from tests.servers import Server
 from tests.stack import ROOT, SID, free_port, guard_of
 from tests.waiting import wait_until
 
@@ -24,8 +24,10 @@ def test_the_documented_line_is_the_tested_one() -> None:
     assert f"user callguard on >PASSWORD {ACL_RULES}" in (ROOT / "deploy" / "README.md").read_text()
 
 
-def test_each_missing_right_is_named() -> None:
-    with server() as port:
+@pytest.mark.full
+def test_each_missing_right_is_named(tmp_path: Path) -> None:
+    port = free_port()
+    with Server(port, tmp_path / "redis"):
         with granted(port, ACL_RULES) as enough:
             assert missing_rights(enough, EVERYTHING) == []
         for taken, rule in {
@@ -47,7 +49,8 @@ def test_each_missing_right_is_named() -> None:
 @pytest.mark.full
 def test_the_guard_runs_under_them(tmp_path: Path) -> None:
     simulated = SimulatorConfig(accounts=(AccountConfig(cps=1, latency=0.01),))
-    with server() as port, running(simulated) as twilio:
+    port = free_port()
+    with Server(port, tmp_path / "redis"), running(simulated) as twilio:
         granted(port, ACL_RULES).close()
         more = {"CALLGUARD_REDIS_URL": f"redis://callguard:secret@127.0.0.1:{port}/0"}
         policy = {"cps": 1, "spike_burst": 20, "min_backlog": 5, "poll_seconds": 1}
