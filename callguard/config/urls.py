@@ -75,6 +75,8 @@ def redis_url(text: str) -> str:
         parts = _split(text)
     except ValueError as error:
         raise ValueError(f"{error}; in a password write # / ? @ : as %23 %2F %3F %40 %3A") from None
+    if "#" in text:  # what follows would be left out, and with it the host behind a password
+        raise ValueError("should have no #; in a password write %23")
     if parts.scheme == "unix":
         if not parts.path.startswith("/"):
             raise ValueError("should name the socket by its full path")

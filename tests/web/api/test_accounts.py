@@ -177,6 +177,7 @@ def test_without_redis_the_answer_is_to_come_again(
         raise StoreUnavailable("no answer")
 
     monkeypatch.setattr(services.tracker, "snapshot", fail)
+    monkeypatch.setattr(services.readings, "read", fail)
 
     answer = services.client().get(f"/api/accounts/{SID}{path}")
 

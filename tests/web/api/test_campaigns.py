@@ -263,4 +263,4 @@ def test_without_redis_a_campaign_is_not_to_be_repeated_blindly(
     answer = services.client().post(PATH, json={"calls": 5, "until": after(services, DAY)})
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert "before you send any of it again" in answer.json["message"]
+    assert "before you send them again" in answer.json["message"]
