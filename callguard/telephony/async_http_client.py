@@ -15,7 +15,7 @@ from twilio.http.response import Response
 from callguard.ports import TwilioUnavailable
 from callguard.telephony.requests import checked, headers_of
 from callguard.telephony.timed_connections import MOST_ANSWER_BYTES
-from callguard.telephony.ways_out import proxy_of, shown, trusted
+from callguard.telephony.ways_out import WaysOut, shown, trusted
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ class PooledAsyncHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the libra
         super().__init__(_log, True, timeout)
         self._timeout = aiohttp.ClientTimeout(total=2 * timeout, sock_connect=timeout, sock_read=timeout)
         self._session: aiohttp.ClientSession | None = None
+        self._ways_out = WaysOut()
 
     async def __aenter__(self) -> "PooledAsyncHttpClient":
         """Open the pool."""
@@ -75,7 +76,7 @@ class PooledAsyncHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the libra
                 data=body,
                 headers=headers_of(headers, auth),
                 allow_redirects=allow_redirects,
-                proxy=proxy_of(url),
+                proxy=self._ways_out.proxy_of(url),
             ) as answer:
                 text = (await _body_of(answer)).decode("utf-8", "replace")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 from callguard.ports import TwilioUnavailable
 from callguard.telephony.requests import checked, headers_of
 from callguard.telephony.timed_connections import body_of, end_answers_in_time
-from callguard.telephony.ways_out import pool_by, proxy_of, shown, trusted
+from callguard.telephony.ways_out import WaysOut, pool_by, shown, trusted
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class PooledHttpClient(HttpClient):
         )
         end_answers_in_time(self._pool)
         self._connections = connections
+        self._ways_out = WaysOut()
         self._by_proxy: dict[str, urllib3.ProxyManager] = {}
 
     def request(
@@ -73,7 +74,7 @@ class PooledHttpClient(HttpClient):
             pool.clear()
 
     def _pool_for(self, uri: str) -> urllib3.PoolManager:
-        proxy = proxy_of(uri)
+        proxy = self._ways_out.proxy_of(uri)
         if proxy is None:
             return self._pool
         if proxy not in self._by_proxy:
