@@ -22,11 +22,12 @@ from callguard.bootstrap import Services
 from callguard.cli.check_history import HISTORY_DAYS, HISTORY_SECONDS, Lately
 from callguard.cli.differing import differing
 from callguard.cli.services import NO_PUBLIC_URL, connect
-from callguard.cli.up import callback_address
+from callguard.cli.up import CONNECTION_OVERRIDES, callback_address
 from callguard.config.accounts import Account
 from callguard.config.errors import Problems
 from callguard.config.regions import regional_api_url, set_in
 from callguard.domain.batches import will_cancel
+from callguard.domain.contradictions import contradictions
 from callguard.domain.health import PROCESSES, SILENT_SECONDS
 from callguard.domain.holds import holds
 from callguard.domain.reasons import printable
@@ -93,6 +94,8 @@ def _lines(services: Services, lately: Lately) -> Iterator[Line]:
         yield from _attempt(f"{name}: Twilio", partial(_twilio, services, account, name))
         yield from _attempt(name, partial(_account, services, account, name))
         yield Line(Mark.GOOD, f"{name}: {will_cancel(account.policy)}")
+        for text in contradictions(account.policy):
+            yield Line(Mark.DOUBTFUL, f"{name}: {text}")
         yield from _attempt(f"{name}: call log", partial(_history, lately, account, name))
 
 
@@ -228,7 +231,9 @@ def _history(lately: Lately, account: Account, name: str) -> Iterator[Line]:
 
 def _callback(services: Services) -> str:
     known = services.public_url != NO_PUBLIC_URL
-    return callback_address(services.public_url) if known else "CALLGUARD_PUBLIC_URL and /twilio/status"
+    if known:
+        return callback_address(services.public_url)
+    return f"CALLGUARD_PUBLIC_URL and /twilio/status{CONNECTION_OVERRIDES}"
 
 
 def _cps(account: Account, learned: float, name: str) -> Line:

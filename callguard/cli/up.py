@@ -200,18 +200,23 @@ def _any_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+CONNECTION_OVERRIDES = "#rc=3&rp=5xx,ct,rt"
+"""Have Twilio send a callback again that was not taken
+(https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides)."""
+
+
 def callback_address(public_url: str) -> str:
     """Return where Twilio is to send status callbacks; the query is masked: it may be a password."""
     parts = urlsplit(public_url)
     query = "?..." if parts.query else ""
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/twilio/status{query}"
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/twilio/status{query}{CONNECTION_OVERRIDES}"
 
 
 def _addresses(public_url: str, host: str, port: int) -> str:
     return (
         f"  status callbacks  {callback_address(public_url)}\n"
         f"  metrics           http://{host}:{port}/metrics\n"
-        f"  health            http://{host}:{port}/healthz and /readyz\n"
+        f"  health            http://{host}:{port}/healthz, /readyz and /healthz/guard\n"
         f"  operator API      http://{host}:{port}/api/accounts"
     )
 

@@ -12,6 +12,7 @@ from callguard.config.policies import POLICY_KEYS, env_name
 from callguard.config.settings import Settings
 from callguard.config.sources import key_of, setting_keys, variable
 from callguard.config.urls import is_loopback
+from callguard.domain.contradictions import contradictions
 from callguard.domain.numbers import masked
 from callguard.domain.policy import Policy
 
@@ -37,6 +38,9 @@ def log_settings(settings: Settings, logger: logging.Logger) -> None:
     """Log the settings in force, and a warning for what is allowed but unwise."""
     for name, value in effective(settings):
         logger.info("%s=%s", name, value)
+    for account in settings.accounts.values():
+        for text in contradictions(account.policy):
+            logger.warning("account %s: %s", account.sid, text)
     url = settings.public_url
     if url.startswith("http:") and not is_loopback(url):
         logger.warning(
