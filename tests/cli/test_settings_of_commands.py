@@ -66,7 +66,7 @@ def test_check_asks_at_the_public_url_of_the_file(
     shown = run("check").output
 
     assert f"{NOBODY}/of-the-file/healthz cannot be reached from here" in shown
-    assert f"do your calls set StatusCallback to {NOBODY}/of-the-file/twilio/status?" in shown
+    assert f"do your calls set StatusCallback to {NOBODY}/of-the-file/twilio/status#rc=3&rp=5xx,ct,rt?" in shown
     assert "is not set here" not in shown
 
 

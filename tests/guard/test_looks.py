@@ -212,13 +212,12 @@ def test_a_real_list_is_read_whatever_its_order(redis_url: str, order: ListOrder
     """2,500 calls of the simulated Twilio, which pages as Twilio does."""
     with guarded(redis_url, trip_at(cps=1, spike_burst=100_000, max_backlog=100_000), list_order=order) as g:
         g.queue_calls(2500)
-        g.reconciler.look(g.account, retire=True, whole=False)
+        looks = [g.reconciler.look(g.account, retire=True, whole=False)]
         g.queue_calls(40)
-        for _ in range(2):
-            g.reconciler.look(g.account, retire=True, whole=False)
+        looks += [g.reconciler.look(g.account, retire=True, whole=False) for _ in range(2)]
 
         depth = g.store.tracker.snapshot(g.account.sid, 0).depth
-        assert g.truth().queued <= depth <= g.truth().queued + 5
+        assert g.truth().queued <= depth <= g.truth().queued + 5, looks
 
 
 def test_a_page_that_could_not_be_kept_is_read_again(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
