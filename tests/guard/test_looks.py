@@ -13,13 +13,14 @@ from callguard.domain.calls import ListedCall
 from callguard.domain.policy import Policy
 from callguard.guard import kept_lease, reconcile
 from callguard.guard.guard import Guard
-from callguard.guard.reconcile import Reconciler
+from callguard.guard.reconcile import QueueReading, Reconciler
 from callguard.ports import ListedPage, StoreUnavailable, TwilioUnavailable
 from callguard.simulator import ListOrder
 from callguard.store import presence
 from tests.calls import call_sid
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
 from tests.guarded import NotedNotices, NotedWakes, guarded, trip_at
+from tests.waiting import wait_until
 
 ACCOUNT = Account(ACCOUNT_SID, ("token",), policy=Policy(cps=10, spike_burst=100_000, max_backlog=1_000_000))
 
@@ -211,10 +212,17 @@ def test_a_list_without_quotes_is_counted(looking: Looking) -> None:
 def test_a_real_list_is_read_whatever_its_order(redis_url: str, order: ListOrder) -> None:
     """2,500 calls of the simulated Twilio, which pages as Twilio does."""
     with guarded(redis_url, trip_at(cps=1, spike_burst=100_000, max_backlog=100_000), list_order=order) as g:
+        looks: list[QueueReading] = []
+
+        def look() -> bool:
+            looks.append(g.reconciler.look(g.account, retire=True, whole=False))
+            return looks[-1].taken
+
         g.queue_calls(2500)
-        looks = [g.reconciler.look(g.account, retire=True, whole=False)]
+        wait_until(look, "nobody else reads the list", timeout=30)
         g.queue_calls(40)
-        looks += [g.reconciler.look(g.account, retire=True, whole=False) for _ in range(2)]
+        for _ in range(2):
+            wait_until(look, "nobody else reads the list", timeout=30)
 
         depth = g.store.tracker.snapshot(g.account.sid, 0).depth
         assert g.truth().queued <= depth <= g.truth().queued + 5, looks
