@@ -3,7 +3,7 @@
 import logging
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from redis import Redis
@@ -66,8 +66,9 @@ class RqDrainQueue:
         """
         name = f"{account_sid}-{generation}-"
         try:
-            self._take_out_foreign()
-            if self._waits(lambda job_id: job_id.startswith(name)):
+            entries = self._entries()
+            self._take_out_foreign(entries)
+            if self._waits(entries, lambda job_id: job_id.startswith(name)):
                 return True
             self._queue.enqueue_call(
                 DRAIN_JOB,
@@ -87,19 +88,19 @@ class RqDrainQueue:
     def others_wait(self, account_sid: str) -> bool:
         """Look at the names of the jobs that wait, which begin with their accounts."""
         try:
-            return self._waits(lambda job_id: not job_id.startswith(account_sid))
+            return self._waits(self._entries(), lambda job_id: not job_id.startswith(account_sid))
         except RedisError as error:
             _log.debug("who waits for a worker could not be read (%s)", type(error).__name__)
             return False
 
-    def _waits(self, is_meant: Callable[[str], bool]) -> bool:
+    def _waits(self, entries: Sequence[bytes], is_meant: Callable[[str], bool]) -> bool:
         """Return whether such a job waits. RQ forgets a job after its `ttl` and leaves its id in the queue."""
-        ids = [entry.decode() for entry in self._entries() if _OURS.fullmatch(entry)]
+        ids = [entry.decode() for entry in entries if _OURS.fullmatch(entry)]
         meant = [job_id for job_id in ids if is_meant(job_id)]
         return bool(meant and self._queue.connection.exists(*(Job.key_for(job_id) for job_id in meant)))
 
-    def _take_out_foreign(self) -> None:
-        foreign = {entry for entry in self._entries() if not _OURS.fullmatch(entry)}
+    def _take_out_foreign(self, entries: Sequence[bytes]) -> None:
+        foreign = {entry for entry in entries if not _OURS.fullmatch(entry)}
         if not foreign:
             return
         with self._queue.connection.pipeline(transaction=False) as pipeline:
