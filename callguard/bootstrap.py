@@ -12,7 +12,7 @@ from redis import Redis
 
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
-from callguard.config.errors import NOT_WITH_THESE, ConfigurationError
+from callguard.config.errors import ConfigurationError
 from callguard.config.fingerprint import fingerprint
 from callguard.config.keys import ApiKey
 from callguard.config.settings import Settings
@@ -37,7 +37,7 @@ from callguard.ports import CallGuardError, Door, Notice, NoticeKind
 from callguard.redis_client import problems_of
 from callguard.redis_rights import GUARD_RIGHTS, QUEUE_RIGHTS, Right, missing_rights
 from callguard.relaying import start_relay
-from callguard.startup import redis_urls
+from callguard.startup import redis_urls_with_options
 from callguard.store.api_refusals import RedisApiRefusals
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
@@ -285,8 +285,8 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
             "CALLGUARD_REDIS_URL is not set. Write for example CALLGUARD_REDIS_URL=redis://localhost:6379/0, "
             "or run `callguard up`, which starts an embedded Valkey."
         )
-    if wrong := list(problems_of(redis_urls(settings))):
-        raise ConfigurationError("\n".join([NOT_WITH_THESE, *wrong]))
+    if wrong := list(problems_of(redis_urls_with_options(settings))):
+        raise ConfigurationError.of(wrong)
     clock = SystemClock()
     connection = connect(settings.redis_url, timeout=patience)
     script_client = connect(settings.redis_url, timeout=patience, connections=SCRIPT_CONNECTIONS)

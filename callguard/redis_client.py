@@ -88,20 +88,20 @@ def redis_client(url: str, pool_class: type[ConnectionPool] = ConnectionPool, **
     and its decoding are no matter of an address.
 
     Raises:
-        ValueError, TypeError, RedisError: the library takes no such URL.
+        ValueError: the library takes no such URL. Options that it does not know it refuses with the first command:
+            `problems_of` looks at them before.
     """
     options = {**parse_url(url), **wanted}  # type: ignore[no-untyped-call]
     kind = options.pop("connection_class", Connection)
-    pool = pool_class(connection_class=_RENEWED[kind], **options)
-    pool.make_connection()  # the library looks at the options when it makes the first one
-    return Redis(connection_pool=pool)
+    return Redis(connection_pool=pool_class(connection_class=_RENEWED[kind], **options))
 
 
 def problems_of(urls: Mapping[str, str]) -> Iterator[str]:
     """Yield a line for each setting whose URL the library does not take; of the URL it tells only an option."""
     for name, url in urls.items():
         try:
-            redis_client(url)
+            # The library looks at the options when it makes a connection.
+            redis_client(url).connection_pool.make_connection()
         except (TypeError, ValueError, RedisError) as error:
             yield f"{name}: {_in_words(url, str(error))}"
 

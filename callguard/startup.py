@@ -13,7 +13,7 @@ from pathlib import Path
 
 import callguard
 from callguard.config.effective import log_settings
-from callguard.config.errors import NOT_WITH_THESE, ConfigurationError
+from callguard.config.errors import ConfigurationError
 from callguard.config.settings import Settings, load_settings
 from callguard.logs import configure_logging
 
@@ -71,14 +71,14 @@ def verify_redis_urls(settings: Settings) -> None:
     Raises:
         ConfigurationError: names the settings whose URL it does not take.
     """
-    if wanted := {name: url for name, url in redis_urls(settings).items() if "?" in url}:
+    if wanted := redis_urls_with_options(settings):
         _verify("callguard.redis_client", wanted, " and ".join(wanted))
 
 
-def redis_urls(settings: Settings) -> dict[str, str]:
-    """Return the URLs of Redis by the setting that names them."""
+def redis_urls_with_options(settings: Settings) -> dict[str, str]:
+    """Return the URLs of Redis that hold more than the settings have checked, by the setting that names them."""
     given = {"CALLGUARD_REDIS_URL": settings.redis_url, "CALLGUARD_QUEUE_REDIS_URL": settings.queue_redis_url}
-    return {name: url for name, url in given.items() if url}
+    return {name: url for name, url in given.items() if url and "?" in url}
 
 
 def _verify(module: str, given: object, settings: str) -> bool:
@@ -97,7 +97,7 @@ def _verify(module: str, given: object, settings: str) -> bool:
         _log.error("%s could not be looked at: %s", settings, type(error).__name__)
         return False
     if asked.returncode == _WRONG:
-        raise ConfigurationError("\n".join([NOT_WITH_THESE, asked.stdout]))
+        raise ConfigurationError.of([asked.stdout])
     if asked.returncode:
         _log.error("%s could not be looked at: the look ended with %d", settings, asked.returncode)
     return not asked.returncode

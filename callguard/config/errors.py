@@ -1,8 +1,9 @@
 """The one error of the settings, and the list of problems that it is made of."""
 
-from callguard.config.written import Place
+from collections.abc import Iterable
+from typing import Self
 
-NOT_WITH_THESE = "CallGuard does not start with these settings:"
+from callguard.config.written import Place
 
 
 class ConfigurationError(Exception):
@@ -11,6 +12,11 @@ class ConfigurationError(Exception):
     The message has one line for each problem: the setting's name, what is wrong, and what to write. It holds no
     secret.
     """
+
+    @classmethod
+    def of(cls, lines: Iterable[str]) -> Self:
+        """Return the error of these problems."""
+        return cls("\n".join(["CallGuard does not start with these settings:", *lines]))
 
 
 class Problems:
@@ -37,4 +43,4 @@ class Problems:
             ConfigurationError: there is at least one.
         """
         if self._lines:
-            raise ConfigurationError("\n".join([NOT_WITH_THESE, *self._lines]))
+            raise ConfigurationError.of(self._lines)
