@@ -3,11 +3,12 @@
 from flask import Response
 
 from callguard.config.accounts import Account
+from callguard.domain.incidents import Incident
 from callguard.domain.unqueued import RECENT
+from callguard.ports import AccountReading
 from callguard.web.api.account_views import (
     AccountDetail,
     AccountList,
-    AccountView,
     Gate,
     detail_of,
     gate_of,
@@ -25,21 +26,20 @@ def accounts(services: ApiServices) -> list[Route]:
     """Return the routes that read accounts."""
 
     def list_accounts() -> Response:
-        return answer(AccountList(accounts=[read(account) for account in services.accounts.values()]))
+        accounts = services.accounts.values()
+        return answer(AccountList(accounts=[view_of(account, *read(account)) for account in accounts]))
 
     def get_account(sid: str) -> Response:
         account = known_account(services, sid)
-        reading = services.readings.read(sid, account.policy, services.clock.now_ms())
-        recent = services.incidents.recent(sid, RECENT)
-        return answer(detail_of(account, reading, services.incidents.current(sid), recent))
+        return answer(detail_of(account, *read(account), services.incidents.recent(sid, RECENT)))
 
     def ask_gate(sid: str) -> Response:
         account = known_account(services, sid)
         return answer(gate_of(services.tracker.snapshot(sid, services.clock.now_ms()), account.policy))
 
-    def read(account: Account) -> AccountView:
+    def read(account: Account) -> tuple[AccountReading, Incident | None]:
         reading = services.readings.read(account.sid, account.policy, services.clock.now_ms())
-        return view_of(account, reading, services.incidents.current(account.sid))
+        return reading, services.incidents.current(account.sid)
 
     return [
         Route(
