@@ -28,6 +28,7 @@ from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.cancelling import TwilioCanceller
 from callguard.telephony.http_client import PooledHttpClient
 from tests.requires import skip_or_fail
+from tests.threaded_listener import ThreadedListener, shut
 
 SID = SANDBOX_ACCOUNT_SID
 KEY, SECRET = "SK" + "1" * 32, "a-secret-of-an-api-key"
@@ -48,47 +49,24 @@ def twilio() -> Iterator[RunningSimulator]:
         yield simulated
 
 
-class Door:
+class Door(ThreadedListener):
     """Listens on loopback; what a connection is led to is said by `lead`."""
 
     def __init__(self, lead: Callable[["Door", socket.socket], socket.socket | None]) -> None:
         self._lead = lead
         self.asked: list[bytes] = []
-        self._open: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        self._start(self._accept)
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(listener.getsockname()[1])
+        super().__init__(listener)
 
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for one in list(self._open):
-            _shut(one)
-        for thread in self._threads:
-            thread.join(5)
-
-    def _start(self, target: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self._start(self._serve, client)
-
-    def _serve(self, client: socket.socket) -> None:
+    def serve(self, client: socket.socket) -> None:
         try:
             with TLS.wrap_socket(client, server_side=True) if self._lead is plainly else client as inside:
                 upstream = self._lead(self, inside)
                 if upstream is None:
                     return
                 with upstream:
-                    self._open |= {inside, upstream}
+                    self.open |= {inside, upstream}
                     back = threading.Thread(target=_passed, args=(upstream, inside), daemon=True)
                     back.start()
                     _passed(inside, upstream)
@@ -128,15 +106,8 @@ def _passed(source: socket.socket, sink: socket.socket) -> None:
             sink.sendall(data)
     except OSError:
         pass
-    _shut(sink)
-    _shut(source)
-
-
-def _shut(one: socket.socket) -> None:
-    try:
-        one.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return
+    shut(sink)
+    shut(source)
 
 
 @pytest.fixture
