@@ -21,7 +21,7 @@ from callguard.domain.accounts import Rule, Snapshot
 from callguard.domain.calls import CallEvent
 from callguard.domain.culprits import Culprit
 from callguard.domain.processes import Fingerprint
-from callguard.domain.results import ReportResult
+from callguard.domain.results import ReportResult, ReportSource
 from callguard.drain.drain import Drain
 from callguard.drain.live_calls import LiveCallsChore
 from callguard.guard.gathering import Gathering
@@ -29,6 +29,7 @@ from callguard.guard.guard import Guard
 from callguard.guard.named_cancel import NamedCancel
 from callguard.guard.reach import Reach
 from callguard.guard.reconcile import Reconciler
+from callguard.guard.reports import ReportedCalls
 from callguard.guard.steering import Steering
 from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_jobs, drain_queue
 from callguard.metrics.collector import GuardCollector
@@ -52,6 +53,7 @@ from callguard.store.notices import RedisNotices
 from callguard.store.outages import RedisOutages
 from callguard.store.presence import RedisHeartbeats, RedisPollLease, RedisRelayLease
 from callguard.store.readings import RedisReadings
+from callguard.store.reports import RedisReports
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
 from callguard.store.server_facts import server_facts
@@ -125,6 +127,7 @@ class Services:
     hold_board: RedisHoldBoard
     guard: Guard
     callbacks: Gathering
+    reports: ReportedCalls
     reconciler: Reconciler
     drain: Drain
     named_cancel: NamedCancel
@@ -148,7 +151,8 @@ class Services:
 
     def take_report(self, account: Account, events: Sequence[CallEvent], source: str) -> int:
         """Count news of calls that `source` reports, act on it, and return how much of it was news."""
-        counted = self.guard.take(account, events, Door.REPORT)
+        is_twilio = source != ReportSource.CLIENT.value
+        counted = self.guard.take(account, events, Door.EVENT) if is_twilio else self.reports.take(account, events)
         for result, count in ((ReportResult.ACCEPTED, counted), (ReportResult.DUPLICATE, len(events) - counted)):
             if count:
                 self.tracker.count(account.sid, f"reports:{source}:{result.value}", count)
@@ -230,6 +234,7 @@ class Services:
             monotonic=time.monotonic,
             chores=self._chores(account),
             decisions=self.decisions,
+            verify_reports=self.reports.verify,
         )
 
     def _chores(self, account: Account) -> Sequence[Callable[[Snapshot], None]]:
@@ -341,6 +346,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         hold_board=RedisHoldBoard(connection),
         guard=guard,
         callbacks=Gathering(partial(guard.take, door=Door.CALLBACK)),
+        reports=ReportedCalls(RedisReports(connection, scripts), tracker, guard, telephony, notices, clock),
         reconciler=reconciler,
         drain=Drain(canceller, tracker, incidents, reconciler, drains, clock, notices, reach),
         canceller=canceller,

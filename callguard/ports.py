@@ -99,6 +99,19 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Reported:
+    """What came of noting reports.
+
+    Attributes:
+        counted: how many of the calls were news.
+        may_cross: whether they would cross a rule if they were true.
+    """
+
+    counted: int
+    may_cross: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MirroredCall:
     """A call in the mirror: its creation in milliseconds, and what keeps it from being cancelled.
 
@@ -112,11 +125,11 @@ class MirroredCall:
 
 
 class Door(Enum):
-    """Where news of a call came in."""
+    """By which of Twilio's ways news of a call came in."""
 
     CALLBACK = "callback"
     POLL = "poll"
-    REPORT = "report"
+    EVENT = "event"
 
 
 class CallTracker(Protocol):
@@ -166,8 +179,8 @@ class CallTracker(Protocol):
     def quoted(self, account_sid: str, policy: Policy, now_ms: int, quote: Quote) -> Snapshot:
         """Hold the quoted horizon to the quote of the newest call of a list that was not read whole."""
 
-    def suspect(self, account_sid: str, finding: Finding, now_ms: int) -> None:
-        """Remember a crossed rule until Twilio's list has been read."""
+    def suspect(self, account_sid: str, finding: Finding, now_ms: int, *, by_reports: bool = False) -> None:
+        """Remember a crossed rule until Twilio's list has been read; `by_reports` where only reports cross it."""
 
     def snapshot(self, account_sid: str, now_ms: int) -> Snapshot:
         """Return what is known of the account."""
@@ -219,6 +232,22 @@ class CallTracker(Protocol):
 
     def refused(self, account_sid: str, result: str) -> None:
         """Count a callback of a known account that was not taken, under its closed-set `result`."""
+
+
+class Reports(Protocol):
+    """Calls that whoever created them has reported, and of which Twilio has said nothing yet.
+
+    No rule counts them. Each may raise `StoreUnavailable`.
+    """
+
+    def note(self, account_sid: str, events: Sequence[CallEvent], policy: Policy) -> Reported:
+        """Note the calls' entrance; a call that is known already is no news."""
+
+    def unconfirmed(self, account_sid: str) -> list[CallEvent]:
+        """Return all of them, as they were reported."""
+
+    def forget(self, account_sid: str, call_sids: Sequence[str], policy: Policy, now_ms: int) -> int:
+        """Forget calls that Twilio does not know; return how many there were."""
 
 
 class Campaigns(Protocol):

@@ -268,7 +268,7 @@ def test_they_tell_what_was_learned_and_warned_of(guard: Services) -> None:
     now = guard.clock.now_ms()
     policy = guard.accounts[ACCOUNT_SID].policy
     news = [queued(n, now - 1500) for n in range(300)]
-    guard.tracker.observe(ACCOUNT_SID, news, policy, now, Door.REPORT)
+    guard.tracker.observe(ACCOUNT_SID, news, policy, now, Door.EVENT)
     guard.tracker.polled(ACCOUNT_SID, policy, now, None, Throughput(learned=10.0), began_ms=now)
     guard.tracker.count(ACCOUNT_SID, "warnings:spike")
     guard.refuse_report(ACCOUNT_SID, "client", "malformed")

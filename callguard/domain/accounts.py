@@ -69,10 +69,14 @@ UNTAKEN_MS = 300_000
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """A finding that waits for proof of a backlog, and since when."""
+    """A finding that waits for proof of a backlog, and since when.
+
+    `by_reports`: only reports of whoever creates the calls cross the rule, so it waits for proof of the calls too.
+    """
 
     finding: Finding
     since_ms: int
+    by_reports: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,8 @@ class Snapshot:
         spared: queued calls that are never cancelled: on the `never_cancel` list, or to emergency numbers.
         announced: queued calls of announced campaigns.
         outside: queued calls that the open incident is not about.
+        unconfirmed: calls that whoever creates them has reported, and of which Twilio has said nothing yet.
+        reported: the bucket over reports.
         queued: the bucket over calls entering the queue.
         initiated: the bucket over calls leaving it.
         plateau: the line of calls leaving it.
@@ -162,6 +168,8 @@ class Snapshot:
     spared: int = 0
     announced: int = 0
     outside: int = 0
+    unconfirmed: int = 0
+    reported: LeakyBucket = field(default_factory=LeakyBucket)
     queued: LeakyBucket = field(default_factory=LeakyBucket)
     initiated: LeakyBucket = field(default_factory=LeakyBucket)
     plateau: Plateau = field(default_factory=Plateau)
@@ -189,8 +197,8 @@ class Snapshot:
 
     @property
     def depth(self) -> int:
-        """Calls known to be queued at Twilio."""
-        return self.cancellable + self.left_alone
+        """Calls known, or reported, to be queued at Twilio."""
+        return self.cancellable + self.left_alone + self.unconfirmed
 
     @property
     def left_alone(self) -> int:
@@ -217,16 +225,22 @@ class Snapshot:
         return drain_seconds(self.horizon_ms, self.now_ms)
 
     @property
+    def is_suspected(self) -> bool:
+        """Whether anything still waits for an answer of Twilio's."""
+        return self.suspicion is not None and abs(self.now_ms - self.suspicion.since_ms) <= SUSPICION_MS
+
+    @property
     def suspected(self) -> Finding | None:
         """The finding that still waits for proof of a backlog."""
-        if self.suspicion is None or abs(self.now_ms - self.suspicion.since_ms) > SUSPICION_MS:
-            return None
-        return self.suspicion.finding
+        is_proof_of_calls = self.suspicion is not None and not self.suspicion.by_reports
+        return self.suspicion.finding if self.suspicion and is_proof_of_calls and self.is_suspected else None
 
     @property
     def untaken(self) -> Finding | None:
         """The finding of a suspicion that nobody took up in time, as when no watcher ran, for some minutes."""
-        if self.suspicion is None or not 0 <= self.now_ms - self.suspicion.since_ms <= UNTAKEN_MS:
+        if self.suspicion is None or self.suspicion.by_reports:
+            return None
+        if not 0 <= self.now_ms - self.suspicion.since_ms <= UNTAKEN_MS:
             return None
         return self.suspicion.finding
 

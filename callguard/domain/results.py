@@ -35,7 +35,8 @@ class ReportSource(Enum):
 class ReportResult(Enum):
     """What became of reported calls, as `callguard_reports_total` counts it.
 
-    Accepted ones and duplicates are counted by the call, the others once for a request.
+    Accepted ones, duplicates and `unknown` ones, which Twilio does not know, are counted by the call, the others
+    once for a request.
     """
 
     ACCEPTED = "accepted"
@@ -47,6 +48,7 @@ class ReportResult(Enum):
     TOO_LARGE = "too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     UNAVAILABLE = "unavailable"
+    UNKNOWN = "unknown"
 
 
 class ApiRefusal(Enum):

@@ -21,10 +21,11 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict and, unless it is to stand by, the finding behind it."""
+    """A verdict and, unless it is to stand by, the finding behind it; `by_reports` as in a suspicion."""
 
     verdict: Verdict
     finding: Finding | None = None
+    by_reports: bool = False
 
 
 STAND_BY = Decision(Verdict.STAND_BY)
@@ -43,6 +44,8 @@ def decide(snapshot: Snapshot, policy: Policy) -> Decision:
     for Twilio's own list first; the finding is remembered meanwhile. Where the list shows none, or does not come,
     it trips all the same, unless the policy ignores that: there is nothing to cancel, and much to tell.
     An incident that began without a queue is drained as soon as it has one.
+
+    What whoever creates calls has reported trips nothing: Twilio is asked whether there are such calls.
     """
     if snapshot.paused:
         return STAND_BY
@@ -52,12 +55,25 @@ def decide(snapshot: Snapshot, policy: Policy) -> Decision:
     finding = crossed(snapshot, policy) or snapshot.suspected
     if finding is None:
         is_late = snapshot.untaken and not has_backlog and policy.unqueued is not Unqueued.IGNORE
-        return Decision(Verdict.TRIP_UNQUEUED, snapshot.untaken) if is_late else STAND_BY
+        return Decision(Verdict.TRIP_UNQUEUED, snapshot.untaken) if is_late else _asked_about(snapshot, policy)
     if has_backlog:
         return Decision(Verdict.TRIP, finding)
     if policy.unqueued is not Unqueued.IGNORE and snapshot.was_asked_about(ANSWER_MS[policy.unqueued]):
         return Decision(Verdict.TRIP_UNQUEUED, finding)
     return Decision(Verdict.ASK_TWILIO, finding)
+
+
+def _asked_about(snapshot: Snapshot, policy: Policy) -> Decision:
+    finding = reported(snapshot, policy)
+    return STAND_BY if finding is None else Decision(Verdict.ASK_TWILIO, finding, by_reports=True)
+
+
+def reported(snapshot: Snapshot, policy: Policy) -> Finding | None:
+    """Return the finding that reported calls would be, if Twilio has confirmed only some of them, or none."""
+    if not snapshot.unconfirmed or snapshot.state is not State.ARMED or snapshot.paused:
+        return None
+    rate, burst = policy.spike_rate, policy.spike_burst
+    return _over(snapshot.reported, snapshot.now_ms, rate, burst, Rule.SPIKE, "spike_burst")
 
 
 def crossed(snapshot: Snapshot, policy: Policy) -> Finding | None:

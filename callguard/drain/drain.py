@@ -12,7 +12,7 @@ from callguard.domain.incidents import Incident, Outcome
 from callguard.domain.policy import Mode
 from callguard.drain.incident_ledger import IncidentLedger
 from callguard.drain.queue_listing import QueueListing
-from callguard.drain.sweep import Sweep
+from callguard.drain.sweep import MOST_UNKNOWN, Sweep
 from callguard.drain.turn import Turn
 from callguard.guard.endings import tell_done
 from callguard.guard.kept_lease import KeptLease
@@ -24,6 +24,8 @@ from callguard.ports import (
     Clock,
     DrainQueue,
     IncidentBook,
+    Notice,
+    NoticeKind,
     Notices,
     StoreUnavailable,
 )
@@ -141,7 +143,7 @@ class _Run:
         async with self._drain.canceller() as canceller, asyncio.TaskGroup() as beside:
             beside.create_task(self._sort())
             await self._protect()
-            sweep = Sweep(self._account.sid, canceller, self._ledger, self._cap(), self._limit)
+            sweep = Sweep(self._account.sid, canceller, self._ledger, self._cap(), self._limit, MOST_UNKNOWN)
             return await self._until_empty(sweep)
 
     async def _protect(self) -> None:
@@ -169,6 +171,9 @@ class _Run:
                 await sweep.run(self._turn.may_go_on)
                 if end := self._end_of(sweep):
                     return end
+                if sweep.is_unknown:
+                    await self._read_after_unknown(sweep)
+                    continue
                 if sweep.cancelled and self._drain.drains.others_wait(self._account.sid):
                     # Their calls are being dialled. That nothing is left here is asked when it is our turn again.
                     return DrainEnd.YIELDED
@@ -179,6 +184,24 @@ class _Run:
                 _log.warning("account %s: %s; the drain waits", self._account.sid, error)
                 await asyncio.sleep(STORE_PAUSE_SECONDS)
         return DrainEnd.STOPPED if self._turn.is_lost else DrainEnd.YIELDED
+
+    async def _read_after_unknown(self, sweep: Sweep) -> None:
+        """Twilio does not know what we took for its queue: say so, and let its list show what there is."""
+        if not sweep.cancelled:
+            self._tell_of_unknown()
+        listing = QueueListing(self._account, self._drain.reconciler, self._turn.may_go_on)
+        while self._turn.may_go_on() and not await listing.is_empty():
+            pass  # it makes a pause between two lists
+
+    def _tell_of_unknown(self) -> None:
+        text = (
+            f"Twilio knows none of the first {MOST_UNKNOWN} calls that were to be cancelled (404). Cancelling "
+            "stops until Twilio's list is read, and goes on with what that shows. Do callbacks and list come from "
+            "the same account and region? Look at TWILIO_REGION, twilio_api_url and the account's SID"
+        )
+        _log.warning("account %s: %s", self._account.sid, text)
+        notice = Notice(self._account.sid, NoticeKind.WARNING, text, self._drain.clock.now_ms())
+        self._drain.notices.post(notice, once=f"unknown:{self._incident.generation}")
 
     async def _sort(self) -> None:
         """Tell apart what the incident is not about; the sweep does so itself, but only as far as it has come."""

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,6 +23,9 @@ LEDGER_PAUSE_SECONDS = 0.2
 # Until something else was answered one request is sent at a time, so that wrong credentials are no storm.
 FIRST_DENIALS = 2
 DENIALS = 20
+
+MOST_UNKNOWN = 20
+"""Where Twilio knows none of the first so many calls, something is wrong with what we take for its queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +56,17 @@ class Sweep:
         ledger: SweepLedger,
         cap: int,
         limit: ConcurrencyLimit | None = None,
+        most_unknown: float = math.inf,
     ) -> None:
-        """Nothing is sent yet."""
+        """Nothing is sent yet. A run ends early where Twilio knows none of the first `most_unknown` calls."""
         self.backlog = Backlog(ledger.head)
         self.limit = limit or ConcurrencyLimit()
         self.cancelled = 0
         self.stopped = False
         self.denied = False
         self.has_served = False
+        self._most_unknown = most_unknown
+        self._settled_as: Counter[Outcome] = Counter()
         self._account_sid = account_sid
         self._canceller = canceller
         self._ledger = ledger
@@ -74,6 +82,7 @@ class Sweep:
 
     async def run(self, may_go_on: Callable[[], bool]) -> None:
         """Sweep; when it returns no attempt is under way, and what came of all is recorded if Redis answers."""
+        self._settled_as.clear()
         while may_go_on():
             try:
                 if not self._turn():
@@ -94,12 +103,17 @@ class Sweep:
         """True once as many calls are cancelled as may be."""
         return self.cancelled >= self._cap
 
+    @property
+    def is_unknown(self) -> bool:
+        """True where the last run has ended since Twilio knew none of its first calls."""
+        return self._settled_as.total() == self._settled_as[Outcome.GONE] >= self._most_unknown
+
     def _turn(self) -> bool:
         """Record what came back, ask whether to go on, and send what may be sent; False when all is done."""
         self._take_in()
         if not self._record():
             self.stopped = True
-        if self.stopped:
+        if self.stopped or self.is_unknown:
             return False
         self._send()
         return bool(self._sent) or self.backlog.has_waiting or self._pauses.is_on(time.monotonic())
@@ -207,6 +221,7 @@ class Sweep:
         self.backlog.settled(result.call_sid)
         if result.outcome is Outcome.GONE:
             self.backlog.let_rest(result.call_sid, time.monotonic())
+        self._settled_as[result.outcome] += 1
         self.cancelled += result.outcome is Outcome.CANCELLED
         self._unrecorded.append((result.call_sid, result.outcome))
 

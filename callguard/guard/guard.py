@@ -95,9 +95,10 @@ class Guard:
         if decision.verdict in (Verdict.TRIP, Verdict.TRIP_UNQUEUED):
             unqueued = decision.verdict is Verdict.TRIP_UNQUEUED
             self.trip(account, snapshot, decision.finding, unqueued=unqueued)
-        elif snapshot.suspected is None:
-            _log.info("account %s: %s; asking Twilio for its queue", account.sid, describe(decision.finding))
-            self._tracker.suspect(account.sid, decision.finding, snapshot.now_ms)
+        elif snapshot.suspected is None and not (decision.by_reports and snapshot.is_suspected):
+            source = " by reports alone" if decision.by_reports else ""
+            _log.info("account %s: %s%s; asking Twilio", account.sid, describe(decision.finding), source)
+            self._tracker.suspect(account.sid, decision.finding, snapshot.now_ms, by_reports=decision.by_reports)
             self._ask_to_look(account)
         return True
 

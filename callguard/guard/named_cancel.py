@@ -105,7 +105,7 @@ class NamedCancel:
         account, now_ms = self._accounts[attempt.account_sid], self._clock.now_ms()
         news = [CallEvent(attempt.call_sid, CallStatus.CANCELED, now_ms)]
         try:
-            self._tracker.observe(account.sid, news, account.policy, now_ms, Door.REPORT, if_crossed=True)
+            self._tracker.observe(account.sid, news, account.policy, now_ms, Door.EVENT, if_crossed=True)
         except StoreUnavailable as error:
             _log.warning(
                 "account %s: call …%s is cancelled, but that could not be noted: %s",

@@ -128,10 +128,11 @@ class RedisCallTracker:
         )
         return snapshot_from(now_ms, *reply)
 
-    def suspect(self, account_sid: str, finding: Finding, now_ms: int) -> None:
+    def suspect(self, account_sid: str, finding: Finding, now_ms: int, *, by_reports: bool = False) -> None:
         """Remember a finding beside the buckets."""
+        text = suspicion_text(finding, now_ms, by_reports=by_reports)
         with translated_errors():
-            self._redis.hset(AccountKeys(account_sid).state, "suspect", suspicion_text(finding, now_ms))
+            self._redis.hset(AccountKeys(account_sid).state, "suspect", text)
 
     def snapshot(self, account_sid: str, now_ms: int) -> Snapshot:
         """Read the account at one moment."""
@@ -270,7 +271,7 @@ class RedisCallTracker:
 
 def snapshot_reads(keys: AccountKeys) -> list[tuple[str, str]]:
     """Return what `snapshot_from` takes, as `Scripts.read` is told."""
-    return [(keys.state, _WANTED), *((key, "ZCARD") for key in _mirror(keys))]
+    return [(keys.state, _WANTED), *((key, "ZCARD") for key in _mirror(keys)), (keys.unconfirmed, "HLEN")]
 
 
 def series_fields(series: str, last: int, seconds: int) -> list[str]:
@@ -287,7 +288,7 @@ def series_counts(held: Sequence[str | None], last: int) -> list[int]:
 def _account_keys(keys: AccountKeys) -> list[str]:
     return [
         *(keys.state, keys.totals, keys.series, keys.queue, keys.spared, keys.announced),
-        *(keys.incident, keys.ledger, keys.senders, keys.outside),
+        *(keys.incident, keys.ledger, keys.senders, keys.outside, keys.unconfirmed),
     ]
 
 

@@ -102,6 +102,11 @@ class AccountKeys:
         return self._key("outside")
 
     @property
+    def unconfirmed(self) -> str:
+        """HASH, 25 h: SID of a call that only its creator has told of -> the report. Written by `report_calls`."""
+        return self._key("unconfirmed")
+
+    @property
     def senders(self) -> str:
         """HASH, 25 h: `q` (queued) or `i` (initiated) and the keyed hash of From -> its bucket, and From masked.
 

@@ -21,7 +21,7 @@ SWEEP_SECONDS = 4
 
 LEAST_SECONDS = 0.5
 
-_SNAPSHOT_PARTS = 5
+_SNAPSHOT_PARTS = 6
 
 
 class RedisReadings:

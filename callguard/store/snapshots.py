@@ -16,7 +16,7 @@ FIELDS = (
     *("state", "paused", "generation", "tripped", "cooled", "capped"),
     *("q", "i", "p", "r", "horizon", "t"),
     *("departed", "dead_until", "campaign_at", "polled", "called_back", "shallow", "suspect"),
-    *("campaigns", "mode", "w", "lost", "unqueued", "listed_short"),
+    *("campaigns", "mode", "w", "lost", "unqueued", "listed_short", "u"),
 )
 
 # What only a whole snapshot has.
@@ -33,13 +33,19 @@ _NO_HORIZON = (0.0, 0.0, 0.0)
 
 
 def snapshot_from(
-    now_ms: int, fields: Sequence[Field], cancellable: int, spared: int, announced: int, outside: int
+    now_ms: int,
+    fields: Sequence[Field],
+    cancellable: int,
+    spared: int,
+    announced: int,
+    outside: int,
+    unconfirmed: int,
 ) -> Snapshot:
     """Return the snapshot of the fields above, in their order; a missing field is a fresh account's."""
     stands, paused, generation, tripped, cooled, capped, queued, initiated, plateau, repeats, horizon = fields[:11]
     learned, departed, dead_until, campaign_at, polled, called_back, shallow, suspect = fields[11:19]
-    _, mode, _, lost, unqueued, listed_short = fields[19:25]
-    words = fields[25:] or (None,) * len(WORD_FIELDS)
+    _, mode, _, lost, unqueued, listed_short, reported = fields[19:26]
+    words = fields[26:] or (None,) * len(WORD_FIELDS)
     counted_ms, quoted_ms, _ = _numbers(horizon) if horizon else _NO_HORIZON
     return Snapshot(
         now_ms=now_ms,
@@ -54,6 +60,8 @@ def snapshot_from(
         spared=spared,
         announced=announced,
         outside=outside,
+        unconfirmed=unconfirmed,
+        reported=_bucket(reported),
         queued=_bucket(queued),
         initiated=_bucket(initiated),
         plateau=_plateau(plateau),
@@ -82,15 +90,16 @@ def finding_from(rule: str, observed: Field, threshold: Field, setting: Field, o
     return Finding(Rule(rule), float(observed or 0), float(threshold or 0), setting or "", _int(onset))
 
 
-def suspicion_text(finding: Finding, since_ms: int) -> str:
+def suspicion_text(finding: Finding, since_ms: int, *, by_reports: bool) -> str:
     """Return the field of a suspicion."""
-    figures = (finding.observed, finding.threshold, finding.setting, finding.onset_ms, since_ms)
+    figures = (finding.observed, finding.threshold, finding.setting, finding.onset_ms, since_ms, int(by_reports))
     return ":".join([finding.rule.value, *map(str, figures)])
 
 
 def _suspicion(text: str) -> Suspicion:
-    *finding, since = text.split(":")
-    return Suspicion(finding_from(*finding), _int(since))
+    # An earlier release knew no suspicion by reports.
+    rule, observed, threshold, setting, onset, since, by_reports = f"{text}:0".split(":")[:7]
+    return Suspicion(finding_from(rule, observed, threshold, setting, onset), _int(since), by_reports == "1")
 
 
 def _bucket(field: Field) -> LeakyBucket:

@@ -8,7 +8,7 @@ from callguard.domain.accounts import Snapshot, State
 from callguard.domain.attention import rest_seconds
 from callguard.domain.incidents import summary
 from callguard.domain.policy import Mode, Rearm
-from callguard.domain.rules import is_quiet, warnings
+from callguard.domain.rules import is_quiet, reported, warnings
 from callguard.guard.guard import Guard
 from callguard.guard.reach import Reach
 from callguard.guard.reconcile import Reconciler
@@ -54,10 +54,13 @@ class AccountWatch:
         monotonic: Callable[[], float],
         chores: Sequence[Callable[[Snapshot], None]] = (),
         decisions: Decisions | None = None,
+        verify_reports: Callable[[Account, int], None] = lambda _account, _began_ms: None,
     ) -> None:
         """Keep the ports; `monotonic` gives seconds for intervals. `chores` are done at each tick, at its end.
 
-        `decisions` is what the store is held against; without it the store is believed.
+        `decisions` is what the store is held against; without it the store is believed. `verify_reports` looks at
+        calls that were reported before a moment in ms, and that Twilio's list did not show; it may raise as a
+        reading of the list does.
         """
         self.account = account
         self._guard = guard
@@ -71,6 +74,7 @@ class AccountWatch:
         self._monotonic = monotonic
         self._chores = chores
         self._decisions = decisions
+        self._verify = verify_reports
         self._polled_at = float("-inf")
         self._asked_ms = 0
         self._poll_failures = 0
@@ -100,6 +104,9 @@ class AccountWatch:
             whole = snapshot.suspected is not None
             has_incident = snapshot.state.has_open_incident
             read = self._poll(retire=not self._is_being_drained(snapshot), whole=whole, has_incident=has_incident)
+            if snapshot.unconfirmed:
+                self._verify_reports()
+                read = None
             snapshot = self._look() if read is None else self._checked(read)
         if self._follow_mode(snapshot):
             snapshot = self._look()
@@ -151,7 +158,8 @@ class AccountWatch:
         return interval - (self._monotonic() - self._polled_at)
 
     def _is_suspicious(self, snapshot: Snapshot) -> bool:
-        return snapshot.suspected is not None or bool(warnings(snapshot, self.account.policy))
+        policy = self.account.policy
+        return snapshot.is_suspected or reported(snapshot, policy) is not None or bool(warnings(snapshot, policy))
 
     def _is_unasked(self, snapshot: Snapshot) -> bool:
         """Return whether a suspicion has come up since Twilio was last asked; it does so every 15 s at most."""
@@ -180,6 +188,12 @@ class AccountWatch:
                 *(self.account.sid, reading.listed, reading.fresh, reading.retired),
             )
         return reading.snapshot
+
+    def _verify_reports(self) -> None:
+        try:
+            self._verify(self.account, self._asked_ms)
+        except (TwilioUnavailable, TwilioThrottled, TwilioRefused) as error:
+            _log.info("account %s: reported calls could not be looked up: %s", self.account.sid, error)
 
     def _nurse(self, snapshot: Snapshot) -> None:
         if snapshot.state.has_open_incident and self._guard.widen(self.account, snapshot):

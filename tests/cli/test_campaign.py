@@ -25,7 +25,7 @@ def call_from(number: str, count: int, store: Store) -> None:
     sender = Account(ACCOUNT_SID, ("a" * 32,)).marks.sender(number)
     now = time.time_ns() // 1_000_000
     news = [CallEvent(call_sid(n), CallStatus.QUEUED, now, sender=sender) for n in range(count)]
-    store.tracker.observe(ACCOUNT_SID, news, Policy(), now, Door.REPORT)
+    store.tracker.observe(ACCOUNT_SID, news, Policy(), now, Door.EVENT)
 
 
 def test_a_campaign_is_announced_listed_and_ended(store: Store) -> None:

@@ -28,7 +28,7 @@ def _stop_at_the_cap(store: Store) -> None:
     """An incident of five calls of which two were cancelled; then it was at its cap."""
     now = _now_ms()
     events = [CallEvent(call_sid(n), CallStatus.QUEUED, now, sender="s") for n in range(1, 6)]
-    store.tracker.observe(ACCOUNT_SID, events, Policy(), now, Door.REPORT)
+    store.tracker.observe(ACCOUNT_SID, events, Policy(), now, Door.EVENT)
     store.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70.5, 65, "spike_burst", now), Mode.ENFORCE, now)
     store.incidents.start_drain(ACCOUNT_SID, 1, "a worker", Mode.ENFORCE)
     for number in (1, 2):

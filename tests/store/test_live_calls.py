@@ -102,7 +102,7 @@ def test_calls_of_a_campaign_and_calls_never_heard_of(store: Store, clock: Froze
     campaign = Campaign("c1", 1, 0, "", "", clock.ms, clock.ms + 60_000, "me")
     store.campaigns.announce(ACCOUNT_SID, campaign)
     news = [CallEvent(call_sid(7), CallStatus.QUEUED, clock.ms, sender="a")]
-    store.tracker.observe(ACCOUNT_SID, news, Policy(), clock.ms, Door.REPORT)
+    store.tracker.observe(ACCOUNT_SID, news, Policy(), clock.ms, Door.EVENT)
     store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, clock.ms)
 
     assert claim(store, clock, call_sid(7), unheard=True) is Claim.ANNOUNCED

@@ -33,7 +33,7 @@ def known(observed: Observation) -> Snapshot:
     return observed.snapshot
 
 
-def observe(store: Store, clock: FrozenClock, *events: CallEvent, door: Door = Door.REPORT) -> Snapshot:
+def observe(store: Store, clock: FrozenClock, *events: CallEvent, door: Door = Door.EVENT) -> Snapshot:
     return known(store.tracker.observe(ACCOUNT_SID, events, POLICY, clock.ms, door))
 
 
@@ -79,7 +79,7 @@ def test_the_script_and_a_replay_hold_the_same(
     for number, (gap, destination) in enumerate(calls):
         at += gap
         news = [replace(queued(number, at), destination=destination)]
-        seen = known(store.tracker.observe(account, news, POLICY, at, Door.REPORT))
+        seen = known(store.tracker.observe(account, news, POLICY, at, Door.EVENT))
         replay.entered((at,), at)
         replay.called(destination, at)
         model = replay.snapshot(at)

@@ -240,7 +240,7 @@ def test_it_polls_each_second_once_a_rule_is_half_way(redis_url: str) -> None:
         g.watch.tick()
         lists = g.truth().requests.lists
         for number in range(12):
-            g.guard.take(g.account, [CallEvent(call_sid(number), CallStatus.QUEUED, _now())], Door.REPORT)
+            g.guard.take(g.account, [CallEvent(call_sid(number), CallStatus.QUEUED, _now())], Door.EVENT)
 
         ticking(g, lambda: g.truth().requests.lists > lists, "Twilio's list is read")
         assert state(g) is State.ARMED

@@ -10,9 +10,10 @@
 -- KEYS[8] {account}:ledger     HASH  call -> outcome in the open incident
 -- KEYS[9] {account}:senders    HASH  a bucket for each From number
 -- KEYS[10] {account}:outside   ZSET  queued calls that the open incident is not about
+-- KEYS[11] {account}:unconfirmed HASH calls that were only ever reported by whoever created them
 -- then two for each event: {account}:call:SID  STRING  phases seen, and above them a mark of From
 --                          {account}:to:HASH   LIST    latest calls to the telephone
--- ARGV[1] now ms              ARGV[2] door: callback, poll or report
+-- ARGV[1] now ms              ARGV[2] door: callback, poll or event
 -- ARGV[3] cps                 ARGV[4] ring size in seconds
 -- ARGV[5] spike_rate          ARGV[6] most that its bucket holds
 -- ARGV[7] initiated_rate      ARGV[8] most that its bucket holds
@@ -26,15 +27,16 @@
 -- then eleven for each event: sid, status, phase bit, dialled (0/1), at ms, spared (0; 1; 2: for certain), queue_time
 --                             ms or empty, hash of From, From masked, hash of To or empty, doubtful (0/1)
 --
--- Returns {events counted, state fields, calls in queue, in spared, in announced, in outside}, or
+-- Returns {events counted, state fields, calls in queue, in spared, in announced, in outside, unconfirmed}, or
 --         {events counted, whether a rule may have come as far as its warning (0/1)}
 local QUEUED, DIALLED_PHASES, ABSENT, ANNOUNCED = 1, 30, 32, 128
 local LEFT = 126 -- a later phase, absent, or settled: not, or not known to be, in the queue
-local FIXED_KEYS, FIRST, WIDTH = 10, 23, 11
+local FIXED_KEYS, FIRST, WIDTH = 11, 23, 11
 
 local state_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3]
 local queue_key, spared_key, announced_key = KEYS[4], KEYS[5], KEYS[6]
 local incident_key, ledger_key, senders_key, outside_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local unconfirmed_key = KEYS[11]
 local now, door, ring = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[4])
 local min_backlog, account_ttl = tonumber(ARGV[9]), ARGV[10]
 local queued_ttl, left_ttl, incident_ttl = ARGV[11], ARGV[12], ARGV[13]
@@ -141,7 +143,12 @@ end
 
 local function count_entrance(call)
     tally('q', call.at)
-    lengthen_queue(horizon, call.at, believable(call.queue_ms))
+    -- The slot of a call that was reported before is counted already.
+    if call.reported_at then
+        quote_queue(horizon, call.at, believable(call.queue_ms))
+    else
+        lengthen_queue(horizon, call.at, believable(call.queue_ms))
+    end
     if call.announced then return end
     pour(queued_bucket, call.at)
     pour_sender(senders_key, 'q', call.sender, call.shown, call.at, ARGV[5], ARGV[6])
@@ -157,45 +164,71 @@ local function count_departure(call, seen)
     pour_sender(senders_key, 'i', call.sender, call.shown, call.at, ARGV[7], ARGV[8])
 end
 
-local counted, entered, by_status = 0, false, {}
+local entered, by_status = false, {}
+
+-- Count what is news of a call, of which `seen` was known; return what is known of it now.
+local function take(call, phase, seen, call_key, times_key)
+    by_status[call.status] = (by_status[call.status] or 0) + 1
+    call.announced = bit.band(seen, ANNOUNCED) ~= 0
+    if seen == 0 then
+        -- Of a call that is heard of late in its life nobody knows whether it was created since.
+        call.announced = (phase == QUEUED or call.status == 'initiated')
+            and was_announced(campaigns, call.sender, call.at)
+        if call.destination ~= '' and not call.announced then
+            count_repeat(repeats, times_key, call.at, repeat_limit, repeat_window, repeat_least, call.sender)
+        end
+    end
+    local in_queue = bit.band(seen, LEFT) == 0
+    if phase == QUEUED then
+        entered = true
+        count_entrance(call)
+        if in_queue and call.doubtful then
+            departed = departed + 1
+        elseif in_queue then
+            enter(call)
+        end
+    else
+        if call.dialled and bit.band(seen, DIALLED_PHASES) == 0 then count_departure(call, seen) end
+        if in_queue then leave(call, bit.band(seen, QUEUED) ~= 0, mark_in(seen)) end
+    end
+    local absent = phase == QUEUED and in_queue and call.doubtful
+    local now_seen = bit.bor(seen, phase, call.announced and ANNOUNCED or 0, absent and ABSENT or 0)
+    if now_seen < PHASES then now_seen = now_seen + mark_of(call.sender) * PHASES end
+    redis.call('SET', call_key, now_seen, 'PX', bit.band(now_seen, LEFT) == 0 and queued_ttl or left_ttl)
+    return now_seen
+end
+
+-- When a call was created that whoever created it has reported, and that is confirmed by this news.
+local function reported_at(sid)
+    local report = state[U] and redis.call('HGET', unconfirmed_key, sid)
+    if not report then return nil end
+    redis.call('HDEL', unconfirmed_key, sid)
+    return tonumber(string.match(report, '^%d+'))
+end
+
+-- That it has left is the first that Twilio says of a call: it has been in the queue, as was reported.
+local function take_entrance(call, call_key, times_key)
+    local entrance = {}
+    for name, value in pairs(call) do entrance[name] = value end
+    entrance.status, entrance.dialled, entrance.at = 'queued', false, call.reported_at
+    return take(entrance, QUEUED, 0, call_key, times_key)
+end
+
+local counted = 0
 for i = 1, events do
     local a = FIRST + (i - 1) * WIDTH
     local call_key, times_key = KEYS[FIXED_KEYS + 2 * i - 1], KEYS[FIXED_KEYS + 2 * i]
     local call = {
         sid = ARGV[a], status = ARGV[a + 1], dialled = ARGV[a + 3] == '1', at = tonumber(ARGV[a + 4]),
-        spared = ARGV[a + 5] ~= '0', protected = ARGV[a + 5] == '2', queue_ms = tonumber(ARGV[a + 6]), sender = ARGV[a + 7], shown = ARGV[a + 8],
+        spared = ARGV[a + 5] ~= '0', protected = ARGV[a + 5] == '2', queue_ms = tonumber(ARGV[a + 6]), sender = ARGV[a + 7],
+        shown = ARGV[a + 8], destination = ARGV[a + 9], doubtful = ARGV[a + 10] == '1',
     }
     local phase, seen = tonumber(ARGV[a + 2]), number(redis.call('GET', call_key))
-    local doubtful = ARGV[a + 10] == '1'
+    if seen == 0 then call.reported_at = reported_at(call.sid) end
     if bit.band(seen, phase) == 0 then
         counted = counted + 1
-        by_status[call.status] = (by_status[call.status] or 0) + 1
-        call.announced = bit.band(seen, ANNOUNCED) ~= 0
-        if seen == 0 then
-            -- Of a call that is heard of late in its life nobody knows whether it was created since.
-            call.announced = (phase == QUEUED or call.status == 'initiated')
-                and was_announced(campaigns, call.sender, call.at)
-            if ARGV[a + 9] ~= '' and not call.announced then
-                count_repeat(repeats, times_key, call.at, repeat_limit, repeat_window, repeat_least, call.sender)
-            end
-        end
-        local in_queue = bit.band(seen, LEFT) == 0
-        if phase == QUEUED then
-            entered = true
-            count_entrance(call)
-            if in_queue and doubtful then
-                departed = departed + 1
-            elseif in_queue then
-                enter(call)
-            end
-        else
-            if call.dialled and bit.band(seen, DIALLED_PHASES) == 0 then count_departure(call, seen) end
-            if in_queue then leave(call, bit.band(seen, QUEUED) ~= 0, mark_in(seen)) end
-        end
-        local absent = phase == QUEUED and in_queue and doubtful
-        local now_seen = bit.bor(seen, phase, call.announced and ANNOUNCED or 0, absent and ABSENT or 0)
-        if now_seen < PHASES then now_seen = now_seen + mark_of(call.sender) * PHASES end
-        redis.call('SET', call_key, now_seen, 'PX', bit.band(now_seen, LEFT) == 0 and queued_ttl or left_ttl)
+        if call.reported_at and phase ~= QUEUED then seen = take_entrance(call, call_key, times_key) end
+        take(call, phase, seen, call_key, times_key)
     elseif door == 'poll' and phase == QUEUED and bit.band(seen, LEFT + QUEUED) == QUEUED + ABSENT then
         call.announced = bit.band(seen, ANNOUNCED) ~= 0
         enter_again(call)
@@ -260,4 +293,7 @@ end
 if ARGV[20] == '1' and not may_be_crossed(1) then
     return { counted, may_be_crossed(tonumber(ARGV[22])) and 1 or 0 }
 end
-return { counted, state, cancellable, spared_count, announced_count, outside_count }
+return {
+    counted, state, cancellable, spared_count, announced_count, outside_count,
+    redis.call('HLEN', unconfirmed_key),
+}

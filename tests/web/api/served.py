@@ -84,7 +84,7 @@ class Services:
             raise StoreUnavailable("no answer")
         self.reported.append((account.sid, list(events)))
         now_ms = self.clock.now_ms()
-        return self.tracker.observe(account.sid, events, account.policy, now_ms, Door.REPORT).counted
+        return self.tracker.observe(account.sid, events, account.policy, now_ms, Door.EVENT).counted
 
     def refuse_report(self, account_sid: str, source: str, result: str) -> None:
         if account_sid in self.down:

@@ -98,7 +98,7 @@ class Scene:
         now_ms = self.services.clock.now_ms()
         news = [CallEvent(sid, CallStatus.QUEUED, now_ms, spared=spared) for sid in call_sids]
         policy = self.services.accounts[account_sid].policy
-        self.store.tracker.observe(account_sid, news, policy, now_ms, Door.REPORT)
+        self.store.tracker.observe(account_sid, news, policy, now_ms, Door.EVENT)
 
     def mirrored(self, account_sid: str = FIRST) -> set[str]:
         return set(self.store.tracker.mirrored(account_sid))

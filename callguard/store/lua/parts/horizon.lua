@@ -8,8 +8,8 @@ local function horizon_text(horizon)
     return string.format('%.1f:%.1f:%d', horizon.counted, horizon.quoted, horizon.quoted_at)
 end
 
-local function lengthen_queue(horizon, at, queue_ms)
-    horizon.counted = math.max(horizon.counted, at) + horizon.slot
+-- What Twilio quotes for a call, or one slot more where it quotes nothing.
+local function quote_queue(horizon, at, queue_ms)
     if queue_ms then
         local quoted = at + queue_ms + horizon.slot
         if at > horizon.quoted_at or (at == horizon.quoted_at and quoted > horizon.quoted) then
@@ -18,6 +18,11 @@ local function lengthen_queue(horizon, at, queue_ms)
     elseif horizon.quoted > 0 and at >= horizon.quoted_at then
         horizon.quoted = math.max(horizon.quoted, at) + horizon.slot
     end
+end
+
+local function lengthen_queue(horizon, at, queue_ms)
+    horizon.counted = math.max(horizon.counted, at) + horizon.slot
+    quote_queue(horizon, at, queue_ms)
 end
 
 local function horizon_now(horizon)

@@ -1,0 +1,33 @@
+-- Note calls that whoever created them has reported. Twilio has said nothing of them: no rule counts them yet.
+--
+-- They count as soon as Twilio tells of them by its list, a callback or an event (observe_calls.lua), or once
+-- some of them were looked up (guard/reports.py). What a report may do is to ask for that.
+--
+-- KEYS[1] {account}:state  KEYS[2] {account}:unconfirmed  KEYS[2+i] {account}:call:SID of call i
+-- ARGV[1] cps  ARGV[2] spike_rate  ARGV[3] most that its bucket holds  ARGV[4] expiry of account keys ms
+-- then three for each call: SID, creation ms, what is reported of it (store/reports.py)
+--
+-- Returns {how many of the calls were news, whether they would cross the rule `spike` if they were true (0/1)}
+-- include parts/numbers.lua
+-- include parts/cps.lua
+-- include parts/buckets.lua
+-- include parts/horizon.lua
+local held = redis.call('HMGET', KEYS[1], 'u', 'horizon', 't')
+local bucket, horizon = bucket_of(held[1], ARGV[2], ARGV[3]), horizon_of(held[2])
+horizon.slot = 1000 / effective_cps(tonumber(ARGV[1]), select(4, numbers(held[3])))
+
+local counted = 0
+for i = 1, #KEYS - 2 do
+    local sid, at = ARGV[2 + 3 * i], tonumber(ARGV[3 + 3 * i])
+    if redis.call('EXISTS', KEYS[2 + i]) == 0 and redis.call('HSETNX', KEYS[2], sid, ARGV[4 + 3 * i]) == 1 then
+        counted = counted + 1
+        pour(bucket, at)
+        lengthen_queue(horizon, at)
+    end
+end
+if counted > 0 then
+    merge_late(bucket)
+    redis.call('HSET', KEYS[1], 'u', bucket_text(bucket), 'horizon', horizon_text(horizon))
+    redis.call('PEXPIRE', KEYS[2], ARGV[4])
+end
+return { counted, bucket.level * 2 >= bucket.most and 1 or 0 }
