@@ -14,6 +14,7 @@ from callguard.store.incident_book import RedisIncidentBook
 from callguard.store.live_calls import RedisHoldBoard, RedisLiveCallBook
 from callguard.store.presence import RedisHeartbeats, RedisPollLease
 from callguard.store.readings import RedisReadings
+from callguard.store.reports import RedisReports
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
 from tests.examples import EXAMPLES
@@ -64,6 +65,7 @@ class Store:
     campaigns: RedisCampaigns
     live_calls: RedisLiveCallBook
     hold_board: RedisHoldBoard
+    reports: RedisReports
 
 
 @pytest.fixture(autouse=True)
@@ -98,4 +100,5 @@ def build_store(url: str, *, patience: float = 5.0) -> Store:
         RedisCampaigns(connection, scripts),
         RedisLiveCallBook(connection, scripts),
         RedisHoldBoard(connection),
+        RedisReports(connection, scripts),
     )

@@ -14,6 +14,7 @@ from callguard.drain.drain import Drain
 from callguard.guard.guard import Guard
 from callguard.guard.reach import Reach
 from callguard.guard.reconcile import Reconciler
+from callguard.guard.reports import ReportedCalls
 from callguard.ports import Notice
 from callguard.simulator import (
     SANDBOX_ACCOUNT_SID,
@@ -86,6 +87,7 @@ class Guarded:
     wakes: NotedWakes
     watch: AccountWatch
     reach: Reach
+    reports: ReportedCalls
 
     def truth(self) -> AccountTruth:
         return self.twilio.account(SID)
@@ -116,13 +118,15 @@ def guarded(redis_url: str, policy: Policy, **simulated: Any) -> Iterator[Guarde
         reach = Reach(RedisOutages(connect(redis_url, timeout=5.0)), notices, clock)
         guard = Guard(store.tracker, store.incidents, wakes, notices, clock)
         reconciler = Reconciler(telephony, store.tracker, guard, clock, store.poll_lease, "tests")
+        reports = ReportedCalls(store.reports, store.tracker, guard, telephony, notices, clock)
         watch = AccountWatch(
             account, guard=guard, reconciler=reconciler, tracker=store.tracker, incidents=store.incidents,
             drains=wakes, notices=notices, reach=reach, clock=clock, monotonic=time.monotonic,
+            verify_reports=reports.verify,
         )  # fmt: skip
         canceller = partial(TwilioCanceller, {SID: account}, twilio.url, timeout=2.0)
         drain = Drain(canceller, store.tracker, store.incidents, reconciler, wakes, clock, notices, reach)
-        yield Guarded(account, store, twilio, telephony, notices, guard, reconciler, drain, wakes, watch, reach)
+        yield Guarded(account, store, twilio, telephony, notices, guard, reconciler, drain, wakes, watch, reach, reports)
     http_client.close()
 
 

@@ -16,6 +16,7 @@ from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
 from callguard.store.incident_book import RedisIncidentBook
 from callguard.store.readings import RedisReadings
+from callguard.store.reports import RedisReports
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.web.api import api
@@ -60,6 +61,7 @@ class Services:
     incidents: RedisIncidentBook
     readings: RedisReadings
     campaigns: RedisCampaigns
+    reports: RedisReports
     api_keys: Sequence[ApiKey] = tuple(KEYS.values())
     public_url: str = "http://127.0.0.1:8124"
     notices: Outbox = field(default_factory=Outbox)
@@ -83,8 +85,13 @@ class Services:
         if account.sid in self.down:
             raise StoreUnavailable("no answer")
         self.reported.append((account.sid, list(events)))
+        return self.reports.note(account.sid, events, account.policy).counted
+
+    def list_reported(self) -> None:
+        """Let Twilio's list show all that was reported: only then does it count."""
         now_ms = self.clock.now_ms()
-        return self.tracker.observe(account.sid, events, account.policy, now_ms, Door.EVENT).counted
+        for sid, events in self.reported:
+            self.tracker.observe(sid, events, self.accounts[sid].policy, now_ms, Door.POLL)
 
     def refuse_report(self, account_sid: str, source: str, result: str) -> None:
         if account_sid in self.down:
@@ -114,7 +121,7 @@ class Services:
 
 def serve(store: Store, clock: FrozenClock, **changes: Any) -> Services:
     """Return the services on a store."""
-    return Services(clock, store.tracker, store.incidents, store.readings, store.campaigns, **changes)
+    return Services(clock, store.tracker, store.incidents, store.readings, store.campaigns, store.reports, **changes)
 
 
 def call_sid(number: int) -> str:

@@ -93,6 +93,7 @@ def test_an_account_tells_all_that_is_known(services: Services) -> None:
 def test_an_open_incident_is_shown_with_counts_that_add_up(services: Services, store: Store) -> None:
     clock, sid = services.clock, SID
     services.client().post("/api/reports", json={"calls": [reported(n, queue_time=None) for n in range(10)]})
+    services.list_reported()
     scope = Scope(clock.ms - 60_000, frozenset({"abc"}))
     culprits = [Culprit("abc", "+1555***01", 0.9), Culprit("def", "+1555***02", 0.1)]
     store.incidents.trip(sid, 0, FINDING, Mode.ENFORCE, clock.ms, culprits, scope)

@@ -46,6 +46,10 @@ def test_calls_of_a_campaign_come(services: Services) -> None:
     announce(services)
 
     services.client().post("/api/reports", json={"calls": [reported(1), reported(2, **{"from": OTHER_FROM})]})
+    (campaign,) = services.client().get(PATH).json["campaigns"]
+    assert campaign["came"] == 0, "what Twilio does not know uses no campaign up"
+
+    services.list_reported()
 
     (campaign,) = services.client().get(PATH).json["campaigns"]
     assert campaign["came"] == 1
@@ -200,6 +204,7 @@ def test_a_campaign_is_ended_once(services: Services) -> None:
 def test_a_wrong_announcement_can_be_undone_for_calls_that_are_queued(services: Services) -> None:
     (created,) = announce(services, **{"from": None})
     services.client().post("/api/reports", json={"calls": [reported(n) for n in range(3)]})
+    services.list_reported()
     announced = services.client().get(f"/api/accounts/{SID}").json
     assert (announced["announced"], announced["queue_depth"]) == (3, 3)
 

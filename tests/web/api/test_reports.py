@@ -30,6 +30,8 @@ def rfc2822(ms: int) -> str:
 def test_a_call_is_counted_once(services: Services) -> None:
     assert post(services, reported(1), reported(2)).json == {"counted": 2, "duplicates": 0}
     assert post(services, reported(2), reported(3)).json == {"counted": 1, "duplicates": 1}
+    assert services.counted("calls:queued") == 0, "Twilio has said nothing of them"
+    services.list_reported()
     assert services.counted("calls:queued") == 3
 
 
@@ -60,6 +62,8 @@ def test_that_a_call_has_left_the_queue_twilio_alone_is_believed(services: Servi
     answer = post(services, reported(1, status=status.value, queue_time="5"))
 
     assert answer.json == {"counted": 1, "duplicates": 0}
+    (looked_up,) = services.reports.unconfirmed(SID)
+    services.tracker.observe(SID, [looked_up], Policy(), services.clock.ms, Door.EVENT)
     assert services.tracker.snapshot(SID, services.clock.ms).depth == 0
     assert services.tracker.snapshot(SID, services.clock.ms).queued.level == 1
     listed = [CallEvent(call_sid(1), CallStatus.QUEUED, services.clock.ms)]
@@ -75,7 +79,11 @@ def test_reports_that_were_held_up_prove_no_backlog(services: Services) -> None:
     post(services, *(reported(200 + n, age_ms=40_000, queue_time="900000") for n in range(7)))
 
     seen = services.tracker.snapshot(SID, services.clock.ms)
-    assert seen.depth == 7, "only those that were told to wait longer than that"
+    assert (seen.cancellable, seen.unconfirmed, seen.queued.level) == (0, 72, 0)
+    now_ms = services.clock.ms
+    services.tracker.observe(SID, services.reports.unconfirmed(SID), Policy(), now_ms, Door.EVENT)
+    seen = services.tracker.snapshot(SID, services.clock.ms)
+    assert (seen.depth, seen.unconfirmed) == (0, 0), "only a list that shows them proves that they wait"
     assert services.counted("calls:queued") == 72
 
 
@@ -93,6 +101,8 @@ def test_a_call_of_unknown_parties_is_spared_until_a_list_tells_them(services: S
     del call[unknown]
     post(services, call)
 
+    assert services.reports.unconfirmed(SID)[0].spared
+    services.list_reported()
     assert services.tracker.snapshot(SID, services.clock.ms).spared == 1
 
 
@@ -129,7 +139,7 @@ def test_calls_that_do_not_count_are_ignored_whatever_else_they_hold(
     answer = post(services, reported(1), {**reported(2), **other}, reported(3, direction="outbound-api"))
 
     assert answer.json == {"counted": 2, "duplicates": 0, "ignored": 1}
-    assert services.counted("calls:queued") == 2
+    assert len(services.reports.unconfirmed(SID)) == 2
 
 
 def test_an_error_names_the_place_among_all_calls(services: Services) -> None:
@@ -141,6 +151,7 @@ def test_an_error_names_the_place_among_all_calls(services: Services) -> None:
 
 def test_a_call_to_an_emergency_number_is_spared(services: Services) -> None:
     post(services, reported(1, to="911"), reported(2, to="+44999"), reported(3, to="9111"))
+    services.list_reported()
 
     assert services.tracker.snapshot(SID, services.clock.ms).spared == 2
 
