@@ -126,7 +126,9 @@ def guarded(redis_url: str, policy: Policy, **simulated: Any) -> Iterator[Guarde
         )  # fmt: skip
         canceller = partial(TwilioCanceller, {SID: account}, twilio.url, timeout=2.0)
         drain = Drain(canceller, store.tracker, store.incidents, reconciler, wakes, clock, notices, reach)
-        yield Guarded(account, store, twilio, telephony, notices, guard, reconciler, drain, wakes, watch, reach, reports)
+        yield Guarded(
+            account, store, twilio, telephony, notices, guard, reconciler, drain, wakes, watch, reach, reports
+        )
     http_client.close()
 
 

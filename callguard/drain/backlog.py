@@ -54,6 +54,11 @@ class Backlog:
             self.under_way.add(call_sid)
         return call_sid
 
+    def read_anew(self) -> None:
+        """What was read before may have left since."""
+        self._ready.clear()
+        self._read_at = float("-inf")
+
     def is_unsure(self, call_sid: str) -> bool:
         """Return whether an earlier attempt left the call's fate unknown."""
         return call_sid in self._attempts and call_sid not in self._looked_at

@@ -83,6 +83,7 @@ class Sweep:
     async def run(self, may_go_on: Callable[[], bool]) -> None:
         """Sweep; when it returns no attempt is under way, and what came of all is recorded if Redis answers."""
         self._settled_as.clear()
+        self.backlog.read_anew()
         while may_go_on():
             try:
                 if not self._turn():

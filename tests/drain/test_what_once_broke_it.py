@@ -11,12 +11,15 @@ import pytest
 
 from callguard.clock import SystemClock
 from callguard.domain.accounts import State
+from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.concurrency import ConcurrencyLimit
 from callguard.domain.incidents import Outcome, ledger
 from callguard.domain.policy import Mode
 from callguard.drain import backlog, turn
 from callguard.drain.drain import Drain, DrainEnd, OpenCanceller
+from callguard.drain.sweep import MOST_UNKNOWN
 from callguard.guard.reconcile import Reconciler
-from callguard.ports import CallCanceller, CancelReply, ListedPage, NoticeKind, TwilioRefused
+from callguard.ports import CallCanceller, CancelReply, Door, ListedPage, NoticeKind, TwilioRefused
 from callguard.store import retention
 from callguard.telephony.calls import TwilioCalls
 from tests.guarded import SID, Guarded, guarded, trip_at
@@ -103,6 +106,31 @@ def test_a_404_that_is_not_true_does_not_leave_calls_queued(redis_url: str) -> N
         incident = g.store.incidents.current(SID)
         assert g.truth().queued == 0
         assert incident is not None
+        assert incident.count(Outcome.CANCELLED) == g.truth().cancelled
+
+
+def test_calls_that_twilio_does_not_know_end_the_sweep(redis_url: str) -> None:
+    """What we take for the queue is another account's, or region's: Twilio's list says what there is."""
+    with guarded(redis_url, trip_at(cps=1)) as g:
+        g.queue_calls(40)
+        long_ago = SystemClock().now_ms() - 15_000
+        unknown = [CallEvent(f"CA{n:032x}", CallStatus.QUEUED, long_ago) for n in range(300)]
+        g.guard.take(g.account, unknown, Door.CALLBACK)
+        g.reconciler.read_queue(g.account, retire=False)
+        asked: list[str] = []
+        drain, _ = meddled(g, on_cancel=lambda sid, _: asked.append(sid))
+
+        assert run_to_the_end(drain, g) is DrainEnd.FINISHED
+
+        not_known = {call.call_sid for call in unknown} & set(asked)
+        assert MOST_UNKNOWN <= len(not_known) <= MOST_UNKNOWN + ConcurrencyLimit().ceiling
+        assert len(not_known) < 150, "the list has shown none of them"
+        (notice,) = [n for n in g.notices.posted if "knows none of the first 20 calls" in n.text]
+        assert notice.kind is NoticeKind.WARNING
+        incident = g.store.incidents.current(SID)
+        assert incident is not None
+        assert g.truth().queued == 0, "what the list shows is cancelled all the same"
+        assert incident.count(Outcome.GONE) == 300
         assert incident.count(Outcome.CANCELLED) == g.truth().cancelled
 
 

@@ -121,7 +121,9 @@ class Services:
 
 def serve(store: Store, clock: FrozenClock, **changes: Any) -> Services:
     """Return the services on a store."""
-    return Services(clock, store.tracker, store.incidents, store.readings, store.campaigns, store.reports, **changes)
+    return Services(
+        clock, store.tracker, store.incidents, store.readings, store.campaigns, store.reports, **changes
+    )
 
 
 def call_sid(number: int) -> str:
