@@ -3,10 +3,18 @@
 https://www.twilio.com/docs/voice/api/call-resource#statuscallback
 """
 
-from flask import Blueprint, Response, request
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Request, Response, request
+from flask.sansio.blueprints import BlueprintSetupState
 
 from callguard.web.callback_services import CallbackServices
 from callguard.web.reception import STATUS_PATH, Reception
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 __all__ = ["CallbackServices", "callbacks"]
 
@@ -18,9 +26,12 @@ def callbacks(services: CallbackServices) -> Blueprint:
     empty for any doubt about the signature, and for one over another URL; 400 with a short code for signed but
     malformed; 413, 415; 503 with `Retry-After` when the store cannot answer, which Twilio repeats if the callback
     URL ends in `#rp=5xx` (https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides).
+
+    An app that it is registered with answers POSTs to `/twilio/status` before Flask routes them.
     """
     blueprint = Blueprint("callbacks", __name__)
     reception = Reception(services)
+    blueprint.record(partial(_shorten_way, reception))
 
     @blueprint.route(STATUS_PATH, methods=["GET", "POST"], provide_automatic_options=False)
     def twilio_status() -> Response:
@@ -35,3 +46,16 @@ def callbacks(services: CallbackServices) -> Blueprint:
         return reception.answer_nowhere(request)
 
     return blueprint
+
+
+def _shorten_way(reception: Reception, state: BlueprintSetupState) -> None:
+    """Flask's routing and contexts cost more than to verify a callback, and it needs none of them."""
+    app: Any = state.app  # a Flask, though its base class is what is declared
+    by_flask: WSGIApplication = app.wsgi_app
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if environ.get("PATH_INFO") == STATUS_PATH and environ["REQUEST_METHOD"] == "POST":
+            return reception.answer(Request(environ))(environ, start_response)
+        return by_flask(environ, start_response)
+
+    app.wsgi_app = answer
