@@ -12,6 +12,7 @@ from tests.benchmarks import (
     callbacks,
     ceilings,
     detectors,
+    event_cost,
     fairness,
     memory,
     race,
@@ -23,6 +24,7 @@ from tests.benchmarks.detectors import suggested
 
 BENCHMARKS = {
     "callbacks": ("Callbacks per second", callbacks.measure),
+    "event-cost": ("What one callback costs beside many others", event_cost.measure),
     "trip": ("From the callback that crosses the line to the trip", trip.measure),
     "unqueued": ("A runaway without a queue", unqueued.measure),
     "race": ("The sweep against the dialler", race.measure),
