@@ -8,6 +8,7 @@ import click
 
 from callguard.bootstrap import Services
 from callguard.cli.moments import Moment
+from callguard.cli.output import say
 from callguard.cli.services import chosen_account, connect, reported_store_errors
 from callguard.config.accounts import Account
 from callguard.config.never_cancel import number
@@ -94,9 +95,9 @@ def _announce(services: Services, account: Account, calls: int, numbers: list[st
         raise click.ClickException(str(error)) from error
     for one in announced:
         services.notices.post(beginning(account.sid, one))
-        click.echo(f"{one.id}: {calls:,} calls {_of(one)} are announced until {_utc(until_ms)}.")
+        say(f"{one.id}: {calls:,} calls {_of(one)} are announced until {_utc(until_ms)}.")
     services.decisions.remember(account.sid)
-    click.echo("They trip nothing. `callguard campaign` lists them; --end ID ends one.")
+    say("They trip nothing. `callguard campaign` lists them; --end ID ends one.")
 
 
 def _end(services: Services, account: Account, campaign_id: str, *, release: bool) -> None:
@@ -106,14 +107,14 @@ def _end(services: Services, account: Account, campaign_id: str, *, release: boo
         raise click.ClickException(f"{account.sid} has no campaign {campaign_id}: see `callguard campaign`.")
     over_ms = ended.ended_ms or ended.until_ms
     if over_ms < began_ms:
-        click.echo(f"{ended.id} was over already, since {_utc(over_ms)}: {_came(ended)}.")
+        say(f"{ended.id} was over already, since {_utc(over_ms)}: {_came(ended)}.")
     else:
         services.notices.post(ending(account.sid, ended), once=once_for(ended))
-        click.echo(f"{ended.id} has ended: {_came(ended)}.")
+        say(f"{ended.id} has ended: {_came(ended)}.")
     services.decisions.remember(account.sid)
     if release:
         count = services.campaigns.release(account.sid, services.clock.now_ms())
-        click.echo(f"{count:,} announced calls that are queued count as any other now, and may be cancelled.")
+        say(f"{count:,} announced calls that are queued count as any other now, and may be cancelled.")
 
 
 def _came(campaign: Campaign) -> str:
@@ -122,7 +123,7 @@ def _came(campaign: Campaign) -> str:
 
 def _list(services: Services, account: Account) -> None:
     lines = list(_lines(services.campaigns.campaigns(account.sid), services.clock.now_ms()))
-    click.echo("\n".join(lines) if lines else f"{account.sid} has had no campaigns in the last 30 days.")
+    say("\n".join(lines) if lines else f"{account.sid} has had no campaigns in the last 30 days.")
 
 
 def _lines(campaigns: list[Campaign], now_ms: int) -> Iterator[str]:

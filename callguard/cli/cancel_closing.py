@@ -29,7 +29,6 @@ class Closing:
         cps: calls that Twilio dials per second.
         lagging: calls that are over and that Twilio's list still shows.
         looked_for_newer: whether calls that came meanwhile were looked for.
-        resume: the command line that goes on.
         others: what else is queued, where only this run's own calls were looked for to the end.
     """
 
@@ -40,7 +39,6 @@ class Closing:
     cps: float
     lagging: int
     looked_for_newer: bool
-    resume: str
     others: Others | None = None
 
     @property
@@ -49,7 +47,7 @@ class Closing:
         return self.end is ClearanceEnd.CLEARED and self.account.is_clean
 
     def lines(self) -> Iterator[str]:
-        """Yield lines for a terminal of 80 columns."""
+        """Yield lines; where something is left to do, the command that goes on is to follow."""
         if self.is_done and self.others is not None and not self.others.are_none:
             yield f"DONE after {span(self.seconds)} with that run's calls."
             yield self.others.after_all()
@@ -68,7 +66,6 @@ class Closing:
             yield f"Cancelled calls keep their slots at Twilio: a call created now may wait {span(wait)}."
         if not self.is_done:
             yield "To go on:"
-            yield f"  {self.resume}"
 
     def _sum(self) -> Iterator[str]:
         """The account as a sum; broken before the parts where they would not fit one line."""

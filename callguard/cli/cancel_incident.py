@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import click
 
 from callguard.bootstrap import Services, build
+from callguard.cli.output import console, say
 from callguard.cli.person import person
 from callguard.cli.services import embedded_url
 from callguard.config.accounts import Account
@@ -50,7 +51,7 @@ class CappedIncident:
         if not self.services.steering.go_on(self.account, Word(person()), generation):
             raise click.ClickException(f"The incident of {sid} has just changed; look at `callguard status`.")
         self.services.drains.wake(sid, generation)
-        click.echo("The guard goes on cancelling. Watch it with `callguard status`; `callguard pause` stops it.")
+        say("The guard goes on cancelling. Watch it with `callguard status`; `callguard pause` stops it.")
 
 
 def capped_incident(settings: Settings, account: Account) -> CappedIncident | None:
@@ -63,6 +64,6 @@ def capped_incident(settings: Settings, account: Account) -> CappedIncident | No
         snapshot = services.tracker.snapshot(account.sid, services.clock.now_ms())
         incident = services.incidents.current(account.sid) if snapshot.capped else None
     except StoreUnavailable as error:
-        click.echo(f"{error}. So the guard's own incident, if there is one, was not looked at.", err=True)
+        say(f"{error}. So the guard's own incident, if there is one, was not looked at.", console(stderr=True))
         return None
     return CappedIncident(services, account, snapshot, incident) if incident is not None else None

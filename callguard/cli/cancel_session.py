@@ -13,7 +13,7 @@ from callguard.cli.cancel_closing import Closing
 from callguard.cli.cancel_found import Found
 from callguard.cli.cancel_options import Wanted, resuming_command
 from callguard.cli.cancel_others import Others, others_queued
-from callguard.cli.cancel_progress import ClearingProgress, ListProgress, say
+from callguard.cli.cancel_progress import ClearingProgress, ListProgress, say, say_command
 from callguard.cli.cancel_record import progress_record
 from callguard.cli.cancel_resume import Resumed, Sought, resumed
 from callguard.cli.cancel_sweep import CancelSweep
@@ -143,7 +143,7 @@ class CancelSession:
         wanted = replace(self.wanted, selection=sweep.sought.selection)
         resume = resuming_command(self.account.sid, wanted, with_numbers=self._shows_numbers)
         say(self.console, "Cancelling, the oldest first. Ctrl-C stops; also after a kill, this goes on:")
-        say(self.console, f"  {resume}")
+        say_command(self.console, resume)
         progress = ClearingProgress(self.console, self._cps, self._cps * (started_ms - began_ms) / 1000)
         end = sweep.run(valkey, progress)
         account, now_ms = sweep.clearing.account(), clock.now_ms()
@@ -155,13 +155,14 @@ class CancelSession:
             cps=self._cps,
             lagging=sweep.lagging,
             looked_for_newer=sweep.sought.known is None,
-            resume=resume,
             others=self._newer(sweep) if end is ClearanceEnd.CLEARED else None,
         )
         if closing.is_done:
             sweep.services.clearings.forget(self.account.sid)
         for line in closing.lines():
             say(self.console, line)
+        if not closing.is_done:
+            say_command(self.console, resume)
         if end is ClearanceEnd.STOPPED and sweep.signals.received is not None:
             return 128 + sweep.signals.received
         return 0 if closing.is_done and (closing.others is None or closing.others.are_none) else 1

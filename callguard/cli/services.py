@@ -10,6 +10,7 @@ from urllib.parse import quote
 import click
 
 from callguard.bootstrap import Services, build
+from callguard.cli.output import say
 from callguard.cli.sandbox import loopback_excepted, sandbox_settings, where_published
 from callguard.config.accounts import Account
 from callguard.config.errors import ConfigurationError
@@ -90,7 +91,7 @@ def _sandbox() -> Settings | None:
     url, published = embedded_url(folder), where_published(folder)
     if url is None or published is None:
         return None
-    click.echo(f"sandbox: {folder}")
+    say(f"sandbox: {folder}")
     os.environ.update(loopback_excepted(os.environ))
     settings = load_settings({**os.environ, **sandbox_settings(os.environ), **published})
     return settings.model_copy(update={"redis_url": url, "data_dir": folder})
