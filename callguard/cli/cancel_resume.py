@@ -23,6 +23,11 @@ class Sought:
     selection: Selection
     known: frozenset[str] | None = None
 
+    @property
+    def takes_every_call(self) -> bool:
+        """Whether nothing narrows it."""
+        return self.known is None and self.selection.takes_every_call
+
     def is_meant(self, call: ListedCall) -> bool:
         """Return whether a call of the selection is meant."""
         return self.known is None or call.call_sid in self.known

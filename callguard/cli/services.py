@@ -115,6 +115,15 @@ def _not_found(folder: Path) -> click.ClickException:
     return click.ClickException(text)
 
 
+def guard_beside(settings: Settings) -> Services | None:
+    """Return the services of the guard that has these settings, for a command that works without one too.
+
+    None where no Redis is set and no `callguard up` runs on the data directory.
+    """
+    url = settings.redis_url or embedded_url(settings.data_dir)
+    return build(settings.with_redis_url(url)) if url is not None else None
+
+
 def embedded_url(folder: Path) -> str | None:
     """Return where the Valkey of a `callguard up` in `folder` is; None if none runs there."""
     # Where the folder's path is too long for a socket, a link leads to a shorter one: only that is connected to.
