@@ -86,6 +86,31 @@ class CampaignView(BaseModel):
     open: Annotated[bool, Field(description="whether further calls would be taken for this campaign's")]
 
 
+class ReleasedCalls(BaseModel):
+    """What became of an ended campaign's queued calls."""
+
+    calls: Annotated[int, Field(description="how many of them count as any other now")]
+    left: Annotated[
+        int,
+        Field(
+            description="how many stay announced, since it cannot be told whether they are another campaign's; "
+            "?release=true&shared=true takes them too"
+        ),
+    ]
+    shared_with: Annotated[
+        list[str], Field(description="whose they may be, by id; none where Redis has lost whose they are")
+    ]
+
+
+class EndedCampaign(CampaignView):
+    """An announced campaign that has ended."""
+
+    released: Annotated[
+        ReleasedCalls | None,
+        Field(exclude_if=lambda released: released is None, description="present where that was asked for"),
+    ] = None
+
+
 class CampaignList(BaseModel):
     """Campaigns, the latest first."""
 

@@ -1,5 +1,6 @@
 """The OpenAPI document: of the routes that there are, and true."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -79,6 +80,18 @@ def test_answers_are_as_described(services: Services, document: dict[str, Any]) 
 
         assert answer.status_code == http_status, (method, path)
         validator(document, schema_of(document, method, path, http_status)).validate(answer.json)
+
+
+def test_a_release_is_as_described(services: Services, document: dict[str, Any]) -> None:
+    path = "/api/accounts/{sid}/campaigns"
+    until = datetime.fromtimestamp(services.clock.ms / 1000 + 60, UTC).isoformat()
+    created = services.client().post(path.format(sid=SID), json={"calls": 5, "until": until}).json
+    schema = schema_of(document, "DELETE", path + "/{campaign_id}", 200)
+
+    for query in ("", "?release=true"):
+        ended = services.client().delete(f"{path.format(sid=SID)}/{created['campaigns'][0]['id']}{query}").json
+        validator(document, schema).validate(ended)
+        assert ("released" in ended) is bool(query)
 
 
 def test_what_a_report_may_be(document: dict[str, Any]) -> None:
