@@ -7,16 +7,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Vali
 
 from callguard.config.never_cancel import number
 from callguard.domain.campaigns import MOST_CAMPAIGN_SECONDS, Campaign
+from callguard.web.api import schemas
 from callguard.web.api.json_bodies import now_of
 from callguard.web.api.moments import unix_ms, utc
 
 MOST_CALLS = 1_000_000
 MOST_SENDERS = 100
-_NUMBER_SCHEMA = {"type": "string", "examples": ["+15551230000"]}
 _SENDERS_SCHEMA = {
     "anyOf": [
-        _NUMBER_SCHEMA,
-        {"type": "array", "items": _NUMBER_SCHEMA, "minItems": 1, "maxItems": MOST_SENDERS},
+        schemas.NUMBER,
+        {"type": "array", "items": schemas.NUMBER, "minItems": 1, "maxItems": MOST_SENDERS},
         {"type": "null"},
     ]
 }
@@ -63,10 +63,11 @@ class NewCampaign(BaseModel):
     until_ms: Annotated[
         int,
         BeforeValidator(_until_ms),
-        WithJsonSchema({"type": "string", "format": "date-time"}),
+        WithJsonSchema(schemas.MOMENT),
         Field(
             alias="until",
-            description="a moment within the next 7 days in ISO 8601 with a zone, such as 2026-11-21T18:00:00Z",
+            description="when it expires: in the future, and at most 7 days ahead, in ISO 8601 with a zone, such "
+            "as 2026-11-21T18:00:00Z",
         ),
     ]
 

@@ -118,6 +118,7 @@ def campaigns(services: ApiServices) -> list[Route]:
             name="list_campaigns",
             method="GET",
             path=CAMPAIGNS_PATH,
+            tag="campaigns",
             summary="The campaigns of the last 30 days, the latest first.",
             view=desk.show,
             reply=CampaignList,
@@ -127,6 +128,7 @@ def campaigns(services: ApiServices) -> list[Route]:
             name="announce_campaign",
             method="POST",
             path=CAMPAIGNS_PATH,
+            tag="campaigns",
             summary="Announce that many calls will come: they trip nothing and are not cancelled automatically.",
             view=desk.announce,
             reply=CampaignList,
@@ -138,6 +140,7 @@ def campaigns(services: ApiServices) -> list[Route]:
             name="end_campaign",
             method="DELETE",
             path=f"{CAMPAIGNS_PATH}/<campaign_id>",
+            tag="campaigns",
             summary="End a campaign: calls that come from now on count as any other. With ?release=true, so do "
             "its calls that are queued: they may be cancelled.",
             view=desk.end,
