@@ -195,3 +195,10 @@ class TestCancel:
 
         assert f"\n  callguard cancel --account {SID} --cps 5 --continue\n" in told
         assert re.search(r"^  = .* \+ 0 remaining$", told, re.MULTILINE)
+
+
+def test_consoles_are_made_in_one_place() -> None:
+    """Else lines are broken in one way here and in another there."""
+    sources = (ROOT / "callguard").rglob("*.py")
+
+    assert [path.name for path in sources if re.search(r"\bConsole\(", path.read_text())] == ["output.py"]
