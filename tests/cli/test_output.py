@@ -171,6 +171,21 @@ def test_a_command_has_an_indent_only_where_it_fits(monkeypatch: pytest.MonkeyPa
     assert written.getvalue() == "  callguard x\ncallguard x\ncallguard x\ncallguard x\n"
 
 
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_what_a_cancel_finds(columns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with emergency(tmp_path, 5, latency=0.0) as here:
+        for name, value in here.environ().items():
+            monkeypatch.setenv(name, value)
+        code, written = on_screen(monkeypatch, columns, "cancel", "--dry-run")
+        nothing, told = on_screen(monkeypatch, columns, "cancel", "--dry-run", "--from", "+15559990000")
+
+    assert (code, nothing) == (0, 1)
+    assert "queued" in written
+    assert too_long(lines_of(written + told), columns) == []
+    assert "`callguard cancel --dry-run --show-numbers`" in told
+
+
+@pytest.mark.full
 class TestCancel:
     WORDS = ("--account", SID, "--yes", "--cps", "5")
 
