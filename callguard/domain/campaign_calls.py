@@ -57,9 +57,14 @@ def mark_of(sender: str) -> int:
 def calls_of(campaign_id: str, waiting: Iterable[WaitingCall], campaigns: Sequence[Campaign]) -> CampaignCalls:
     """Return the campaign's calls among all that wait, by the account's campaigns as they stood afterwards."""
     in_order = sorted(campaigns, key=lambda one: one.starts_ms)
+    of_any = [one for one in in_order if not one.sender]
+    of_number: dict[int, list[Campaign]] = {}
+    for one in in_order:
+        if one.sender:
+            of_number.setdefault(mark_of(one.sender), []).append(one)
     own, shared, others = [], [], set()
     for call in waiting:
-        takers = {taker.id for taker in _takers(call, in_order)}
+        takers = {taker.id for taker in _takers(call, [*of_number.get(call.mark, ()), *of_any])}
         if takers == {campaign_id}:
             own.append(call.call_sid)
         elif campaign_id in takers or not takers:
@@ -73,10 +78,12 @@ def calls_of(campaign_id: str, waiting: Iterable[WaitingCall], campaigns: Sequen
     )
 
 
-def _takers(call: WaitingCall, in_order: Sequence[Campaign]) -> Iterator[Campaign]:
-    """Yield the campaigns that may have taken a call, up to one that must have done so if none before it has."""
-    of_its_number = [one for one in in_order if one.sender and mark_of(one.sender) == call.mark]
-    for one in (*of_its_number, *(one for one in in_order if not one.sender)):
+def _takers(call: WaitingCall, asked: Iterable[Campaign]) -> Iterator[Campaign]:
+    """Yield the campaigns that may have taken a call, up to one that must have done so if none before it has.
+
+    `asked`: those that are for its number or for any, in the order in which they take calls.
+    """
+    for one in asked:
         over_ms = min(one.until_ms, one.ended_ms + CLOCKS_MS) if one.ended_ms else one.until_ms
         if one.came and call.created_ms < over_ms:
             yield one
