@@ -10,6 +10,7 @@ from typing import Protocol
 
 from callguard.domain.accounts import Finding, Rule, Snapshot, State
 from callguard.domain.calls import CallEvent, ListedCall
+from callguard.domain.campaign_calls import CampaignCalls
 from callguard.domain.campaigns import Campaign
 from callguard.domain.clearing import Added, ClearingAccount, FoundCall
 from callguard.domain.culprits import Culprit, Sender
@@ -262,8 +263,14 @@ class Campaigns(Protocol):
     def end_campaign(self, account_sid: str, campaign_id: str, now_ms: int) -> Campaign | None:
         """End a campaign and return it as it ended, now or before; None if there is no such campaign."""
 
-    def release(self, account_sid: str, now_ms: int = 0) -> int:
-        """Take the queued calls of campaigns for any other calls, which may be cancelled; return how many."""
+    def calls_of(self, account_sid: str, campaign_id: str) -> CampaignCalls:
+        """Return a campaign's queued calls, as far as they can be told from those of others.
+
+        To be asked before the campaign is ended: of an open one it is known which calls it takes.
+        """
+
+    def release(self, account_sid: str, campaign_id: str, call_sids: Sequence[str], now_ms: int) -> int:
+        """Take a campaign's queued calls for any other calls, which may be cancelled; return how many were."""
 
 
 class PollLease(Protocol):

@@ -8,12 +8,13 @@ from callguard.cli.campaign import campaign
 from callguard.cli.cancel import cancel
 from callguard.cli.check import check
 from callguard.cli.control import pause, reset, resume
+from callguard.cli.output import Commands
 from callguard.cli.simulate import simulate
 from callguard.cli.status import status
 from callguard.cli.up import up
 
 
-@click.group()
+@click.group(cls=Commands)
 @click.version_option(__version__, prog_name="callguard")
 def main() -> None:
     """CallGuard stops a runaway of queued Twilio calls.

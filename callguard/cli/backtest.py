@@ -28,6 +28,7 @@ from callguard.cli.call_log import CallLog, Log
 from callguard.cli.call_table import LogError
 from callguard.cli.call_times import TimeReader
 from callguard.cli.call_words import counted
+from callguard.cli.output import console, say
 from callguard.cli.services import has_account
 from callguard.cli.tried_policy import configured, with_tried
 from callguard.config.errors import ConfigurationError
@@ -59,7 +60,7 @@ class _Bars:
     """Progress on standard error, where that is a terminal."""
 
     progress: Progress
-    console: Console = field(default_factory=lambda: Console(stderr=True))
+    console: Console = field(default_factory=lambda: console(stderr=True))
 
     def bar(self, title: str, total: float | None) -> Callable[[float], None]:
         """Begin a bar and return what sets how far it is."""
@@ -208,7 +209,7 @@ def _fetched(wanted: _Fetch, builder: HistoryBuilder, bars: _Bars) -> Log:
     done = bars.bar("fetching calls", None)
 
     def rest(seconds: float, reason: str) -> None:
-        bars.console.print(f"{reason}; asking again in {seconds:g} s", highlight=False)
+        say(f"{reason}; asking again in {seconds:g} s", bars.console)
         time.sleep(seconds)
 
     for page in calls.history(wanted.account_sid, wanted.since, wanted.before, rest):
@@ -254,13 +255,13 @@ def _nothing_to_replay(builder: HistoryBuilder, log: Log) -> str:
 
 @contextmanager
 def _bars() -> Iterator[_Bars]:
-    console = Console(stderr=True)
+    screen = console(stderr=True)
     columns = (
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), MofNCompleteColumn(),
         TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield _Bars(progress, console)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        yield _Bars(progress, screen)
 
 
 def _zone(name: str) -> tzinfo:

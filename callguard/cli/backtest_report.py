@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from callguard.cli.call_log import Log
+from callguard.cli.output import console, say, say_table
 from callguard.domain.accounts import Finding
 from callguard.domain.backtest import Hearing, Trip, UnqueuedTrip
 from callguard.domain.history import History, HistoryBuilder
@@ -19,7 +19,6 @@ from callguard.domain.thresholds import Threshold, Tightest
 from callguard.domain.wording import figure
 
 MOST_TRIPS_SHOWN = 20
-_COLUMNS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,32 +66,38 @@ class Report:
 
 
 def show(report: Report) -> None:
-    """Print the report, for 80 columns."""
-    console = Console(highlight=False, width=_COLUMNS)
+    """Print the report."""
+    screen = console()
     for line in _head(report):
-        console.print(Text(line))
+        say(line, screen)
     if report.trips:
-        console.print(_trips(report.trips))
+        say_table(_trips(report.trips), screen)
     share = 100 * report.cancelled / len(report.history)
-    console.print(
-        f"[bold]{_count(len(report.trips), 'trip')}[/]: {report.cancelled:,} of {len(report.history):,} calls "
-        f"({share:.1f} %) would have been cancelled."
+    say(
+        Text.assemble(
+            (_count(len(report.trips), "trip"), "bold"),
+            f": {report.cancelled:,} of {len(report.history):,} calls ({share:.1f} %) would have been cancelled.",
+        ),
+        screen,
     )
     if any(trip.cancelled >= report.policy.max_cancellations for trip in report.trips):
-        console.print("At max_cancellations the guard would have stopped and asked; so it is played here.")
+        say("At max_cancellations the guard would have stopped and asked; so it is played here.", screen)
     if report.unqueued:
-        console.print(
-            f"[bold]{_count(len(report.unqueued), 'incident')}[/] more would have opened without a queue: "
-            "nothing to cancel."
+        say(
+            Text.assemble(
+                (_count(len(report.unqueued), "incident"), "bold"),
+                " more would have opened without a queue: nothing to cancel.",
+            ),
+            screen,
         )
-        console.print(_unqueued(report.unqueued))
+        say_table(_unqueued(report.unqueued), screen)
     if not _shows_queue(report):
-        console.print("No thresholds follow from a log that does not show the queue.")
+        say("No thresholds follow from a log that does not show the queue.", screen)
     elif _is_known(report.tightest):
-        console.print(_thresholds(report.tightest.thresholds))
-        console.print(Text(_proof(report)))
+        say_table(_thresholds(report.tightest.thresholds), screen)
+        say(_proof(report), screen)
     else:
-        console.print("No rule got anywhere while calls were queued, so no tightest thresholds follow.")
+        say("No rule got anywhere while calls were queued, so no tightest thresholds follow.", screen)
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -139,8 +144,10 @@ def _head(report: Report) -> Iterator[str]:
     if policy.mode is Mode.OBSERVE or policy.rearm is Rearm.MANUAL:
         yield "It is played as mode = enforce and rearm = auto."
     if not _shows_queue(report):
-        yield "NOTE: the queue cannot be seen from these times (no Date Created or Queue Time),"
-        yield "so hardly anything can trip here, whatever really happened."
+        yield (
+            "NOTE: the queue cannot be seen from these times (no Date Created or Queue Time), so hardly anything "
+            "can trip here, whatever really happened."
+        )
 
 
 def _shows_queue(report: Report) -> bool:

@@ -11,6 +11,7 @@ import click
 
 from callguard.cli import threshold_file
 from callguard.cli.backtest_report import Report
+from callguard.cli.output import say
 from callguard.cli.questions import is_confirmed
 from callguard.config.home import expanded
 from callguard.domain.policy import Policy
@@ -82,9 +83,9 @@ class Offer:
 def show_offer(offer: Offer) -> None:
     """Print the days that were left out, and the table."""
     for one in offer.suggestion.left_out:
-        click.echo(_left_out(one))
+        say(_left_out(one))
     if offer.suggestion.left_out:
-        click.echo("If such a day is ordinary for you, say so: --ordinary 2026-11-14 (may be repeated).\n")
+        say("If such a day is ordinary for you, say so: --ordinary 2026-11-14 (may be repeated).\n")
     if offer.suggestion.reason or not offer.rests_on_something:
         reason = offer.suggestion.reason or "the log shows neither a queue nor calls that were dialled"
         raise click.ClickException(f"no thresholds are suggested: {reason}")
@@ -126,16 +127,16 @@ def write_offer(offer: Offer, *, yes: bool) -> None:
         before = threshold_file.read(path)
         after = threshold_file.changed(before, offer.account_sid, offer.values)
         if not (shown := threshold_file.difference(path, before, after)):
-            click.echo(f"{path} has these values already.")
+            say(f"{path} has these values already.")
             return
         click.echo(f"\n{shown}")
         if not yes and not is_confirmed(f"Write this to {path}?"):
-            click.echo("Nothing was written.")
+            say("Nothing was written.")
             return
         threshold_file.write(path, before, after)
     except threshold_file.FileError as error:
         raise click.ClickException(f"{path}: {error}") from None
-    click.echo(f"Written to {path}. Restart the guard, so that it takes effect.")
+    say(f"Written to {path}. Restart the guard, so that it takes effect.")
 
 
 def _basis(one: Suggested) -> str:

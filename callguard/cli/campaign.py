@@ -8,9 +8,11 @@ import click
 
 from callguard.bootstrap import Services
 from callguard.cli.moments import Moment
+from callguard.cli.output import say, say_command
 from callguard.cli.services import chosen_account, connect, reported_store_errors
 from callguard.config.accounts import Account
 from callguard.config.never_cancel import number
+from callguard.domain.campaign_calls import CampaignCalls
 from callguard.domain.campaigns import MOST_CAMPAIGN_SECONDS, Campaign
 from callguard.domain.numbers import masked
 from callguard.domain.reasons import printable
@@ -27,7 +29,12 @@ from callguard.watch.housekeeping import beginning, ending, once_for
 @click.option(
     "--release",
     is_flag=True,
-    help="With --end: let the queued calls of all campaigns count as any other, so that they may be cancelled.",
+    help="With --end: let its queued calls count as any other, so that they may be cancelled.",
+)
+@click.option(
+    "--shared",
+    is_flag=True,
+    help="With --release: also those that may as well be another campaign's.",
 )
 def campaign(
     account_sid: str | None,
@@ -36,6 +43,7 @@ def campaign(
     until: datetime | None,
     ended_id: str | None,
     release: bool,
+    shared: bool,
 ) -> None:
     """Announce a campaign, end one, or list those of the last 30 days.
 
@@ -48,11 +56,13 @@ def campaign(
         raise click.UsageError("--end ends a campaign and --calls announces one; give one of them")
     if release and ended_id is None:
         raise click.UsageError("--release goes with --end ID")
+    if shared and not release:
+        raise click.UsageError("--shared goes with --end ID --release")
     services = connect()
     account = chosen_account(services, account_sid)
     with reported_store_errors():
         if ended_id is not None:
-            _end(services, account, ended_id, release=release)
+            _end(services, account, ended_id, release=release, shared=shared)
         elif calls is None:
             _list(services, account)
         elif until is None:
@@ -94,26 +104,42 @@ def _announce(services: Services, account: Account, calls: int, numbers: list[st
         raise click.ClickException(str(error)) from error
     for one in announced:
         services.notices.post(beginning(account.sid, one))
-        click.echo(f"{one.id}: {calls:,} calls {_of(one)} are announced until {_utc(until_ms)}.")
+        say(f"{one.id}: {calls:,} calls {_of(one)} are announced until {_utc(until_ms)}.")
     services.decisions.remember(account.sid)
-    click.echo("They trip nothing. `callguard campaign` lists them; --end ID ends one.")
+    say("They trip nothing. `callguard campaign` lists them; --end ID ends one.")
 
 
-def _end(services: Services, account: Account, campaign_id: str, *, release: bool) -> None:
+def _end(services: Services, account: Account, campaign_id: str, *, release: bool, shared: bool) -> None:
+    calls = services.campaigns.calls_of(account.sid, campaign_id) if release else None
     began_ms = services.clock.now_ms()
     ended = services.campaigns.end_campaign(account.sid, campaign_id, began_ms)
     if ended is None:
         raise click.ClickException(f"{account.sid} has no campaign {campaign_id}: see `callguard campaign`.")
     over_ms = ended.ended_ms or ended.until_ms
     if over_ms < began_ms:
-        click.echo(f"{ended.id} was over already, since {_utc(over_ms)}: {_came(ended)}.")
+        say(f"{ended.id} was over already, since {_utc(over_ms)}: {_came(ended)}.")
     else:
         services.notices.post(ending(account.sid, ended), once=once_for(ended))
-        click.echo(f"{ended.id} has ended: {_came(ended)}.")
+        say(f"{ended.id} has ended: {_came(ended)}.")
     services.decisions.remember(account.sid)
-    if release:
-        count = services.campaigns.release(account.sid, services.clock.now_ms())
-        click.echo(f"{count:,} announced calls that are queued count as any other now, and may be cancelled.")
+    if calls is not None:
+        _release(services, account, ended, calls, shared=shared)
+
+
+def _release(
+    services: Services, account: Account, campaign: Campaign, calls: CampaignCalls, *, shared: bool
+) -> None:
+    released = (*calls.own, *calls.shared) if shared else calls.own
+    count = services.campaigns.release(account.sid, campaign.id, released, services.clock.now_ms())
+    services.decisions.remember(account.sid)
+    say(f"{count:,} of its calls that are queued count as any other now, and may be cancelled.")
+    if calls.shared and not shared:
+        others = ", ".join(f"{one.id} ({_of(one)}, {_came(one)})" for one in calls.shared_with)
+        say(
+            f"{len(calls.shared):,} more may be its calls or those of {others or 'others, which Redis has lost'}: "
+            "they stay announced. To release them too:"
+        )
+        say_command(f"callguard campaign {account.sid} --end {campaign.id} --release --shared")
 
 
 def _came(campaign: Campaign) -> str:
@@ -122,7 +148,7 @@ def _came(campaign: Campaign) -> str:
 
 def _list(services: Services, account: Account) -> None:
     lines = list(_lines(services.campaigns.campaigns(account.sid), services.clock.now_ms()))
-    click.echo("\n".join(lines) if lines else f"{account.sid} has had no campaigns in the last 30 days.")
+    say("\n".join(lines) if lines else f"{account.sid} has had no campaigns in the last 30 days.")
 
 
 def _lines(campaigns: list[Campaign], now_ms: int) -> Iterator[str]:

@@ -5,12 +5,12 @@ import sys
 from datetime import datetime
 
 import click
-from rich.console import Console
 
 from callguard.cli.cancel_incident import CappedIncident, capped_incident
 from callguard.cli.cancel_options import Wanted, selection_of, shown, way_round
 from callguard.cli.cancel_session import CancelSession
 from callguard.cli.moments import PastMoment
+from callguard.cli.output import console, say
 from callguard.cli.questions import is_confirmed
 from callguard.cli.services import account_among, own_settings
 from callguard.clock import SystemClock
@@ -117,14 +117,13 @@ def cancel(
 
 
 def _run(settings: Settings, account: Account, wanted: Wanted) -> int:
-    console = Console(highlight=False, soft_wrap=True)
     selection = wanted.selection
     for option, moment_ms in (("--since", selection.since_ms), ("--before", selection.before_ms)):
         if moment_ms is not None:
-            click.echo(f"{option} is understood as {shown(moment_ms)}.")
+            say(f"{option} is understood as {shown(moment_ms)}.")
     if selection.begins_after(SystemClock().now_ms()):
-        click.echo("That --since lies in the future: nothing that is queued by now can match.", err=True)
-    session = CancelSession(settings, account, wanted, console)
+        say("That --since lies in the future: nothing that is queued by now can match.", console(stderr=True))
+    session = CancelSession(settings, account, wanted, console())
     if wanted.dry_run:
         return session.look()
     capped = capped_incident(settings, account) if wanted.goes_on and selection.takes_every_call else None
@@ -137,10 +136,10 @@ def _run(settings: Settings, account: Account, wanted: Wanted) -> int:
 
 def _guard_goes_on(capped: CappedIncident, wanted: Wanted, *, has_own: bool) -> bool:
     """Let a guard whose incident waits for a person go on, if that is what the person wants."""
-    click.echo(capped.text())
+    say(capped.text())
     # `--yes` agrees to one thing: where a run of our own was broken off, that is the one.
     if has_own if wanted.yes else not is_confirmed(f"Let it cancel up to {capped.allowance:,} more?"):
-        click.echo("The guard's incident stays as it is.")
+        say("The guard's incident stays as it is.")
         return False
     capped.go_on()
     return True

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from callguard.cli.cancel_others import Others
+from callguard.cli.cancel_wait import Wait
 from callguard.domain.clearing import ClearingAccount
 from callguard.domain.incidents import Outcome
 from callguard.domain.wording import span
@@ -25,22 +26,18 @@ class Closing:
     Attributes:
         account: what has become of every call.
         seconds: how long it took.
-        dead_slots: slots of cancelled calls that the dialler has still to pass.
-        cps: calls that Twilio dials per second.
+        wait: how long a call created now may wait.
         lagging: calls that are over and that Twilio's list still shows.
         looked_for_newer: whether calls that came meanwhile were looked for.
-        resume: the command line that goes on.
         others: what else is queued, where only this run's own calls were looked for to the end.
     """
 
     end: ClearanceEnd
     account: ClearingAccount
     seconds: float
-    dead_slots: float
-    cps: float
+    wait: Wait
     lagging: int
     looked_for_newer: bool
-    resume: str
     others: Others | None = None
 
     @property
@@ -49,7 +46,7 @@ class Closing:
         return self.end is ClearanceEnd.CLEARED and self.account.is_clean
 
     def lines(self) -> Iterator[str]:
-        """Yield lines for a terminal of 80 columns."""
+        """Yield lines; where something is left to do, the command that goes on is to follow."""
         if self.is_done and self.others is not None and not self.others.are_none:
             yield f"DONE after {span(self.seconds)} with that run's calls."
             yield self.others.after_all()
@@ -64,11 +61,18 @@ class Closing:
             yield f"Twilio's list still shows {self.lagging:,} calls that are over: it lags."
         if not self.looked_for_newer and self.others is None:
             yield "Calls that came later were not looked for: the options of the first run were not given."
-        if (wait := self.dead_slots / self.cps) >= 1:
-            yield f"Cancelled calls keep their slots at Twilio: a call created now may wait {span(wait)}."
+        yield from self._slots()
         if not self.is_done:
             yield "To go on:"
-            yield f"  {self.resume}"
+
+    def _slots(self) -> Iterator[str]:
+        seconds = self.wait.seconds
+        if self.wait.is_whole and seconds >= 1:
+            yield f"Cancelled calls keep their slots at Twilio: a call created now may wait {span(seconds)}."
+        elif not self.wait.is_whole and self.account.count(Outcome.CANCELLED):
+            known = f"may wait {span(seconds)} or longer" if seconds >= 1 else "may wait"
+            yield f"Cancelled calls keep their slots at Twilio: a call created now {known}."
+            yield "How many slots were dead before this run is not known here."
 
     def _sum(self) -> Iterator[str]:
         """The account as a sum; broken before the parts where they would not fit one line."""

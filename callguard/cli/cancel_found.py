@@ -41,7 +41,7 @@ class Found:
         return sum(not self._is_spared(call) for call in self.calls)
 
     def lines(self, *, shows_numbers: bool) -> Iterator[str]:
-        """Yield lines for a terminal of 80 columns."""
+        """Yield lines."""
         yield _line("account", self.account.sid)
         if not self.calls:
             yield _line("found", "nothing that matches is queued")

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import click
 
-from callguard.bootstrap import Services, build
+from callguard.bootstrap import Services
+from callguard.cli.output import console, say
 from callguard.cli.person import person
-from callguard.cli.services import embedded_url
+from callguard.cli.services import guard_beside
 from callguard.config.accounts import Account
 from callguard.config.settings import Settings
 from callguard.domain.accounts import Snapshot, Word
@@ -50,19 +51,18 @@ class CappedIncident:
         if not self.services.steering.go_on(self.account, Word(person()), generation):
             raise click.ClickException(f"The incident of {sid} has just changed; look at `callguard status`.")
         self.services.drains.wake(sid, generation)
-        click.echo("The guard goes on cancelling. Watch it with `callguard status`; `callguard pause` stops it.")
+        say("The guard goes on cancelling. Watch it with `callguard status`; `callguard pause` stops it.")
 
 
 def capped_incident(settings: Settings, account: Account) -> CappedIncident | None:
     """Return the account's incident that waits for a person; None where no guard runs, or none does wait."""
-    url = settings.redis_url or embedded_url(settings.data_dir)
-    if url is None:
+    services = guard_beside(settings)
+    if services is None:
         return None
-    services = build(settings.with_redis_url(url))
     try:
         snapshot = services.tracker.snapshot(account.sid, services.clock.now_ms())
         incident = services.incidents.current(account.sid) if snapshot.capped else None
     except StoreUnavailable as error:
-        click.echo(f"{error}. So the guard's own incident, if there is one, was not looked at.", err=True)
+        say(f"{error}. So the guard's own incident, if there is one, was not looked at.", console(stderr=True))
         return None
     return CappedIncident(services, account, snapshot, incident) if incident is not None else None

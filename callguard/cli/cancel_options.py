@@ -80,7 +80,7 @@ def way_round(problems: str, environ: Mapping[str, str]) -> str:
     named = set(re.findall(r"\bCALLGUARD_\w+", problems)) & environ.keys()
     if not (useless := sorted(named - _OF_USE)):
         return ""
-    return f"\nNot needed here, so: env {' '.join(f'-u {name}' for name in useless)} callguard cancel …"
+    return f"\nNot needed here, so: `env {' '.join(f'-u {name}' for name in useless)} callguard cancel …`"
 
 
 def shown(moment_ms: int) -> str:

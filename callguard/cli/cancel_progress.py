@@ -16,6 +16,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from callguard.cli import output
 from callguard.domain.clearing import ClearingAccount
 from callguard.domain.forecast import will_be_dialled
 from callguard.domain.incidents import Outcome
@@ -199,8 +200,12 @@ def _silence(seconds: float, *, throttled: bool) -> str:
 
 
 def say(console: Console, text: str) -> None:
-    """Print a line; a terminal that is lost must not keep us from recording what was done."""
-    try:
-        console.print(Text(text), soft_wrap=True)
-    except OSError:
-        return
+    """Print lines; a terminal that is lost must not keep us from recording what was done."""
+    with suppress(OSError):
+        output.say(text, console)
+
+
+def say_command(console: Console, command: str) -> None:
+    """Print a command to be typed, in the same way."""
+    with suppress(OSError):
+        output.say_command(command, console)

@@ -12,7 +12,7 @@ from callguard.ports import StoreUnavailable
 from callguard.processes.embedded_valkey import EmbeddedValkey
 from callguard.processes.errors import DataDirInUseError, ServerNotFoundError, ServerStartError
 
-_ELSEWHERE = "  CALLGUARD_DATA_DIR=/dev/shm/callguard callguard cancel …"
+_ELSEWHERE = "  `CALLGUARD_DATA_DIR=/dev/shm/callguard callguard cancel …`"
 _FULL = ("no space left", "misconf", "disk quota")
 _REPEAT_SECONDS = 5.0
 

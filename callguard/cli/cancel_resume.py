@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import click
 
 from callguard.cli.cancel_options import Wanted, shown
+from callguard.cli.output import say
 from callguard.cli.questions import is_confirmed
 from callguard.config.accounts import Account
 from callguard.domain.calls import ListedCall
@@ -21,6 +22,11 @@ class Sought:
 
     selection: Selection
     known: frozenset[str] | None = None
+
+    @property
+    def takes_every_call(self) -> bool:
+        """Whether nothing narrows it."""
+        return self.known is None and self.selection.takes_every_call
 
     def is_meant(self, call: ListedCall) -> bool:
         """Return whether a call of the selection is meant."""
@@ -62,12 +68,12 @@ def resumed(clearings: RedisClearings, account: Account, wanted: Wanted, now_ms:
     has_same_numbers = unfinished.sealed_numbers == account.marks.seal(wanted.selection.text_of_numbers())
     selection = wanted.selection.with_times(unfinished.since_ms, unfinished.before_ms)
     is_same = has_same_numbers and selection == wanted.selection
-    click.echo(_told(unfinished, now_ms))
+    say(_told(unfinished, now_ms))
     if not (_is_demanded(wanted, is_same=has_same_numbers) or _is_accepted(wanted, is_same=is_same)):
         return None
     clearing = clearings.resume(account.sid, unfinished)
     if has_same_numbers and not is_same:
-        click.echo(f"It goes on with the times that it began with: {_times(selection)}.")
+        say(f"It goes on with the times that it began with: {_times(selection)}.")
     # Its numbers are not known any more, only whether these are the same: else only its own calls are meant.
     sought = Sought(selection) if has_same_numbers else Sought(Selection(), frozenset(clearing.known()))
     return Resumed(clearing, sought, unfinished.began_ms, frozenset(clearing.head(MOST_CALLS)))
@@ -97,6 +103,6 @@ def _is_demanded(wanted: Wanted, *, is_same: bool) -> bool:
 
 def _is_accepted(wanted: Wanted, *, is_same: bool) -> bool:
     if wanted.yes or not is_same:
-        click.echo("This run begins afresh, and the old one is forgotten; `--continue` would go on with it.")
+        say("This run begins afresh, and the old one is forgotten; `--continue` would go on with it.")
         return False
     return is_confirmed("Go on with it? (No: begin afresh)", default=True)

@@ -13,16 +13,17 @@ from callguard.cli.cancel_closing import Closing
 from callguard.cli.cancel_found import Found
 from callguard.cli.cancel_options import Wanted, resuming_command
 from callguard.cli.cancel_others import Others, others_queued
-from callguard.cli.cancel_progress import ClearingProgress, ListProgress, say
+from callguard.cli.cancel_progress import ClearingProgress, ListProgress, say, say_command
 from callguard.cli.cancel_record import progress_record
 from callguard.cli.cancel_resume import Resumed, Sought, resumed
 from callguard.cli.cancel_sweep import CancelSweep
+from callguard.cli.cancel_wait import Quotes, Wait, guards_view, wait_of
 from callguard.cli.questions import is_confirmed
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
 from callguard.config.settings import Settings
 from callguard.domain.calls import ListedCall
-from callguard.domain.clearing import found_calls
+from callguard.domain.clearing import ClearingAccount, found_calls
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Policy
 from callguard.drain.clearance import ClearanceEnd
@@ -124,18 +125,18 @@ class CancelSession:
         """Return the sweep over the calls, all of them recorded, and when its clearing began (Unix ms)."""
         sid, selection, now_ms = self.account.sid, self.wanted.selection, services.clock.now_ms()
         found = list(found_calls(calls, self.account.marks, now_ms))
-        console = self.console
+        console, sought = self.console, before.sought if before else Sought(selection)
+        quotes = Quotes(sought.takes_every_call)
+        quotes.note(calls, now_ms)
         if before is None:
             sealed = self.account.marks.seal(selection.text_of_numbers())
             since_ms, before_ms = selection.since_ms, selection.before_ms
             clearing = services.clearings.begin(sid, sealed, now_ms, since_ms=since_ms, before_ms=before_ms)
             clearing.add(found)
-            return CancelSweep(
-                services, self.account, clearing, Sought(selection), set(), console, signals
-            ), now_ms
+            return CancelSweep(services, self.account, clearing, sought, set(), console, signals, quotes), now_ms
         before.clearing.add(found, again=(Outcome.GONE, Outcome.FAILED))
         unlisted = set(before.left - {call.call_sid for call in calls})
-        sweep = CancelSweep(services, self.account, before.clearing, before.sought, unlisted, console, signals)
+        sweep = CancelSweep(services, self.account, before.clearing, sought, unlisted, console, signals, quotes)
         return sweep, before.began_ms
 
     def _cancel(self, sweep: CancelSweep, began_ms: int, valkey: EmbeddedValkey) -> int:
@@ -143,7 +144,7 @@ class CancelSession:
         wanted = replace(self.wanted, selection=sweep.sought.selection)
         resume = resuming_command(self.account.sid, wanted, with_numbers=self._shows_numbers)
         say(self.console, "Cancelling, the oldest first. Ctrl-C stops; also after a kill, this goes on:")
-        say(self.console, f"  {resume}")
+        say_command(self.console, resume)
         progress = ClearingProgress(self.console, self._cps, self._cps * (started_ms - began_ms) / 1000)
         end = sweep.run(valkey, progress)
         account, now_ms = sweep.clearing.account(), clock.now_ms()
@@ -151,20 +152,24 @@ class CancelSession:
             end,
             account,
             seconds=(now_ms - started_ms) / 1000,
-            dead_slots=account.count(Outcome.CANCELLED) - self._cps * (now_ms - began_ms) / 1000,
-            cps=self._cps,
+            wait=self._wait(account, sweep.quotes, began_ms, now_ms),
             lagging=sweep.lagging,
             looked_for_newer=sweep.sought.known is None,
-            resume=resume,
             others=self._newer(sweep) if end is ClearanceEnd.CLEARED else None,
         )
         if closing.is_done:
             sweep.services.clearings.forget(self.account.sid)
         for line in closing.lines():
             say(self.console, line)
+        if not closing.is_done:
+            say_command(self.console, resume)
         if end is ClearanceEnd.STOPPED and sweep.signals.received is not None:
             return 128 + sweep.signals.received
         return 0 if closing.is_done and (closing.others is None or closing.others.are_none) else 1
+
+    def _wait(self, account: ClearingAccount, quotes: Quotes, began_ms: int, now_ms: int) -> Wait:
+        own_seconds = account.count(Outcome.CANCELLED) / self._cps - (now_ms - began_ms) / 1000
+        return wait_of(own_seconds, guards_view(self.settings, self.account, now_ms), quotes, now_ms)
 
     def _newer(self, sweep: CancelSweep) -> Others | None:
         """What is queued beside a run's own calls, where only these were looked for."""

@@ -13,6 +13,7 @@ from rich.console import Console
 from callguard.bootstrap import Services
 from callguard.cli.cancel_progress import ClearingProgress, ListTroubles, say
 from callguard.cli.cancel_resume import Sought
+from callguard.cli.cancel_wait import Quotes
 from callguard.config.accounts import Account
 from callguard.domain.clearing import FoundCall, found_calls
 from callguard.drain.clearance import Clearance, ClearanceEnd
@@ -36,6 +37,7 @@ class CancelSweep:
         clearing: the record of the calls.
         sought: which calls to look for.
         unlisted: calls that are to be looked at first, since the list does not show them.
+        quotes: what the lists tell of their calls' waiting.
         lagging: calls that are over and that the latest list still shows.
     """
 
@@ -46,6 +48,7 @@ class CancelSweep:
     unlisted: set[str]
     console: Console
     signals: StopSignals
+    quotes: Quotes
     lagging: int = 0
 
     def run(self, valkey: EmbeddedValkey, progress: ClearingProgress) -> ClearanceEnd:
@@ -94,7 +97,9 @@ class CancelSweep:
     def _found(self) -> list[FoundCall]:
         teller, sought = ListTroubles(self.console), self.sought
         calls = find(self.services.telephony, self.account.sid, sought.selection, teller, sought.is_meant)
-        return list(found_calls(calls, self.account.marks, self.services.clock.now_ms()))
+        now_ms = self.services.clock.now_ms()
+        self.quotes.note(calls, now_ms)
+        return list(found_calls(calls, self.account.marks, now_ms))
 
 
 def _in_thread(work: Callable[[], _Answer]) -> "Future[_Answer]":

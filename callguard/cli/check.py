@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from http.client import HTTPException
-from typing import Any
 from urllib.error import HTTPError
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from callguard import __version__
 from callguard.bootstrap import Services
 from callguard.cli.check_history import HISTORY_DAYS, HISTORY_SECONDS, Lately
 from callguard.cli.differing import differing
+from callguard.cli.output import console, say
 from callguard.cli.services import NO_PUBLIC_URL, connect
 from callguard.cli.up import CONNECTION_OVERRIDES, callback_address
 from callguard.config.accounts import Account
@@ -72,12 +71,12 @@ def check(days: int, seconds: float) -> None:
     what would have tripped. Exits with 1 when something is bad. A `?` is something to know, not an error.
     """
     services = connect()
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(_shown(Line(Mark.GOOD, f"settings: {len(services.accounts)} account(s)")))
+    screen = console()
+    say(_shown(Line(Mark.GOOD, f"settings: {len(services.accounts)} account(s)")), screen)
     bad = 0
     lately = Lately(services.telephony, services.clock.now_ms(), days, seconds)
     for line in _lines(services, lately):
-        console.print(_shown(line))
+        say(_shown(line), screen)
         bad += line.mark is Mark.BAD
     sys.exit(1 if bad else 0)
 
@@ -249,6 +248,6 @@ def _cps(account: Account, learned: float, name: str) -> Line:
     return Line(Mark.GOOD, f"{name}: cps = {figure(configured)}, and Twilio dials {figure(learned)} a second")
 
 
-def _shown(line: Line) -> Any:
+def _shown(line: Line) -> Text:
     sign, style = line.mark.value
     return Text.assemble((f"{sign:>4}  ", style), line.text)

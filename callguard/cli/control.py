@@ -6,6 +6,7 @@ import click
 
 from callguard.bootstrap import Services
 from callguard.cli.moments import Span
+from callguard.cli.output import say
 from callguard.cli.person import Reason, person
 from callguard.cli.services import chosen_account, connect, reported_store_errors
 from callguard.config.accounts import Account
@@ -41,10 +42,10 @@ def pause(account_sid: str | None, reason: str, span: timedelta | None) -> None:
     except StoreUnavailable as error:
         raise click.ClickException(_not_paused(services, account, word, str(error))) from error
     until = f" until {moment(until_ms)}" if until_ms else ""
-    click.echo(f"{account.sid} is paused{until}{_why(reason)}.")
+    say(f"{account.sid} is paused{until}{_why(reason)}.")
     by_itself = "the watcher resumes it then, or you do with" if until_ms else "until"
-    click.echo(f"Nothing trips and nothing is cancelled{';' if until_ms else ''} {by_itself} `callguard resume`.")
-    click.echo(_kept(services, in_file=in_file))
+    say(f"Nothing trips and nothing is cancelled{';' if until_ms else ''} {by_itself} `callguard resume`.")
+    say(_kept(services, in_file=in_file))
 
 
 @click.command()
@@ -61,11 +62,11 @@ def resume(account_sid: str | None, reason: str) -> None:
         snapshot = services.tracker.snapshot(account.sid, services.clock.now_ms())
         was_held = services.steering.resume(account, Word(person(), reason), snapshot)
     if not was_held:
-        click.echo(f"{account.sid} was not paused; its guard is {snapshot.reported_state(account.policy).value}.")
+        say(f"{account.sid} was not paused; its guard is {snapshot.reported_state(account.policy).value}.")
         return
-    click.echo(f"{account.sid} is on watch again{_why(reason)}.")
+    say(f"{account.sid} is on watch again{_why(reason)}.")
     if snapshot.state.has_open_incident:
-        click.echo(f"Its open incident goes on: {snapshot.depth:,} calls are queued.")
+        say(f"Its open incident goes on: {snapshot.depth:,} calls are queued.")
 
 
 @click.command()
@@ -82,12 +83,12 @@ def reset(account_sid: str | None, reason: str) -> None:
         done = services.steering.reset(account, Word(person(), reason or "by hand"), snapshot)
     if not done:
         raise click.ClickException(f"The incident of {account.sid} has just changed; look at `callguard status`.")
-    click.echo(f"The incident of {account.sid} is closed{_why(reason)}.")
+    say(f"The incident of {account.sid} is closed{_why(reason)}.")
     left = f"{snapshot.depth:,} calls are still queued; Twilio goes on dialling them."
     if snapshot.paused:
-        click.echo(f"The guard stays paused until `callguard resume`. {left}")
+        say(f"The guard stays paused until `callguard resume`. {left}")
     else:
-        click.echo(f"The guard is armed again. {left}")
+        say(f"The guard is armed again. {left}")
 
 
 def _why(reason: str) -> str:

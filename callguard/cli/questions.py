@@ -5,6 +5,9 @@ import sys
 import termios
 
 import click
+from rich.text import Text
+
+from callguard.cli.output import columns_of, wrapped
 
 _LOOK_SECONDS = 0.2
 
@@ -18,7 +21,8 @@ def is_confirmed(question: str, *, default: bool = False) -> bool:
         return click.confirm(question, default=default)
     termios.tcflush(sys.stdin, termios.TCIFLUSH)
     while True:
-        click.echo(f"{question} [{'Y/n' if default else 'y/N'}]: ", nl=False)
+        asked = Text(f"{question} [{'Y/n' if default else 'y/N'}]: ")
+        click.echo(wrapped(asked, columns_of(sys.stdout)).plain, nl=False)
         answer = _line().strip().lower()
         if answer in ("y", "yes", "n", "no", ""):
             return answer in ("y", "yes") if answer else default

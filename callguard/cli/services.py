@@ -10,6 +10,7 @@ from urllib.parse import quote
 import click
 
 from callguard.bootstrap import Services, build
+from callguard.cli.output import say
 from callguard.cli.sandbox import loopback_excepted, sandbox_settings, where_published
 from callguard.config.accounts import Account
 from callguard.config.errors import ConfigurationError
@@ -90,7 +91,7 @@ def _sandbox() -> Settings | None:
     url, published = embedded_url(folder), where_published(folder)
     if url is None or published is None:
         return None
-    click.echo(f"sandbox: {folder}")
+    say(f"sandbox: {folder}")
     os.environ.update(loopback_excepted(os.environ))
     settings = load_settings({**os.environ, **sandbox_settings(os.environ), **published})
     return settings.model_copy(update={"redis_url": url, "data_dir": folder})
@@ -112,6 +113,15 @@ def _not_found(folder: Path) -> click.ClickException:
             "TWILIO_AUTH_TOKEN and CALLGUARD_CONFIG."
         )
     return click.ClickException(text)
+
+
+def guard_beside(settings: Settings) -> Services | None:
+    """Return the services of the guard that has these settings, for a command that works without one too.
+
+    None where no Redis is set and no `callguard up` runs on the data directory.
+    """
+    url = settings.redis_url or embedded_url(settings.data_dir)
+    return build(settings.with_redis_url(url)) if url is not None else None
 
 
 def embedded_url(folder: Path) -> str | None:

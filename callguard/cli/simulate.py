@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from callguard.cli.output import say
 from callguard.simulator import (
     SANDBOX_ACCOUNT_SID,
     SANDBOX_AUTH_TOKEN,
@@ -127,10 +128,10 @@ async def _serve(config: SimulatorConfig, plan: RunawayPlan) -> None:
         click.echo(_greeting(simulator.url, account.config))
         if plan.calls:
             account.runaway.start(plan)
-            click.echo(f"Runaway: {plan.calls} calls, {f'{plan.rate:g} a second' if plan.rate else 'at once'}.")
+            say(f"Runaway: {plan.calls} calls, {f'{plan.rate:g} a second' if plan.rate else 'at once'}.")
         await stopped.wait()
         truth = account.truth()
-    click.echo(
+    say(
         f"Stopped: {truth.created} calls created, {truth.dialled} dialled, {truth.cancelled} cancelled, "
         f"{truth.queued} still queued."
     )

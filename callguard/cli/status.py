@@ -2,16 +2,15 @@
 
 import math
 import sys
-import textwrap
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from callguard.bootstrap import Services
 from callguard.cli.differing import differing
+from callguard.cli.output import console, say
 from callguard.cli.services import connect, reported_store_errors
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot
@@ -30,7 +29,6 @@ from callguard.ports import AccountReading
 SHOWN_MS = 86_400_000
 """For so long it is shown who has resumed."""
 
-_COLUMNS = 80
 _INDENT = 20
 
 
@@ -45,28 +43,28 @@ def status() -> None:
     """
     services = connect()
     now_ms = services.clock.now_ms()
-    console = Console(highlight=False, soft_wrap=True)
+    screen = console()
     watched: list[Watched] = []
     with reported_store_errors():
         for account in services.accounts.values():
-            console.print(Text(account.sid, style="bold"))
+            say(Text(account.sid, style="bold"), screen)
             reading = services.readings.read(account.sid, account.policy, now_ms)
             for label, text in _fields(services, account, reading):
-                console.print(Text(_block(label, text)))
+                say(_block(label, text), screen)
             outages = [outage.words for outage in reading.outages]
             watched.append(Watched(account.sid, reading.snapshot, account.policy, outages))
         beats = services.heartbeats.ages(now_ms)
         running = services.heartbeats.processes(now_ms)
-    console.print(Text("processes", style="bold"))
+    say(Text("processes", style="bold"), screen)
     for name in PROCESSES:
-        console.print(Text(_block(name, _sign_of_life(beats, name))))
+        say(_block(name, _sign_of_life(beats, name)), screen)
     web = sum(process.kind == "web" for process in running)
-    console.print(Text(_block("web", f"{web} alive" if web else "none has given a sign of life in 30 s")))
+    say(_block("web", f"{web} alive" if web else "none has given a sign of life in 30 s"), screen)
     for text in differing(services, running).texts:
-        console.print(Text(_filled(f"DIFFERS: {text}"), style="bold yellow"))
+        say(Text(f"DIFFERS: {text}", style="bold yellow"), screen)
     found = list(troubles(beats, watched))
     for trouble in found:
-        console.print(Text(_filled(f"NOT GUARDED: {trouble.detail}"), style="bold red"))
+        say(Text(f"NOT GUARDED: {trouble.detail}", style="bold red"), screen)
     sys.exit(1 if found else 0)
 
 
@@ -177,16 +175,5 @@ def _ago(then_ms: int, now_ms: int) -> str:
     return f"{span(max(0, now_ms - then_ms) / 1000)} ago" if then_ms else "never"
 
 
-def _filled(text: str) -> str:
-    return textwrap.fill(text, _COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-
-
 def _block(label: str, text: str) -> str:
-    return textwrap.fill(
-        printable(text),
-        _COLUMNS,
-        initial_indent=f"  {label:<{_INDENT - 2}}",
-        subsequent_indent=" " * _INDENT,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return f"  {label:<{_INDENT - 2}}{printable(text)}"

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from callguard.bootstrap import Services
+from callguard.cli.output import say
 from callguard.cli.sandbox import CPS, RUNAWAY_CALLS, RUNAWAY_RATE, Sandbox
 from callguard.config.accounts import Account
 from callguard.domain.accounts import State
@@ -141,7 +142,7 @@ class Story:
         calm = self._state in (State.ARMED, State.COOLING) and self._incident is not None
         if now - self._told_at >= (CALM_PLAIN_LINE_SECONDS if calm else PLAIN_LINE_SECONDS):
             self._told_at = now
-            self._console.print(Text(line), soft_wrap=True)
+            say(line, self._console)
 
     def _figures(self, reading: AccountReading) -> str:
         incident, snapshot = self._incident, reading.snapshot
@@ -154,9 +155,9 @@ class Story:
         )
 
     def _say(self, first: str, *more: str) -> None:
-        """Print lines that fit 80 columns; a narrower terminal breaks them at words."""
+        """Print lines, below each other behind the clock; a line may have rich's markup."""
         for lead, line in ((self._clock(), first), *(("", line) for line in more)):
-            self._console.print(f"{lead:<5}  {line}", highlight=False)
+            say(Text.from_markup(f"{lead:<5}  {line}"), self._console)
 
     def _clock(self) -> str:
         seconds = int(time.monotonic() - (self._began or time.monotonic()))

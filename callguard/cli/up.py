@@ -13,10 +13,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
-from rich.console import Console
 
 import callguard
 from callguard.bootstrap import build
+from callguard.cli.output import console, say
 from callguard.cli.sandbox import Sandbox, loopback_excepted
 from callguard.cli.services import has_account
 from callguard.cli.story import Story
@@ -80,12 +80,12 @@ def _run_guard(host: str, port: int, extra: Mapping[str, str]) -> int:
         if settings.redis_url is None:
             valkey = stack.enter_context(EmbeddedValkey(settings.data_dir))
             environ["CALLGUARD_REDIS_URL"] = valkey.url
-        click.echo("CallGuard guards")
+        say("CallGuard guards")
         for account in settings.accounts.values():
             mode, cps = account.policy.mode.value, figure(account.policy.cps)
-            click.echo(f"  {account.sid}, mode {mode}, {cps} calls per second")
-            click.echo(f"    {will_cancel(account.policy)}")
-        click.echo(_addresses(settings.public_url, host, port))
+            say(f"  {account.sid}, mode {mode}, {cps} calls per second")
+            say(f"    {will_cancel(account.policy)}")
+        say(_addresses(settings.public_url, host, port))
         revive = valkey.revive if valkey else None
         return Supervisor(_programs(environ)).run_until_signalled(signals, revive, _may_reload)
 
@@ -109,15 +109,14 @@ def _run_sandbox(host: str, port: int, extra: Mapping[str, str]) -> int:
     configure_logging("WARNING")
     verify_redis_urls(settings)
     verify_receivers(settings)
-    console = Console()
     with ExitStack() as stack:
         signals = stack.enter_context(StopSignals())
         valkey = stack.enter_context(EmbeddedValkey(folder, fresh=True))
         _forget_the_last(folder)
         stack.enter_context(sandbox.published(folder))
         environ |= {"CALLGUARD_REDIS_URL": valkey.url, "CALLGUARD_DATA_DIR": str(folder)}
-        click.echo(_greeting(sandbox, host, port, folder))
-        story = Story(sandbox, build(load_settings({**os.environ, **environ})), console, signals)
+        say(_greeting(sandbox, host, port, folder))
+        story = Story(sandbox, build(load_settings({**os.environ, **environ})), console(), signals)
         stack.callback(story.end)
         supervisor = Supervisor([sandbox.program(folder), *_programs(environ, folder)])
         return supervisor.run_until_signalled(signals, alongside=_both(valkey.revive, story.tick))
@@ -228,7 +227,6 @@ def _greeting(sandbox: Sandbox, host: str, port: int, folder: Path) -> str:
         f"{_addresses(sandbox.web_url, host, port)}\n"
         f"  simulated Twilio  {sandbox.twilio_url}/simulator/accounts\n"
         f"  logs              {folder}/*.log\n"
-        "In another terminal: callguard status, callguard check.\n"
-        "To guard a real account, set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and\n"
-        "CALLGUARD_PUBLIC_URL.\n"
+        "In another terminal: `callguard status`, `callguard check`.\n"
+        "To guard a real account, set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and CALLGUARD_PUBLIC_URL.\n"
     )

@@ -9,7 +9,13 @@ QUEUED_AT_MOST_MS = 25 * 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """What matters of an announced campaign: `record` is the store's text, `over_ms` when it ends or has ended."""
+    """What matters of an announced campaign.
+
+    Attributes:
+        record: the store's text.
+        calls: how many calls it may take; 0 since a person has taken its calls for any others.
+        over_ms: when it ends or has ended.
+    """
 
     record: str
     sender: str
@@ -17,6 +23,11 @@ class Announced:
     starts_ms: int
     over_ms: int
     has_ended: bool
+
+    @property
+    def is_released(self) -> bool:
+        """Whether a person has taken its calls for any others."""
+        return not self.calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +42,8 @@ class Decided:
         said: of the latest one that paused, resumed or reset.
         hold: what that one has left, as fields of the store: pause, doubt, the last generation that was reset.
         campaigns: those that matter still, by id.
-        released_ms: when a person last took the calls of campaigns for any others; 0 for never.
+        released_ms: when a person last took the calls of all campaigns for any others, which only older versions
+            did; 0 for never.
         generation: counts the trips.
         losses: how often the store has lost what it held.
     """
@@ -63,7 +75,7 @@ def merged(known: Decided, held: Decided) -> Decided:
     """
     newer = known if known.said > held.said else held
     campaigns = {**known.campaigns, **held.campaigns}
-    campaigns |= {name: c for name, c in known.campaigns.items() if c.has_ended}
+    campaigns |= {name: c for name, c in known.campaigns.items() if _says_more(c, held.campaigns.get(name))}
     return Decided(
         epoch=held.epoch or known.epoch,
         number=max(known.number, held.number),
@@ -76,5 +88,10 @@ def merged(known: Decided, held: Decided) -> Decided:
     )
 
 
-def _ended(decided: Decided) -> dict[str, bool]:
-    return {name: campaign.has_ended for name, campaign in decided.campaigns.items()}
+def _says_more(known: Announced, held: Announced | None) -> bool:
+    """A campaign ends once, and is released once."""
+    return known.is_released or (known.has_ended and not (held is not None and held.is_released))
+
+
+def _ended(decided: Decided) -> dict[str, tuple[bool, bool]]:
+    return {name: (campaign.has_ended, campaign.is_released) for name, campaign in decided.campaigns.items()}

@@ -306,7 +306,8 @@ def _announced(record: str) -> Announced:
     held = json.loads(record)
     ended_ms = held.get("ended_ms", 0)
     over_ms = ended_ms or held["until_ms"]
-    return Announced(record, held["sender"], held["calls"], held["starts_ms"], over_ms, bool(ended_ms))
+    calls = 0 if held.get("released_ms") else held["calls"]
+    return Announced(record, held["sender"], calls, held["starts_ms"], over_ms, bool(ended_ms))
 
 
 def _open_text(before: str, want: Decided, *, was_emptied: bool) -> str:
@@ -317,7 +318,7 @@ def _open_text(before: str, want: Decided, *, was_emptied: bool) -> str:
     """
     entries = {entry.split(",")[0]: entry for entry in before.split(";") if entry}
     for name, campaign in want.campaigns.items():
-        takes_back = was_emptied and campaign.over_ms > want.released_ms
+        takes_back = was_emptied and campaign.over_ms > want.released_ms and not campaign.is_released
         if name not in entries and (not campaign.has_ended or takes_back):
             entries[name] = f"{name},{campaign.sender},{campaign.over_ms},{campaign.calls}"
         elif campaign.has_ended and not was_emptied:

@@ -6,6 +6,7 @@ import re
 import select
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -117,7 +118,13 @@ HANG_UP = b""
 
 
 def on_a_terminal(
-    environ: Mapping[str, str], words: Sequence[str], steps: Sequence[tuple[bytes, bytes]], timeout: float = 60
+    environ: Mapping[str, str],
+    words: Sequence[str],
+    steps: Sequence[tuple[bytes, bytes]],
+    timeout: float = 60,
+    *,
+    columns: int = 80,
+    command: Sequence[str] = COMMAND,
 ) -> tuple[int, str]:
     """Run the command on a terminal of its own; return its exit code and all that it wrote.
 
@@ -125,8 +132,8 @@ def on_a_terminal(
     """
     pid, terminal = pty.fork()
     if pid == 0:
-        screen = {"TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
-        os.execve(COMMAND[0], [*COMMAND, *words], {**environ, **screen})  # noqa: S606
+        termios.tcsetwinsize(0, (24, columns))
+        os.execve(command[0], [*command, *words], {**environ, "TERM": "xterm"})  # noqa: S606
     written, seen, left, deadline = b"", 0, list(steps), time.monotonic() + timeout
     while time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.1)[0]:

@@ -17,14 +17,14 @@ from tests.conftest import ACCOUNT_SID, Store
 __all__ = ["environ"]
 
 pytestmark = pytest.mark.usefixtures("environ")
-NUMBER = "+15550001111"
+NUMBER, OTHER = "+15550001111", "+15550002222"
 
 
-def call_from(number: str, count: int, store: Store) -> None:
+def call_from(number: str, count: int, store: Store, first: int = 0) -> None:
     """Create calls from a number."""
     sender = Account(ACCOUNT_SID, ("a" * 32,)).marks.sender(number)
     now = time.time_ns() // 1_000_000
-    news = [CallEvent(call_sid(n), CallStatus.QUEUED, now, sender=sender) for n in range(count)]
+    news = [CallEvent(call_sid(n), CallStatus.QUEUED, now, sender=sender) for n in range(first, first + count)]
     store.tracker.observe(ACCOUNT_SID, news, Policy(), now, Door.EVENT)
 
 
@@ -55,6 +55,48 @@ def test_beginning_and_end_are_told(store: Store, redis_url: str) -> None:
     assert "from any number" in told[0]
 
 
+def queue_of_two(store: Store, sender: str | None) -> str:
+    """Let 3 calls of NUMBER and 2 of OTHER wait, each of a campaign; return the id of the former."""
+    run("campaign", "--calls", "3", *(("--from", sender) if sender else ()), "--until", "2h")
+    (known,) = store.campaigns.campaigns(ACCOUNT_SID)
+    call_from(NUMBER, 3, store)
+    run("campaign", "--calls", "9", "--from", OTHER, "--until", "2h")
+    call_from(OTHER, 2, store, first=10)
+    return known.id
+
+
+@pytest.mark.parametrize("sender", [NUMBER, None])
+def test_only_its_own_calls_are_released(store: Store, sender: str | None) -> None:
+    name = queue_of_two(store, sender)
+
+    said = run("campaign", "--end", name, "--release").output
+
+    assert "3 of its calls that are queued count as any other now" in said
+    assert "more may be" not in said
+    snapshot = store.tracker.snapshot(ACCOUNT_SID, time.time_ns() // 1_000_000)
+    assert (snapshot.cancellable, snapshot.announced) == (3, 2)
+    assert "\n0 of its calls" in run("campaign", "--end", name, "--release").output
+
+
+def test_calls_that_may_be_anothers_are_named_and_left(store: Store) -> None:
+    """The number's own campaign was full, so that some of its calls were taken for the one of any number."""
+    run("campaign", "--calls", "9", "--until", "2h")
+    run("campaign", "--calls", "2", "--from", NUMBER, "--until", "2h")
+    shop, anybody = sorted(store.campaigns.campaigns(ACCOUNT_SID), key=lambda known: known.calls)
+    call_from(NUMBER, 5, store)
+    call_from(OTHER, 4, store, first=10)
+
+    said = run("campaign", "--end", anybody.id, "--release").output
+
+    command = f"callguard campaign {ACCOUNT_SID} --end {anybody.id} --release --shared"
+    assert "\n4 of its calls" in said
+    assert f"5 more may be its calls or those of {shop.id} (from +1555***11, 2 of 2 calls came)" in said
+    assert said.endswith(f"\n  {command}\n")
+    assert store.tracker.snapshot(ACCOUNT_SID, time.time_ns() // 1_000_000).announced == 5
+    assert "\n5 of its calls" in run(*command.split()[1:]).output
+    assert store.tracker.snapshot(ACCOUNT_SID, time.time_ns() // 1_000_000).announced == 0
+
+
 def test_several_numbers_are_several_campaigns(store: Store) -> None:
     run("campaign", "--calls", "10", "--from", NUMBER, "--from", "+15550002222", "--until", "1h")
 
@@ -83,6 +125,8 @@ def test_whoever_may_call_can_be_announced(store: Store, address: str) -> None:
         (("--end", "nonsense"), "no campaign nonsense"),
         (("--end", "nonsense", "--calls", "5", "--until", "2h"), "one of them"),
         (("--release",), "--end"),
+        (("--end", "nonsense", "--shared"), "--release"),
+        (("--end", "nonsense", "--release"), "no campaign nonsense"),
         (("AC" + "f" * 32, "--calls", "5", "--until", "2h"), ACCOUNT_SID),
     ],
 )

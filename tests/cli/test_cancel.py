@@ -369,3 +369,14 @@ def test_without_a_terminal_a_line_now_and_then(tmp_path: Path) -> None:
     assert result.returncode == 0
     assert len(re.findall(r"^  \d\d:\d\d  cancelled", result.stdout, re.MULTILINE)) >= 2
     assert "\x1b" not in result.stdout
+
+
+def test_slots_of_calls_that_were_cancelled_before_are_reckoned_with(tmp_path: Path) -> None:
+    """Also where the dialler is told to be faster than it is."""
+    with emergency(tmp_path, 300, cps=5.0) as here:
+        assert here.run("--yes").returncode == 0
+        here.queue(20)
+        told = here.run("--yes", "--cps", "30").stdout
+
+    (seconds,) = re.findall(r"a call created now may wait (\d+) s\.", told)
+    assert 20 <= int(seconds) <= 64

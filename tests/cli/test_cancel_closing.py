@@ -1,14 +1,26 @@
 """The last words of `callguard cancel`."""
 
+from dataclasses import replace
+
 import pytest
 
 from callguard.cli.cancel_closing import Closing
 from callguard.cli.cancel_options import Wanted, resuming_command
+from callguard.cli.cancel_wait import Quotes, Wait, guards_view, wait_of
+from callguard.cli.services import own_settings
+from callguard.domain.accounts import Snapshot
+from callguard.domain.calls import ListedCall
 from callguard.domain.clearing import ClearingAccount
 from callguard.domain.incidents import Outcome
+from callguard.domain.policy import Policy
 from callguard.domain.selection import Selection
 from callguard.drain.clearance import ClearanceEnd
-from tests.conftest import ACCOUNT_SID
+from callguard.ports import Door
+from tests.calls import call_sid, queued
+from tests.cli.running import environ
+from tests.conftest import ACCOUNT_SID, FrozenClock, Store
+
+__all__ = ["environ"]
 
 CLEAN = ClearingAccount(12, {Outcome.CANCELLED: 9, Outcome.DIALLED: 2, Outcome.SPARED: 1}, 0)
 LEFT = ClearingAccount(12, {Outcome.CANCELLED: 9}, 3)
@@ -16,7 +28,7 @@ FAILED = ClearingAccount(12, {Outcome.CANCELLED: 9, Outcome.FAILED: 3}, 0)
 
 
 def closing(end: ClearanceEnd, account: ClearingAccount) -> Closing:
-    return Closing(end, account, 5.0, 0.0, 1.0, 0, True, "callguard cancel --continue")
+    return Closing(end, account, 5.0, Wait(0.0, is_whole=True), 0, True)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +51,7 @@ def test_it_is_done_only_if_nothing_is_left(
 
     assert last.is_done is is_done
     assert word in lines[0]
-    assert ("--continue" in lines[-1]) is not is_done
+    assert (lines[-1] == "To go on:") is not is_done
     assert max(map(len, lines)) <= 95
 
 
@@ -62,3 +74,81 @@ def test_where_numbers_must_not_be_printed_it_has_none_of_the_options() -> None:
     assert resuming_command(ACCOUNT_SID, wanted(selection), with_numbers=False) == (
         f"callguard cancel --account {ACCOUNT_SID} --cps 5 --continue"
     )
+
+
+def slots(wait: Wait, account: ClearingAccount = CLEAN) -> str:
+    said = replace(closing(ClearanceEnd.CLEARED, account), wait=wait)
+    return " ".join(line for line in said.lines() if "slots" in line)
+
+
+def test_the_wait_is_told_as_far_as_it_is_known() -> None:
+    assert slots(Wait(114.0, is_whole=True)).endswith("a call created now may wait 114 s.")
+    assert "may wait 36 s or longer. How many slots" in slots(Wait(36.0, is_whole=False))
+    assert "may wait. How many slots" in slots(Wait(0.0, is_whole=False))
+    assert slots(Wait(0.0, is_whole=True)) == ""
+    assert slots(Wait(0.0, is_whole=False), ClearingAccount(2, {Outcome.DIALLED: 2}, 0)) == ""
+
+
+NOW_MS = 1_700_000_000_000
+
+
+def snapshot(drain_seconds: float, polled_seconds_ago: float) -> Snapshot:
+    return Snapshot(
+        now_ms=NOW_MS,
+        counted_ms=NOW_MS + drain_seconds * 1000,
+        polled_ms=round(NOW_MS - polled_seconds_ago * 1000),
+    )
+
+
+@pytest.mark.parametrize(
+    ("guard", "quoted_seconds", "are_of_all", "wait"),
+    [
+        (snapshot(114, 2), 0, True, Wait(114, is_whole=True)),
+        (snapshot(20, 2), 0, True, Wait(36, is_whole=True)),
+        (snapshot(20, 2), 540, True, Wait(36, is_whole=True)),  # quoted before the CPS was raised
+        (snapshot(114, 300), 0, True, Wait(114, is_whole=False)),
+        (snapshot(114, 300), 200, True, Wait(200, is_whole=True)),
+        (None, 114, True, Wait(114, is_whole=True)),
+        (None, 114, False, Wait(114, is_whole=False)),
+        (None, -5, True, Wait(36, is_whole=True)),
+        (None, 0, True, Wait(36, is_whole=False)),
+    ],
+)
+def test_the_longest_wait_that_is_told_counts(
+    guard: Snapshot | None, quoted_seconds: int, are_of_all: bool, wait: Wait
+) -> None:
+    quotes = Quotes(are_of_all, NOW_MS + quoted_seconds * 1000 if quoted_seconds else 0)
+
+    assert wait_of(36.0, guard, quotes, NOW_MS) == wait
+
+
+def test_quotes_are_those_of_the_newest_call() -> None:
+    quotes = Quotes(are_of_all=True)
+    listed = [ListedCall(call_sid(n), NOW_MS - 1000 * (5 - n), 100_000 + 1000 * n, "", "") for n in range(5)]
+
+    quotes.note(listed, NOW_MS)
+    quotes.note(listed[:2], NOW_MS)
+    quotes.note([], NOW_MS)
+
+    assert quotes.latest_ms == NOW_MS - 1000 + 104_000
+
+
+@pytest.mark.usefixtures("environ")
+class TestBesideAGuard:
+    def test_its_estimate_is_read(self, store: Store, clock: FrozenClock) -> None:
+        store.tracker.observe(
+            ACCOUNT_SID, [queued(n, clock.ms) for n in range(120)], Policy(), clock.ms, Door.POLL
+        )
+        settings = own_settings()
+
+        seen = guards_view(settings, settings.accounts[ACCOUNT_SID], clock.ms)
+
+        assert seen is not None
+        assert round(seen.drain_seconds) == 120
+
+    def test_one_that_cannot_be_asked_tells_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for url in ("unix:///nowhere/valkey.sock", ""):
+            monkeypatch.setenv("CALLGUARD_REDIS_URL", url)
+            settings = own_settings()
+
+            assert guards_view(settings, settings.accounts[ACCOUNT_SID], NOW_MS) is None

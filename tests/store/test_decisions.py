@@ -3,6 +3,7 @@
 import json
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -335,13 +336,39 @@ def test_released_calls_stay_released(watcher: Process, store: Store, clock: Fro
     watcher.campaigns.announce(SID, campaign(clock))
     clock.pass_seconds(1)
     watcher.campaigns.end_campaign(SID, "c1", clock.ms)
-    watcher.campaigns.release(SID, clock.ms)
+    watcher.campaigns.release(SID, "c1", [], clock.ms)
     look(watcher, store, clock)
     raw.flushall()
     look(watcher, store, clock)
     store.tracker.observe(SID, [queued(1, clock.ms - 500)], POLICY, clock.ms, Door.POLL)
 
     assert look(watcher, store, clock).announced == 0
+
+
+def test_the_release_of_one_campaign_leaves_the_others_calls_alone(
+    watcher: Process, web: Process, store: Store, clock: FrozenClock, raw: Any
+) -> None:
+    """Both have ended, one was released, and then all is lost."""
+    look(watcher, store, clock)
+    web.decisions.follow([SID])
+    for name, sender in (("c1", "aaaaa"), ("c2", "bbbbb")):
+        watcher.campaigns.announce(SID, campaign(clock, name, sender))
+    clock.pass_seconds(1)
+    for name in ("c1", "c2"):
+        watcher.campaigns.end_campaign(SID, name, clock.ms)
+    look(web, store, clock)  # it remembers them as they are before the release
+    watcher.campaigns.release(SID, "c1", [], clock.ms)
+    look(watcher, store, clock)
+    assert watcher.lost == []
+    look(web, store, clock)
+    assert web.lost == []
+    raw.flushall()
+    look(watcher, store, clock)
+    calls = [replace(queued(n, clock.ms - 500), sender="bbbbb" if n else "aaaaa") for n in range(3)]
+    store.tracker.observe(SID, calls, POLICY, clock.ms, Door.POLL)
+
+    assert look(watcher, store, clock).announced == 2
+    assert store.tracker.head(SID, 5) == [call_sid(0)]
 
 
 def test_a_campaign_that_a_failover_lost_is_announced_again(

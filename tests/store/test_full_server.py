@@ -67,7 +67,7 @@ def test_a_capped_drain_can_be_let_go_on(full: Store, clock: FrozenClock) -> Non
 def test_campaigns_can_be_announced_ended_and_released(full: Store, clock: FrozenClock) -> None:
     full.campaigns.announce(SID, Campaign("c2", 5, 0, "", "", clock.ms, clock.ms + 3_600_000, "a test"))
     ended = full.campaigns.end_campaign(SID, "c1", clock.ms)
-    full.campaigns.release(SID, clock.ms)
+    full.campaigns.release(SID, "c1", [], clock.ms)
 
     assert ended is not None
     assert [known.id for known in full.campaigns.campaigns(SID) if not known.ended_ms] == ["c2"]

@@ -311,6 +311,43 @@ def test_a_campaign_whose_calls_have_all_come_and_gone_excuses_nothing(store: St
     assert not observe(store, clock, queued(2, clock.ms)).is_behind_campaign
 
 
+def release(store: Store, clock: FrozenClock) -> int:
+    """Release the only campaign."""
+    (known,) = store.campaigns.campaigns(ACCOUNT_SID)
+    calls = store.campaigns.calls_of(ACCOUNT_SID, known.id)
+    return store.campaigns.release(ACCOUNT_SID, known.id, calls.own, clock.ms)
+
+
+def test_only_a_campaigns_own_calls_are_released(store: Store, clock: FrozenClock) -> None:
+    shop, sales, anybody = "0abcdef0" * 4, "fedcba98" * 4, "12345678" * 4
+    senders = {0: shop, 1: shop, 2: sales, 3: anybody, 4: "", 5: anybody}
+    for announced in (campaign(clock), campaign(clock, sender=shop), campaign(clock, sender=sales)):
+        store.campaigns.announce(ACCOUNT_SID, announced)
+    observe(store, clock, *(replace(queued(n, clock.ms), sender=sender) for n, sender in senders.items()))
+    found = {
+        known.sender: store.campaigns.calls_of(ACCOUNT_SID, known.id)
+        for known in store.campaigns.campaigns(ACCOUNT_SID)
+    }
+
+    assert {sender: set(calls.own) for sender, calls in found.items()} == {
+        shop: {call_sid(0), call_sid(1)}, sales: {call_sid(2)}, "": {call_sid(n) for n in (3, 4, 5)},
+    }  # fmt: skip
+    assert not any(calls.shared for calls in found.values())
+    any_number = next(known for known in store.campaigns.campaigns(ACCOUNT_SID) if not known.sender)
+    assert store.campaigns.release(ACCOUNT_SID, any_number.id, found[""].own, clock.ms) == 3
+    assert sorted(store.tracker.head(ACCOUNT_SID, 10)) == sorted(found[""].own)
+    assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).announced == 3
+    assert store.campaigns.calls_of(ACCOUNT_SID, any_number.id).own == ()
+
+
+def test_many_calls_are_released_in_parts(store: Store, clock: FrozenClock) -> None:
+    store.campaigns.announce(ACCOUNT_SID, campaign(clock, calls=600))
+    observe(store, clock, *(queued(n, clock.ms) for n in range(600)))
+
+    assert release(store, clock) == 600
+    assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).announced == 0
+
+
 def test_who_is_protected_stays_so_when_a_campaign_is_released(store: Store, clock: FrozenClock) -> None:
     """A call to an emergency number is never cancelled, and an announced one does not become any other."""
     store.campaigns.announce(ACCOUNT_SID, campaign(clock))
@@ -318,7 +355,7 @@ def test_who_is_protected_stays_so_when_a_campaign_is_released(store: Store, clo
     unknown = replace(queued(2, clock.ms), spared=True)
     observe(store, clock, emergency, unknown, queued(3, clock.ms))
 
-    store.campaigns.release(ACCOUNT_SID, clock.ms)
+    release(store, clock)
 
     assert store.tracker.mirrored(ACCOUNT_SID)[emergency.call_sid].spared
     assert emergency.call_sid not in store.tracker.head(ACCOUNT_SID, 10)
@@ -328,7 +365,7 @@ def test_who_is_protected_stays_so_when_a_campaign_is_released(store: Store, clo
 def test_released_calls_count_in_an_incident_as_any_other(store: Store, clock: FrozenClock) -> None:
     store.campaigns.announce(ACCOUNT_SID, campaign(clock))
     observe(store, clock, queued(1, clock.ms), queued(2, clock.ms))
-    assert store.campaigns.release(ACCOUNT_SID) == 2
+    assert release(store, clock) == 2
     store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, clock.ms)
     observe(store, clock, event(1, CallStatus.INITIATED, clock.ms))
 

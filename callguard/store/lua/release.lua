@@ -1,17 +1,26 @@
--- Take the queued calls of announced campaigns for any other calls: a wrong announcement has let them in.
+-- Take queued calls of an announced campaign for any other calls: a wrong announcement has let them in.
 --
 -- KEYS[1] {account}:announced  KEYS[2] {account}:queue  KEYS[3] {account}:state
--- ARGV[1] expiry ms  ARGV[2] now ms
+-- KEYS[4] {account}:campaigns  HASH  id -> what was announced, how it ended, and whether it was released
+-- ARGV[1] expiry ms  ARGV[2] now ms  ARGV[3] id  ARGV[4...] SIDs of the calls
 --
--- Returns how many
+-- Returns how many of them were announced and queued
 -- include parts/decide.lua
-redis.call('HSET', KEYS[3], 'released', decide(KEYS[3], ARGV[2]))
-local calls = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
-for i = 1, #calls, 2 do
-    redis.call('ZADD', KEYS[2], calls[i + 1], calls[i])
+decide(KEYS[3], ARGV[2])
+local record = redis.call('HGET', KEYS[4], ARGV[3])
+if record then
+    local released = cjson.decode(record)
+    released.released_ms = tonumber(ARGV[2])
+    redis.call('HSET', KEYS[4], ARGV[3], cjson.encode(released))
 end
-if #calls > 0 then
-    redis.call('DEL', KEYS[1])
-    redis.call('PEXPIRE', KEYS[2], ARGV[1])
+local moved = 0
+for i = 4, #ARGV do
+    local created = redis.call('ZSCORE', KEYS[1], ARGV[i])
+    if created then
+        redis.call('ZREM', KEYS[1], ARGV[i])
+        redis.call('ZADD', KEYS[2], created, ARGV[i])
+        moved = moved + 1
+    end
 end
-return #calls / 2
+if moved > 0 then redis.call('PEXPIRE', KEYS[2], ARGV[1]) end
+return moved

@@ -49,7 +49,7 @@ def api(services: ApiServices, refusals: Refusals | None = None) -> Blueprint:
 
 def _routes(services: ApiServices) -> list[Route]:
     routes = [*accounts(services), *campaigns(services), *reports(services), *cancels(services)]
-    routes.append(_openapi(routes))
+    routes.append(_openapi(routes, services.public_url))
     return routes
 
 
@@ -65,7 +65,7 @@ def _guarded(route: Route, services: ApiServices, refusals: Refusals) -> Callabl
     return view
 
 
-def _openapi(routes: list[Route]) -> Route:
+def _openapi(routes: list[Route], public_url: str) -> Route:
     """Return the route of the document, which is about itself too."""
 
     def get_openapi() -> Response:
@@ -75,10 +75,11 @@ def _openapi(routes: list[Route]) -> Route:
         name="get_openapi",
         method="GET",
         path=f"{BASE_PATH}/openapi.json",
+        tag="document",
         summary="This document.",
         view=get_openapi,
         reply=None,
         is_open=True,
     )
-    text = json.dumps(document([*routes, route]))
+    text = json.dumps(document([*routes, route], public_url))
     return route

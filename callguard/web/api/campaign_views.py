@@ -7,16 +7,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Vali
 
 from callguard.config.never_cancel import number
 from callguard.domain.campaigns import MOST_CAMPAIGN_SECONDS, Campaign
+from callguard.web.api import schemas
 from callguard.web.api.json_bodies import now_of
 from callguard.web.api.moments import unix_ms, utc
 
 MOST_CALLS = 1_000_000
 MOST_SENDERS = 100
-_NUMBER_SCHEMA = {"type": "string", "examples": ["+15551230000"]}
 _SENDERS_SCHEMA = {
     "anyOf": [
-        _NUMBER_SCHEMA,
-        {"type": "array", "items": _NUMBER_SCHEMA, "minItems": 1, "maxItems": MOST_SENDERS},
+        schemas.NUMBER,
+        {"type": "array", "items": schemas.NUMBER, "minItems": 1, "maxItems": MOST_SENDERS},
         {"type": "null"},
     ]
 }
@@ -63,10 +63,11 @@ class NewCampaign(BaseModel):
     until_ms: Annotated[
         int,
         BeforeValidator(_until_ms),
-        WithJsonSchema({"type": "string", "format": "date-time"}),
+        WithJsonSchema(schemas.MOMENT),
         Field(
             alias="until",
-            description="a moment within the next 7 days in ISO 8601 with a zone, such as 2026-11-21T18:00:00Z",
+            description="when it expires: in the future, and at most 7 days ahead, in ISO 8601 with a zone, such "
+            "as 2026-11-21T18:00:00Z",
         ),
     ]
 
@@ -84,6 +85,31 @@ class CampaignView(BaseModel):
     until: Annotated[datetime, Field(description="when it expires, in UTC")]
     announced_by: Annotated[str, Field(description="the name of a key, `loopback` or `command line`")]
     open: Annotated[bool, Field(description="whether further calls would be taken for this campaign's")]
+
+
+class ReleasedCalls(BaseModel):
+    """What became of an ended campaign's queued calls."""
+
+    calls: Annotated[int, Field(description="how many of them count as any other now")]
+    left: Annotated[
+        int,
+        Field(
+            description="how many stay announced, since it cannot be told whether they are another campaign's; "
+            "?release=true&shared=true takes them too"
+        ),
+    ]
+    shared_with: Annotated[
+        list[str], Field(description="whose they may be, by id; none where Redis has lost whose they are")
+    ]
+
+
+class EndedCampaign(CampaignView):
+    """An announced campaign that has ended."""
+
+    released: Annotated[
+        ReleasedCalls | None,
+        Field(exclude_if=lambda released: released is None, description="present where that was asked for"),
+    ] = None
 
 
 class CampaignList(BaseModel):

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from flask import Response, g, request
 
 from callguard.config.accounts import Account
+from callguard.domain.campaign_calls import CampaignCalls
 from callguard.domain.campaigns import Campaign
 from callguard.domain.numbers import masked
 from callguard.ports import Notice, StoreUnavailable, TooManyCampaigns
 from callguard.watch.housekeeping import beginning, ending, once_for
 from callguard.web.api.accounts import ACCOUNT_PATH
-from callguard.web.api.campaign_views import CampaignList, CampaignView, NewCampaign, view_of
+from callguard.web.api.campaign_views import CampaignList, EndedCampaign, NewCampaign, ReleasedCalls, view_of
 from callguard.web.api.errors import Refused, unavailable
 from callguard.web.api.json_bodies import BadBody, checked, read_json
 from callguard.web.api.routes import Route, answer, known_account
@@ -55,18 +56,28 @@ class CampaignDesk:
         return self._answer(announced, 201)
 
     def end(self, sid: str, campaign_id: str) -> Response:
-        """End a campaign; with `?release=true` its queued calls, and those of all others, count as any do."""
+        """End a campaign; with `?release=true` its queued calls count as any do."""
         known_account(self._services, sid)
         now_ms, ended = self._services.clock.now_ms(), None
+        book = self._services.campaigns
+        calls = book.calls_of(sid, campaign_id) if request.args.get("release") == "true" else None
         if _ID.fullmatch(campaign_id):
-            ended = self._services.campaigns.end_campaign(sid, campaign_id, now_ms)
+            ended = book.end_campaign(sid, campaign_id, now_ms)
         if ended is None:
             message = "the account has no campaign with this id; GET the campaigns for those that it has"
             raise Refused(404, "unknown_campaign", message)
-        if request.args.get("release") == "true":
-            self._services.campaigns.release(sid, now_ms)
+        released = self._release(sid, campaign_id, calls, now_ms) if calls is not None else None
         self._tell(ending(sid, ended), once=once_for(ended))
-        return answer(view_of(ended, now_ms))
+        return answer(EndedCampaign(**dict(view_of(ended, now_ms)), released=released))
+
+    def _release(self, sid: str, campaign_id: str, calls: CampaignCalls, now_ms: int) -> ReleasedCalls:
+        with_shared = request.args.get("shared") == "true"
+        released = (*calls.own, *calls.shared) if with_shared else calls.own
+        return ReleasedCalls(
+            calls=self._services.campaigns.release(sid, campaign_id, released, now_ms),
+            left=0 if with_shared else len(calls.shared),
+            shared_with=[] if with_shared else [one.id for one in calls.shared_with],
+        )
 
     def _read(self, account: Account) -> Iterator[Campaign]:
         now_ms = self._services.clock.now_ms()
@@ -107,6 +118,7 @@ def campaigns(services: ApiServices) -> list[Route]:
             name="list_campaigns",
             method="GET",
             path=CAMPAIGNS_PATH,
+            tag="campaigns",
             summary="The campaigns of the last 30 days, the latest first.",
             view=desk.show,
             reply=CampaignList,
@@ -116,6 +128,7 @@ def campaigns(services: ApiServices) -> list[Route]:
             name="announce_campaign",
             method="POST",
             path=CAMPAIGNS_PATH,
+            tag="campaigns",
             summary="Announce that many calls will come: they trip nothing and are not cancelled automatically.",
             view=desk.announce,
             reply=CampaignList,
@@ -127,14 +140,15 @@ def campaigns(services: ApiServices) -> list[Route]:
             name="end_campaign",
             method="DELETE",
             path=f"{CAMPAIGNS_PATH}/<campaign_id>",
+            tag="campaigns",
             summary="End a campaign: calls that come from now on count as any other. With ?release=true, so do "
-            "the announced calls that are queued, of all campaigns: they may be cancelled.",
+            "its calls that are queued: they may be cancelled.",
             view=desk.end,
-            reply=CampaignView,
+            reply=EndedCampaign,
             refusals=(404,),
             query={
-                "release": "the announced calls that are queued, of all campaigns, count as any other and may be "
-                "cancelled"
+                "release": "its calls that are queued count as any other and may be cancelled",
+                "shared": "with release: so do those that may as well be another campaign's",
             },
         ),
     ]

@@ -59,6 +59,7 @@ def cancels(services: ApiServices) -> list[Route]:
             name="cancel_call",
             method="PUT",
             path=f"{CANCEL_PATH}/<call_sid>",
+            tag="calls",
             summary="Cancel one call, if it is still queued: never one that rings or talks. A person names it, so "
             "never_cancel, campaigns, observe and a pause do not protect it. What came of it is in responseCode. "
             "Calls to emergency numbers, and calls that no API request has made, are refused with 409.",
@@ -71,6 +72,7 @@ def cancels(services: ApiServices) -> list[Route]:
                 name=name,
                 method="PUT",
                 path=path,
+                tag="calls",
                 summary="Answers that the call's SID is missing.",
                 view=cancel_nothing,
                 reply=CancelAnswer,

@@ -1,14 +1,17 @@
 """The OpenAPI document, made of the same table as the routes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from callguard import __version__
+from callguard.web.api import schemas
 from callguard.web.api.errors import Error
+from callguard.web.api.examples import ANSWERED, TAKEN
 from callguard.web.api.routes import Route
 
 _REF = "#/components/schemas/{model}"
@@ -24,6 +27,14 @@ _REFUSALS = {
     502: "Twilio refuses the guard's request",
     503: "Redis or Twilio does not answer; `Retry-After` says when to try again",
 }
+TAGS = {
+    "accounts": "How the guarded accounts stand, and the gate.",
+    "campaigns": "Many calls that a person has said will come.",
+    "reports": "Calls that were created, told by whoever creates them.",
+    "calls": "One call, named by its SID.",
+    "document": "What there is.",
+}
+_PATH = {"sid": schemas.ACCOUNT_SID, "call_sid": schemas.CALL_SID, "campaign_id": schemas.CAMPAIGN_ID}
 _DESCRIPTION = (
     "Keys are those of `CALLGUARD_API_KEY`, written `name:role:key` there and sent without name and role. Without "
     "any, the API answers this machine's own programs only, and nobody where `CALLGUARD_PUBLIC_URL` is public."
@@ -32,8 +43,8 @@ _DESCRIPTION = (
 Schema = tuple[type[BaseModel], Literal["serialization", "validation"]]
 
 
-def document(routes: Sequence[Route]) -> dict[str, Any]:
-    """Return the document for these routes, as OpenAPI 3.1."""
+def document(routes: Sequence[Route], public_url: str = "") -> dict[str, Any]:
+    """Return the document for these routes, as OpenAPI 3.1; of `public_url` only the path counts."""
     wanted: list[Schema] = [(Error, "serialization")]
     wanted += [(route.reply, "serialization") for route in routes if route.reply]
     wanted += [(route.body, "validation") for route in routes if route.body]
@@ -44,6 +55,8 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "CallGuard", "version": __version__, "description": _DESCRIPTION},
+        "servers": [{"url": urlsplit(public_url).path.rstrip("/") or "/", "description": "this guard"}],
+        "tags": [{"name": name, "description": what} for name, what in TAGS.items()],
         "paths": paths,
         "components": {
             "schemas": definitions["$defs"],
@@ -65,17 +78,24 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
     good: Any = refs[route.reply, "serialization"] if route.reply else {"type": "object"}
     operation: dict[str, Any] = {
         "operationId": route.name,
+        "tags": [route.tag],
         "summary": route.summary,
         "responses": {
-            str(route.http_status): _response("done", good),
-            **{str(s): _response(_REFUSALS[s], refs[Error, "serialization"]) for s in sorted(statuses)},
+            str(route.http_status): {"description": "done", "content": _content(good, _answers(route.reply))},
+            **{
+                str(status): {
+                    "description": _REFUSALS[status],
+                    "content": _content(refs[Error, "serialization"], {}),
+                }
+                for status in sorted(statuses)
+            },
         },
         "security": [] if route.is_open else [{"key": []}, {"bearer": []}],
     }
     if not route.is_open:
         operation["description"] = f"Roles: {', '.join(role.value for role in route.roles)}."
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": _PATH[name]}
         for name in _PARAMETER.findall(route.path)
     ]
     parameters += [
@@ -85,10 +105,18 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
     if parameters:
         operation["parameters"] = parameters
     if route.body:
-        content = {"application/json": {"schema": refs[route.body, "validation"]}}
+        content = _content(refs[route.body, "validation"], TAKEN.get(route.body, {}))
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
-def _response(description: str, schema: Any) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+def _answers(model: type[BaseModel] | None) -> dict[str, Any]:
+    known = ANSWERED.get(model, {}) if model else {}
+    return {name: reply.model_dump(mode="json", by_alias=True) for name, reply in known.items()}
+
+
+def _content(schema: Any, examples: Mapping[str, Any]) -> dict[str, Any]:
+    media: dict[str, Any] = {"schema": schema}
+    if examples:
+        media["examples"] = {name: {"value": value} for name, value in examples.items()}
+    return {"application/json": media}

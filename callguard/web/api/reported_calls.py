@@ -21,6 +21,7 @@ from callguard.domain.addresses import MOST_CHARACTERS, SHOWN
 from callguard.domain.calls import CallEvent, CallStatus, is_in_rate_queue
 from callguard.domain.drain_time import MOST_QUEUE_MS
 from callguard.domain.parties import PartyMarks
+from callguard.web.api import schemas
 from callguard.web.api.json_bodies import now_of
 from callguard.web.api.moments import unix_ms
 from callguard.web.callback_parser import FRESH_MS, MOST_AHEAD_MS, STALE_MS
@@ -29,7 +30,6 @@ MOST_CALLS = 1000
 
 _STATUSES = {status.value: status for status in CallStatus}
 _DIGITS = re.compile("[0-9]{1,9}")
-_NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _ADDRESS = f"as text of up to {MOST_CHARACTERS} characters, none of them a control character"
 _SHOWN_TEXT = re.compile(rf"{SHOWN}{{0,{MOST_CHARACTERS}}}")
 
@@ -80,9 +80,7 @@ def _text(given: Any) -> Any:
 _Address = Annotated[
     str,
     BeforeValidator(_text),
-    WithJsonSchema(
-        {"type": ["string", "null"], "maxLength": MOST_CHARACTERS, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"}
-    ),
+    WithJsonSchema(schemas.LINE),
 ]
 
 
@@ -91,8 +89,16 @@ class ReportedCall(BaseModel):
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
-    sid: Annotated[str, Field(pattern="^CA[0-9a-f]{32}$", description="CA and 32 lower-case hex digits")]
-    account_sid: Annotated[str, Field(pattern="^AC[0-9a-f]{32}$", description="AC and 32 lower-case hex digits")]
+    sid: Annotated[
+        str,
+        Field(pattern="^CA[0-9a-f]{32}$", description="CA and 32 lower-case hex digits"),
+        WithJsonSchema(schemas.CALL_SID),
+    ]
+    account_sid: Annotated[
+        str,
+        Field(pattern="^AC[0-9a-f]{32}$", description="AC and 32 lower-case hex digits"),
+        WithJsonSchema(schemas.ACCOUNT_SID),
+    ]
     status: Annotated[
         CallStatus,
         BeforeValidator(_status),
@@ -104,7 +110,7 @@ class ReportedCall(BaseModel):
     created_ms: Annotated[
         int | None,
         BeforeValidator(_created_ms),
-        WithJsonSchema({"type": ["string", "null"]}),
+        WithJsonSchema(schemas.MOMENT_OF_TWILIO),
         Field(
             alias="date_created",
             description="when the call was created, in RFC 2822 or in ISO 8601 with a zone: not more than "
@@ -114,7 +120,7 @@ class ReportedCall(BaseModel):
     age_ms: Annotated[
         int | None,
         BeforeValidator(_age_ms),
-        WithJsonSchema({"type": ["integer", "null"]}),
+        WithJsonSchema({"type": ["integer", "null"], "minimum": 0, "maximum": STALE_MS}),
         Field(
             description=f"how long ago the call was created, in whole milliseconds from 0 to {STALE_MS}; it goes "
             "before date_created, and needs no clocks that agree",
@@ -123,7 +129,7 @@ class ReportedCall(BaseModel):
     queue_ms: Annotated[
         int | None,
         BeforeValidator(_queue_ms),
-        WithJsonSchema({"type": ["string", "integer", "null"]}),
+        WithJsonSchema(schemas.QUEUE_TIME),
         Field(
             alias="queue_time",
             description=f"the expected wait: whole milliseconds from 0 to {MOST_QUEUE_MS}, or null",

@@ -108,6 +108,7 @@ def reports(services: ApiServices) -> list[Route]:
             name="report_calls",
             method="POST",
             path=f"{BASE_PATH}/reports",
+            tag="reports",
             summary="Report created calls, as Twilio answered. May be sent again: none counts twice.",
             view=desk.take,
             reply=ReportOutcome,

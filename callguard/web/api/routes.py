@@ -20,6 +20,7 @@ class Route:
         name: unique; the OpenAPI document's `operationId`.
         method: in capitals.
         path: as Flask writes it, such as `/api/accounts/<sid>`; all parameters are text.
+        tag: the group that it is shown in, one of `openapi.TAGS`.
         summary: what it does, for people.
         view: answers a request; it is given the path's parameters by name.
         reply: the JSON of a good answer; None for a document of any shape.
@@ -34,6 +35,7 @@ class Route:
     name: str
     method: str
     path: str
+    tag: str
     summary: str
     view: Callable[..., Response]
     reply: type[BaseModel] | None

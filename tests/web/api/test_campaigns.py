@@ -208,11 +208,34 @@ def test_a_wrong_announcement_can_be_undone_for_calls_that_are_queued(services: 
     announced = services.client().get(f"/api/accounts/{SID}").json
     assert (announced["announced"], announced["queue_depth"]) == (3, 3)
 
-    assert services.client().delete(f"{PATH}/{created['id']}?release=true").status_code == 200
+    ended = services.client().delete(f"{PATH}/{created['id']}?release=true")
 
+    assert (ended.status_code, ended.json["released"]) == (200, {"calls": 3, "left": 0, "shared_with": []})
     released = services.client().get(f"/api/accounts/{SID}").json
     assert (released["announced"], released["queue_depth"]) == (0, 3)
     assert len(services.tracker.head(SID, 10)) == 3
+
+
+def test_other_campaigns_calls_are_left_alone(services: Services) -> None:
+    (shop,), (anybody,) = announce(services), announce(services, **{"from": None})
+    calls = [reported(n, **{"from": FROM if n < 6 else OTHER_FROM}) for n in range(8)]
+    services.client().post("/api/reports", json={"calls": calls})
+
+    released = services.client().delete(f"{PATH}/{anybody['id']}?release=true").json["released"]
+
+    assert released == {"calls": 2, "left": 6, "shared_with": [shop["id"]]}
+    assert sorted(services.tracker.head(SID, 10)) == [call["sid"] for call in calls[6:]]
+    assert services.client().get(f"/api/accounts/{SID}").json["announced"] == 6
+    more = services.client().delete(f"{PATH}/{anybody['id']}?release=true&shared=true").json["released"]
+    assert more == {"calls": 6, "left": 0, "shared_with": []}
+
+
+def test_a_campaign_is_ended_without_a_word_of_release(services: Services) -> None:
+    (created,) = announce(services)
+    services.client().post("/api/reports", json={"calls": [reported(1)]})
+
+    assert "released" not in services.client().delete(f"{PATH}/{created['id']}?shared=true").json
+    assert services.client().get(f"/api/accounts/{SID}").json["announced"] == 1
 
 
 def test_there_is_an_end_to_open_campaigns(services: Services) -> None:
@@ -240,7 +263,7 @@ def test_an_announcement_is_all_or_nothing(services: Services, document: dict[st
     described = document["paths"]["/api/accounts/{sid}/campaigns"]["post"]
     assert "409" in described["responses"]
     ending = document["paths"]["/api/accounts/{sid}/campaigns/{campaign_id}"]["delete"]
-    assert [parameter["name"] for parameter in ending["parameters"]] == ["sid", "campaign_id", "release"]
+    assert [parameter["name"] for parameter in ending["parameters"]] == ["sid", "campaign_id", "release", "shared"]
 
 
 @pytest.mark.parametrize("campaign_id", ["0" * 8, "x", "%0A", FROM])

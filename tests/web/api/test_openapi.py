@@ -1,10 +1,15 @@
 """The OpenAPI document: of the routes that there are, and true."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from jsonschema import Draft202012Validator
+from pydantic import BaseModel
 
 from callguard.config.keys import Role
+from callguard.web.api.examples import NOW_MS, TAKEN
+from callguard.web.api.json_bodies import checked
 from callguard.web.api.openapi import openapi_path
 from tests.web.api.served import SID, Services, reported
 
@@ -47,6 +52,57 @@ def test_every_operation_says_what_it_is(document: dict[str, Any]) -> None:
         assert "401" in operation["responses"] or operation["security"] == []
 
 
+def operations_of(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [operation for methods in document["paths"].values() for operation in methods.values()]
+
+
+def test_every_operation_is_in_a_group_that_is_described(document: dict[str, Any]) -> None:
+    groups = [tag["name"] for tag in document["tags"] if tag["description"].endswith(".")]
+
+    assert {tag for operation in operations_of(document) for tag in operation["tags"]} == set(groups)
+    assert all(len(operation["tags"]) == 1 for operation in operations_of(document))
+
+
+def test_every_parameter_of_a_path_has_its_pattern(document: dict[str, Any]) -> None:
+    parameters = [one for operation in operations_of(document) for one in operation.get("parameters", [])]
+    of_paths = {one["name"]: one["schema"] for one in parameters if one["in"] == "path"}
+
+    assert set(of_paths) == {"sid", "call_sid", "campaign_id"}
+    for schema in of_paths.values():
+        check = Draft202012Validator(schema)
+        (example,) = schema["examples"]
+        assert check.is_valid(example)
+        assert not any(map(check.is_valid, ("", "x", f"{example}0", f"{example}\n", f"{example}/")))
+
+
+@pytest.mark.parametrize("public_url", ["http://127.0.0.1:8124", "https://a.example/guard/?pass=word"])
+def test_it_says_where_the_guard_is_and_no_secret(services: Services, public_url: str) -> None:
+    services.public_url = public_url
+
+    document = services.client(None).get("/api/openapi.json").json
+
+    assert [server["url"] for server in document["servers"]] == ["/guard" if "guard" in public_url else "/"]
+    assert "pass=word" not in str(document)
+
+
+def test_every_good_answer_and_body_has_examples_as_described(document: dict[str, Any]) -> None:
+    for operation in operations_of(document):
+        (good,) = [answer for status, answer in operation["responses"].items() if status[0] == "2"]
+        media = [good["content"]["application/json"]]
+        media += [operation["requestBody"]["content"]["application/json"]] if "requestBody" in operation else []
+        for described in media:
+            examples = described.get("examples", {})
+            assert examples or operation["operationId"] == "get_openapi"
+            for example in examples.values():
+                validator(document, described["schema"]).validate(example["value"])
+
+
+@pytest.mark.parametrize("model", TAKEN)
+def test_bodies_of_examples_are_taken(model: type[BaseModel]) -> None:
+    for body in TAKEN[model].values():
+        checked(model, body, NOW_MS)
+
+
 def test_every_field_says_what_it_is(document: dict[str, Any]) -> None:
     lists = {"accounts", "campaigns"}
     for name, schema in document["components"]["schemas"].items():
@@ -79,6 +135,18 @@ def test_answers_are_as_described(services: Services, document: dict[str, Any]) 
 
         assert answer.status_code == http_status, (method, path)
         validator(document, schema_of(document, method, path, http_status)).validate(answer.json)
+
+
+def test_a_release_is_as_described(services: Services, document: dict[str, Any]) -> None:
+    path = "/api/accounts/{sid}/campaigns"
+    until = datetime.fromtimestamp(services.clock.ms / 1000 + 60, UTC).isoformat()
+    created = services.client().post(path.format(sid=SID), json={"calls": 5, "until": until}).json
+    schema = schema_of(document, "DELETE", path + "/{campaign_id}", 200)
+
+    for query in ("", "?release=true"):
+        ended = services.client().delete(f"{path.format(sid=SID)}/{created['campaigns'][0]['id']}{query}").json
+        validator(document, schema).validate(ended)
+        assert ("released" in ended) is bool(query)
 
 
 def test_what_a_report_may_be(document: dict[str, Any]) -> None:
