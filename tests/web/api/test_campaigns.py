@@ -220,6 +220,7 @@ def test_other_campaigns_calls_are_left_alone(services: Services) -> None:
     (shop,), (anybody,) = announce(services), announce(services, **{"from": None})
     calls = [reported(n, **{"from": FROM if n < 6 else OTHER_FROM}) for n in range(8)]
     services.client().post("/api/reports", json={"calls": calls})
+    services.list_reported()
 
     released = services.client().delete(f"{PATH}/{anybody['id']}?release=true").json["released"]
 
@@ -233,6 +234,7 @@ def test_other_campaigns_calls_are_left_alone(services: Services) -> None:
 def test_a_campaign_is_ended_without_a_word_of_release(services: Services) -> None:
     (created,) = announce(services)
     services.client().post("/api/reports", json={"calls": [reported(1)]})
+    services.list_reported()
 
     assert "released" not in services.client().delete(f"{PATH}/{created['id']}?shared=true").json
     assert services.client().get(f"/api/accounts/{SID}").json["announced"] == 1
