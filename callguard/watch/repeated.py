@@ -8,11 +8,11 @@ from callguard.ports import CallGuardError
 
 _log = logging.getLogger(__name__)
 
-EVERY_SECONDS = 0.5
+EVERY_SECONDS = 1.0
 
 
 class Repeated:
-    """Does a task about twice a second until it is stopped. What fails is logged once an outage, and outlived."""
+    """Does a task about once a second until it is stopped. What fails is logged once an outage, and outlived."""
 
     def __init__(self, name: str, task: Callable[[], None], every_seconds: float = EVERY_SECONDS) -> None:
         """`name` is for the log."""

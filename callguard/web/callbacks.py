@@ -11,7 +11,7 @@ from flask import Blueprint, Request, Response, request
 from flask.sansio.blueprints import BlueprintSetupState
 
 from callguard.web.callback_services import CallbackServices
-from callguard.web.reception import STATUS_PATH, Reception
+from callguard.web.reception import STATUS_PATH, Answer, Reception
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -35,7 +35,7 @@ def callbacks(services: CallbackServices) -> Blueprint:
 
     @blueprint.route(STATUS_PATH, methods=["GET", "POST"], provide_automatic_options=False)
     def twilio_status() -> Response:
-        return reception.answer(request)
+        return _response(reception.answer(request))
 
     @blueprint.route("/twilio/", defaults={"rest": ""}, methods=["GET", "POST"], provide_automatic_options=False)
     @blueprint.route("/twilio/<path:rest>", methods=["GET", "POST"], provide_automatic_options=False)
@@ -43,7 +43,7 @@ def callbacks(services: CallbackServices) -> Blueprint:
     def twilio_nowhere(rest: str) -> Response:
         if rest == "events":  # it is there, but takes POST only
             return Response(status=405, headers={"Allow": "POST"})
-        return reception.answer_nowhere(request)
+        return _response(reception.answer_nowhere(request))
 
     return blueprint
 
@@ -55,7 +55,13 @@ def _shorten_way(reception: Reception, state: BlueprintSetupState) -> None:
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ.get("PATH_INFO") == STATUS_PATH and environ["REQUEST_METHOD"] == "POST":
-            return reception.answer(Request(environ))(environ, start_response)
+            status, headers, body = reception.answer(Request(environ))
+            start_response(status, headers)
+            return [body]
         return by_flask(environ, start_response)
 
     app.wsgi_app = answer
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, answer.headers)
