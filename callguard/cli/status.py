@@ -126,6 +126,7 @@ def _cps(snapshot: Snapshot, account: Account) -> str:
 
 def _apart(snapshot: Snapshot) -> str:
     parts = {"spared": snapshot.spared, "announced": snapshot.announced, "out of scope": snapshot.outside}
+    parts["reported, and not confirmed by Twilio"] = snapshot.unconfirmed
     named = [f"{count:,} of them {what}" for what, count in parts.items() if count]
     return f" ({', '.join(named)})" if named else ""
 
