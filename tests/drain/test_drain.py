@@ -314,3 +314,18 @@ def test_it_goes_on_cancelling_while_another_process_reads_the_list(redis_url: s
         g.store.poll_lease.give_back(SID, "the watcher")
         runner.join(timeout=20)
         assert not runner.is_alive()
+
+
+def test_a_drain_that_is_done_makes_way_before_twilio_has_said_so_twice(redis_url: str) -> None:
+    """Elsewhere calls are being dialled: that nothing is left here is asked for at the next turn."""
+    with tripped(redis_url, trip_at(), calls=40) as g:
+        g.wakes.wakes.append(("AC" + "f" * 32, 1))
+        lists = g.truth().requests.lists
+
+        assert g.drain.run(g.account, 1, "me") is DrainEnd.YIELDED
+
+        assert g.truth().queued == 0
+        assert g.truth().requests.lists == lists
+        g.wakes.wakes.clear()
+        assert g.drain.run(g.account, 1, "me") is DrainEnd.FINISHED
+        assert_all_accounted_for(g)
