@@ -3,6 +3,7 @@
 `callguard up` uses this file too. Settings: https://docs.gunicorn.org/en/stable/settings.html
 """
 
+import gc
 import os
 import select
 import sys
@@ -58,6 +59,9 @@ def post_worker_init(worker: Any) -> None:
         os.close(ours)
     if (services := getattr(worker.app.wsgi(), "extensions", {}).get("callguard")) is not None:
         services.begin_remembering()
+    # What is loaded by now stays for good: no collection needs to look at it again.
+    gc.collect()
+    gc.freeze()
 
 
 def on_starting(server: Any) -> None:

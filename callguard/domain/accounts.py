@@ -27,7 +27,10 @@ class State(Enum):
     @property
     def has_open_incident(self) -> bool:
         """True from a trip until the guard is armed again."""
-        return self in (State.TRIPPED, State.DRAINING, State.COOLING)
+        return self in _WITH_OPEN_INCIDENT
+
+
+_WITH_OPEN_INCIDENT = (State.TRIPPED, State.DRAINING, State.COOLING)
 
 
 class Rule(Enum):

@@ -25,7 +25,8 @@ def as_text(families: Iterable[Family]) -> bytes:
 def _line(sample: Sample) -> str:
     if not sample.labels:
         return f"{sample.name} {_number(sample.value)}\n"
-    labels = ",".join([_label(*label) for label in sorted(sample.labels.items())])
+    pairs = sample.labels.items() if len(sample.labels) == 1 else sorted(sample.labels.items())
+    labels = ",".join([_label(name, value) for name, value in pairs])
     return f"{sample.name}{{{labels}}} {_number(sample.value)}\n"
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha1
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -118,7 +119,13 @@ class Scripts:
 
 def reading(wanted: Sequence[tuple[str, str]]) -> Call:
     """Return the call that reads what `Scripts.read` is told."""
-    return "read_together", [key for key, _ in wanted], [what for _, what in wanted]
+    return "read_together", [key for key, _ in wanted], [word for _, what in wanted for word in _words(what)]
+
+
+@lru_cache(maxsize=64)  # what is read of many accounts is the same for all
+def _words(what: str) -> tuple[str, ...]:
+    words = what.split()
+    return str(len(words)), *words
 
 
 def pairs(flat: Sequence[Any]) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 -- Read several things at one moment. MULTI would do, but a full server refuses it.
 --
 -- KEYS[i] a key of the account
--- ARGV[i] what to read of it, in words: a command, and what follows the key
+-- ARGV for each key: how many words say what to read of it, then these: a command, and what follows the key
 --
 -- Returns the replies
 local replies = {}
+local at = 1
 for i, key in ipairs(KEYS) do
-    local words = {}
-    for word in string.gmatch(ARGV[i], '%S+') do words[#words + 1] = word end
-    replies[i] = redis.call(words[1], key, unpack(words, 2))
+    local last = at + ARGV[at]
+    replies[i] = redis.call(ARGV[at + 1], key, unpack(ARGV, at + 2, last))
+    at = last + 1
 end
 return replies
