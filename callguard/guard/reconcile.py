@@ -5,6 +5,7 @@ newest pages until one ends with a call that is known. A *whole* pass, spread ov
 the calls that have left without a word. Where the list does not come newest first, only whole passes help.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,9 @@ from callguard.ports import CallTracker, Clock, Door, PollLease, Telephony
 MOST_PAGES_A_LOOK = 10
 WHOLE_EVERY_MS = 15_000
 DECIDE_WITHIN_MS = 2_000
+
+CERTAIN_SECONDS = 0.5
+"""A lease that was kept when a page was asked for is certainly ours for so long (`retention.POLL_MS`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +181,10 @@ class Reconciler:
         `is_last`: this look reads no further page.
         """
         try:
+            asked_at = time.monotonic()
             calls = walk.next_page()
-            if not self._lease.take(account.sid, self._owner):
+            was_long = time.monotonic() - asked_at >= CERTAIN_SECONDS
+            if was_long and not self._lease.take(account.sid, self._owner):
                 raise _LeaseLost  # what was read is older than what the other reads
             news = mirror.news_in(calls)
             if calls and len(news) == len(calls) and not is_last:

@@ -42,7 +42,7 @@ class Housekeeping:
             StoreUnavailable: a later tick takes it up.
         """
         now = self._monotonic()
-        if now - self._looked_at >= LOOK_SECONDS:
+        if snapshot.campaign_ms and now - self._looked_at >= LOOK_SECONDS:
             self._looked_at = now
             self._end_campaigns(snapshot.now_ms)
         if now - self._pruned_at >= PRUNE_SECONDS:

@@ -261,7 +261,8 @@ def test_a_leap_amid_a_whole_pass_leaves_no_gap(looking: Looking) -> None:
 def test_what_was_read_after_the_lease_was_lost_is_not_used(
     looking: Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process reads meanwhile: our page is older than its."""
+    """Another process reads meanwhile: our page, for which we waited, is older than its."""
+    monkeypatch.setattr(reconcile, "CERTAIN_SECONDS", 0.0)
     looking.create(5)
     pages = looking.listed.queued_calls
 
