@@ -123,7 +123,8 @@ class AccountWatch:
         """
         has_work = snapshot.state in (State.TRIPPED, State.DRAINING) and not snapshot.unqueued
         is_due = has_work and not snapshot.paused
-        return is_due or self._incidents.has_lease(self.account.sid)
+        has_tripped = snapshot.generation > 0
+        return is_due or (has_tripped and self._incidents.has_lease(self.account.sid))
 
     def _look(self) -> Snapshot:
         return self._checked(self._tracker.snapshot(self.account.sid, self._clock.now_ms()))
