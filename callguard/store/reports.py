@@ -55,7 +55,11 @@ class RedisReports:
 
 
 def _arguments(events: Sequence[CallEvent]) -> list[Argument]:
-    return [part for event in events for part in (event.call_sid, event.at_ms, _text(event))]
+    arguments: list[Argument] = []
+    for event in events:
+        queue_ms = "" if event.queue_ms is None else event.queue_ms
+        arguments += (event.call_sid, event.at_ms, queue_ms, _text(event))
+    return arguments
 
 
 def _text(event: CallEvent) -> str:

@@ -1,6 +1,5 @@
 """Whatever is dead, people hear of a trip: real gunicorn, Valkey, workers, and receivers on this machine."""
 
-import json
 import os
 import signal
 import subprocess
@@ -17,7 +16,8 @@ from callguard.domain.accounts import State
 from callguard.ports import Notice, NoticeKind
 from callguard.simulator import AccountConfig, SimulatorConfig
 from callguard.startup import RECEIVERS_VERIFIED
-from tests.calls import call_sid
+from tests.benchmarks.load import run_load
+from tests.callback_requests import signed_callback
 from tests.notify.test_apprise import Hook, hook_at
 from tests.stack import CONFIG, PUBLIC_URL, ROOT, SID, TOKEN, Stack, free_port, stack
 from tests.waiting import wait_until
@@ -44,19 +44,11 @@ def as_json(hook: Hook) -> str:
     return hook.url.replace("http", "json", 1)
 
 
-def reported(guard: Stack, count: int, first: int = 0) -> None:
-    """Report created calls, as the caller's client does."""
-    calls = [
-        {"sid": call_sid(first + n), "account_sid": SID, "from": "+15550001111", "to": f"+1555{n:07d}"}
-        for n in range(count)
-    ]
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{guard.port}/api/reports",
-        json.dumps({"calls": calls}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=5):  # noqa: S310 (our own address)
-        pass
+def run_away(guard: Stack, calls: int) -> None:
+    """Let Twilio tell of created calls."""
+    url = f"http://127.0.0.1:{guard.port}"
+    callbacks = [signed_callback(url, SID, TOKEN, status="queued") for _ in range(calls)]
+    assert run_load("127.0.0.1", guard.port, callbacks, 1).statuses == {204: calls}
 
 
 def told(hook: Hook, kind: NoticeKind) -> list[str]:
@@ -83,7 +75,7 @@ def workers_of(guard: Stack, role: str) -> list[int]:
 
 def test_a_trip_is_told_though_neither_watcher_nor_workers_live(hook: Hook) -> None:
     with stack(SIMULATED, POLICY, workers=False, environ={"CALLGUARD_NOTIFY_URLS": as_json(hook)}) as guard:
-        reported(guard, 80)
+        run_away(guard, 80)
 
         wait_until(lambda: told(hook, NoticeKind.TRIPPED), "the trip is told", timeout=30)
         wait_until(lambda: guard.services.notices.waiting(10) == [], "the outbox is empty")
@@ -224,7 +216,7 @@ def test_a_receiver_that_turns_out_wrong_later_costs_no_watcher_and_no_other_rec
     """As after an upgrade in which Apprise has dropped a service, or a change of the TOML file."""
     more = {"CALLGUARD_NOTIFY_URLS": f"slakc://hunter2/y/z,{as_json(hook)}", RECEIVERS_VERIFIED: "1"}
     with stack(SIMULATED, POLICY, environ=more) as guard:
-        reported(guard, 80)
+        run_away(guard, 80)
 
         wait_until(lambda: told(hook, NoticeKind.TRIPPED), "the trip is told", timeout=20)
         wait_until(lambda: state(guard) is State.COOLING, "the watcher and a worker do their work", timeout=30)

@@ -15,6 +15,7 @@ for i = 3, #ARGV do forgotten = forgotten + redis.call('HDEL', KEYS[2], ARGV[i])
 if forgotten > 0 then
     redis.call('HINCRBY', KEYS[3], 'reports:client:unknown', forgotten)
     horizon.counted = math.max(now, horizon.counted - forgotten * 1000 / cps)
+    horizon.quoted, horizon.quoted_at = 0, 0 -- the quote may have been theirs; the next list has another
     -- The bucket stays, if empty: by it observe_calls.lua knows that calls were reported.
     redis.call('HSET', KEYS[1], 'horizon', horizon_text(horizon), 'u', string.format('0:%.0f:%.0f', now, now))
 end

@@ -5,7 +5,7 @@
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:unconfirmed  KEYS[2+i] {account}:call:SID of call i
 -- ARGV[1] cps  ARGV[2] spike_rate  ARGV[3] most that its bucket holds  ARGV[4] expiry of account keys ms
--- then three for each call: SID, creation ms, what is reported of it (store/reports.py)
+-- then four for each call: SID, creation ms, queue_time ms or empty, what is reported of it (store/reports.py)
 --
 -- Returns {how many of the calls were news, whether they would cross the rule `spike` if they were true (0/1)}
 -- include parts/numbers.lua
@@ -18,11 +18,13 @@ horizon.slot = 1000 / effective_cps(tonumber(ARGV[1]), select(4, numbers(held[3]
 
 local counted = 0
 for i = 1, #KEYS - 2 do
-    local sid, at = ARGV[2 + 3 * i], tonumber(ARGV[3 + 3 * i])
-    if redis.call('EXISTS', KEYS[2 + i]) == 0 and redis.call('HSETNX', KEYS[2], sid, ARGV[4 + 3 * i]) == 1 then
+    local sid, at, queue_ms = ARGV[1 + 4 * i], tonumber(ARGV[2 + 4 * i]), tonumber(ARGV[3 + 4 * i])
+    if redis.call('EXISTS', KEYS[2 + i]) == 0 and redis.call('HSETNX', KEYS[2], sid, ARGV[4 + 4 * i]) == 1 then
         counted = counted + 1
         pour(bucket, at)
-        lengthen_queue(horizon, at)
+        -- A wait that is made up makes the estimate wrong until the call is dropped, and nothing else. That there is
+        -- none at all is not believed: observe_calls.lua tells why.
+        lengthen_queue(horizon, at, queue_ms ~= 0 and queue_ms or nil)
     end
 end
 if counted > 0 then
