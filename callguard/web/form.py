@@ -19,8 +19,6 @@ GLANCE_SECONDS = 0.2
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 
-_ESCAPED_DELIMITER = re.compile("%(?:26|3[Dd])")  # & and =
-
 _CLAIM = re.compile(rb"AccountSid\W{1,8}(AC[0-9a-f]{32})(?![0-9A-Za-z])")
 
 
@@ -164,15 +162,8 @@ def _fields(raw: bytes) -> Form:
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
-    """Do as `urllib.parse.parse_qsl` with blanks kept, in a fifth of its time.
-
-    Where no delimiter is escaped, which is the rule, all can be unescaped at once and cut then.
-    """
-    text = text.replace("+", " ")
-    if not _ESCAPED_DELIMITER.search(text):
-        fields = [field.partition("=") for field in _unescaped(text).split("&") if field]
-        return [(name, value) for name, _, value in fields]
-    fields = [field.partition("=") for field in text.split("&") if field]
+    """Do as `urllib.parse.parse_qsl` with blanks kept, in a third of its time: most texts hold no escape."""
+    fields = [field.partition("=") for field in text.replace("+", " ").split("&") if field]
     return [(_unescaped(name), _unescaped(value)) for name, _, value in fields]
 
 
