@@ -129,8 +129,8 @@ def _end(services: Services, account: Account, campaign_id: str, *, release: boo
 def _release(
     services: Services, account: Account, campaign: Campaign, calls: CampaignCalls, *, shared: bool
 ) -> None:
-    released = (*calls.own, *calls.shared) if shared else calls.own
-    count = services.campaigns.release(account.sid, campaign.id, released, services.clock.now_ms())
+    released, now_ms = calls.released(with_shared=shared), services.clock.now_ms()
+    count = services.campaigns.release(account.sid, campaign.id, released, now_ms)
     services.decisions.remember(account.sid)
     say(f"{count:,} of its calls that are queued count as any other now, and may be cancelled.")
     if calls.shared and not shared:

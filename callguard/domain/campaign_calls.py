@@ -45,6 +45,10 @@ class CampaignCalls:
     shared: tuple[str, ...] = ()
     shared_with: tuple[Campaign, ...] = ()
 
+    def released(self, *, with_shared: bool) -> tuple[str, ...]:
+        """Return those that a release takes."""
+        return (*self.own, *self.shared) if with_shared else self.own
+
 
 def mark_of(sender: str) -> int:
     """Return what is kept of a From's keyed hash beside a call; 0 for none, as `lua/parts/scope.lua` has it."""

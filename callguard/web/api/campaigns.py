@@ -72,7 +72,7 @@ class CampaignDesk:
 
     def _release(self, sid: str, campaign_id: str, calls: CampaignCalls, now_ms: int) -> ReleasedCalls:
         with_shared = request.args.get("shared") == "true"
-        released = (*calls.own, *calls.shared) if with_shared else calls.own
+        released = calls.released(with_shared=with_shared)
         return ReleasedCalls(
             calls=self._services.campaigns.release(sid, campaign_id, released, now_ms),
             left=0 if with_shared else len(calls.shared),
