@@ -235,8 +235,9 @@ class Snapshot:
     @property
     def suspected(self) -> Finding | None:
         """The finding that still waits for proof of a backlog."""
-        is_proof_of_calls = self.suspicion is not None and not self.suspicion.by_reports
-        return self.suspicion.finding if self.suspicion and is_proof_of_calls and self.is_suspected else None
+        if self.suspicion is None or self.suspicion.by_reports or not self.is_suspected:
+            return None
+        return self.suspicion.finding
 
     @property
     def untaken(self) -> Finding | None:

@@ -7,7 +7,7 @@ from callguard.domain.calls import ListedCall
 from callguard.guard.list_pass import ListPass
 from callguard.ports import CallTracker, MirroredCall
 
-# Twilio's list is eventually consistent: a call that it has never shown may be too young for it.
+# Twilio is eventually consistent: a call that it has never listed, or does not know, may be too young for it.
 SETTLING_MS = 10_000
 
 ORDER_MS = 2_000

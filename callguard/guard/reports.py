@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
 from callguard.guard.guard import Guard
+from callguard.guard.queue_mirror import SETTLING_MS
 from callguard.ports import (
     CallTracker,
     CancelReply,
@@ -29,9 +30,6 @@ _log = logging.getLogger(__name__)
 
 LOOKED_UP = 5
 """So many calls stand for all. Who reports two made-up calls for each real one passes once in 243 times."""
-
-SETTLING_MS = 10_000
-"""For so long Twilio may not know a call yet that was just created."""
 
 TELL_SECONDS = 3600
 
@@ -83,21 +81,21 @@ class ReportedCalls:
         )
         if not waiting:
             return
-        unknown, asked = self._unknown(account.sid, waiting)
+        asked = random.sample([call.call_sid for call in waiting], min(LOOKED_UP, len(waiting)))
+        unknown = self._unknown(account.sid, asked)
         if not unknown:
             self._guard.take(account, waiting, Door.EVENT)
             return
         now_ms = self._clock.now_ms()
         old = [call.call_sid for call in waiting if call.at_ms < now_ms - SETTLING_MS]
-        if old and unknown & set(old):
-            self._forget(account, old, len(unknown), asked, now_ms)
+        if unknown & set(old):
+            self._forget(account, old, len(unknown), len(asked), now_ms)
 
-    def _unknown(self, account_sid: str, waiting: Sequence[CallEvent]) -> tuple[set[str], int]:
-        """Look up some of the calls; return those that Twilio does not know, and how many were looked up."""
-        sids = [call.call_sid for call in random.sample(waiting, min(LOOKED_UP, len(waiting)))]
+    def _unknown(self, account_sid: str, call_sids: Sequence[str]) -> set[str]:
+        """Look the calls up, all at once; return those that Twilio does not know."""
         with ThreadPoolExecutor(LOOKED_UP, thread_name_prefix="look-up") as pool:
-            replies = list(pool.map(lambda sid: self._telephony.look_up(account_sid, sid), sids))
-        return {sid for sid, reply in zip(sids, replies, strict=True) if reply is CancelReply.GONE}, len(sids)
+            replies = list(pool.map(lambda sid: self._telephony.look_up(account_sid, sid), call_sids))
+        return {sid for sid, reply in zip(call_sids, replies, strict=True) if reply is CancelReply.GONE}
 
     def _forget(self, account: Account, call_sids: Sequence[str], unknown: int, asked: int, now_ms: int) -> None:
         forgotten = self._reports.forget(account.sid, call_sids, account.policy, now_ms)

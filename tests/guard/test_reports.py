@@ -13,7 +13,7 @@ from callguard.domain.accounts import Rule, Snapshot, State
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.campaigns import Campaign
 from callguard.domain.policy import Policy, Unqueued
-from callguard.guard.reports import SETTLING_MS
+from callguard.guard.queue_mirror import SETTLING_MS
 from callguard.ports import Door, NoticeKind
 from callguard.web.api.account_views import gate_of
 from tests.calls import call_sid
