@@ -25,6 +25,8 @@ class NumberList:
         self._prefixes = tuple(prefixes + [f"+{digits}" for digits in prefixes if digits.isdigit()])
 
     def __contains__(self, number: str) -> bool:
+        if not (self._exact or self._prefixes):
+            return False
         known = canonical(number)
         return known in self._exact or known.startswith(self._prefixes)
 

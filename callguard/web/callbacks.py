@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Request, Response, request
+from flask import Blueprint, Response, request
 from flask.sansio.blueprints import BlueprintSetupState
 
 from callguard.web.callback_services import CallbackServices
@@ -35,7 +35,7 @@ def callbacks(services: CallbackServices) -> Blueprint:
 
     @blueprint.route(STATUS_PATH, methods=["GET", "POST"], provide_automatic_options=False)
     def twilio_status() -> Response:
-        return _response(reception.answer(request))
+        return _response(reception.answer(request.environ))
 
     @blueprint.route("/twilio/", defaults={"rest": ""}, methods=["GET", "POST"], provide_automatic_options=False)
     @blueprint.route("/twilio/<path:rest>", methods=["GET", "POST"], provide_automatic_options=False)
@@ -43,7 +43,7 @@ def callbacks(services: CallbackServices) -> Blueprint:
     def twilio_nowhere(rest: str) -> Response:
         if rest == "events":  # it is there, but takes POST only
             return Response(status=405, headers={"Allow": "POST"})
-        return _response(reception.answer_nowhere(request))
+        return _response(reception.answer_nowhere(request.path, request.environ))
 
     return blueprint
 
@@ -55,7 +55,7 @@ def _shorten_way(reception: Reception, state: BlueprintSetupState) -> None:
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ.get("PATH_INFO") == STATUS_PATH and environ["REQUEST_METHOD"] == "POST":
-            status, headers, body = reception.answer(Request(environ))
+            status, headers, body = reception.answer(environ)
             start_response(status, headers)
             return [body]
         return by_flask(environ, start_response)

@@ -70,7 +70,9 @@ class EventReception:
         if now_ms - self._looked_ms < LOOK_EVERY_MS:
             return "no configured account has signed it"
         self._looked_ms = now_ms
-        url = self._services.authenticator.json_signed_elsewhere(arrival_of(request, EVENTS_PATH), request.headers)
+        url = self._services.authenticator.json_signed_elsewhere(
+            arrival_of(request.environ, EVENTS_PATH), request.headers
+        )
         return "no configured account has signed it" if url is None else f"Twilio signed it for {masked_url(url)}"
 
     def _take(self, account: Account, body: bytes) -> Response:

@@ -1,10 +1,10 @@
 """Requests that Twilio has signed for another address than ours: what is wrong, and how to mend it."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from flask import Request
+from werkzeug.datastructures import EnvironHeaders
 
 from callguard.config.accounts import Account
 from callguard.config.masking import masked_url
@@ -63,13 +63,13 @@ class Misdirected:
         )
 
     def is_known(
-        self, account_sid: str | None, request: Request, fields_text: str | None, expected_path: str
+        self, account_sid: str | None, environ: dict[str, Any], fields_text: str | None, expected_path: str
     ) -> bool:
         """Return whether the account has signed the request for another URL, and tell people which, if so."""
         if account_sid is None or account_sid not in self._services.accounts:
             return False
-        arrival = arrival_of(request, expected_path)
-        url = self._services.authenticator.signed_elsewhere(account_sid, arrival, fields_text, request.headers)
+        arrival, headers = arrival_of(environ, expected_path), EnvironHeaders(environ)
+        url = self._services.authenticator.signed_elsewhere(account_sid, arrival, fields_text, headers)
         if url is None:
             return False
         has_fields = fields_text is None
@@ -100,9 +100,8 @@ class Misdirected:
         )
 
 
-def arrival_of(request: Request, expected_path: str) -> Arrival:
+def arrival_of(environ: Mapping[str, Any], expected_path: str) -> Arrival:
     """Return how a request came in that should have come to `expected_path`."""
-    environ = request.environ
     return Arrival(
         expected_path, environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", ""), environ.get("HTTP_HOST", "")
     )

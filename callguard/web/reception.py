@@ -1,8 +1,8 @@
 """From a request with a callback to its answer."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from flask import Request
+from werkzeug.datastructures import EnvironHeaders
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
@@ -65,35 +65,33 @@ class Reception:
         self._dropped = DroppedNews("callbacks", services)
         self._misdirected = Misdirected(services)
 
-    def answer(self, request: Request) -> Answer:
-        """Return the answer to a request, whatever it holds."""
-        is_post = request.method == "POST"
+    def answer(self, environ: dict[str, Any]) -> Answer:
+        """Return the answer to a request, whatever it holds, by its WSGI environment."""
         try:
-            form = read_form(request.environ) if is_post else read_query(request.environ.get("QUERY_STRING", ""))
+            form, signed_text = _read(environ)
         except UnreadableForm as error:
             return self._refuse(error.claimed_account, _result_of(error))
-        account_sid, signed_text = form.get("AccountSid"), form.signed_text() if is_post else None
-        if not self._is_authentic(account_sid, request, signed_text):
-            is_twilios = self._misdirected.is_known(account_sid, request, signed_text, STATUS_PATH)
+        account_sid = form.get("AccountSid")
+        if not self._is_authentic(account_sid, environ, signed_text):
+            is_twilios = self._misdirected.is_known(account_sid, environ, signed_text, STATUS_PATH)
             return self._refuse(account_sid, CallbackResult.WRONG_URL if is_twilios else CallbackResult.FORBIDDEN)
         return self._parse(self._accounts[form["AccountSid"]], form, signed_text)
 
-    def answer_nowhere(self, request: Request) -> Answer:
+    def answer_nowhere(self, path: str, environ: dict[str, Any]) -> Answer:
         """Return the answer to a request to another path below `/twilio/`."""
-        self._misdirected.nowhere(request.path)
-        is_post = request.method == "POST"
+        self._misdirected.nowhere(path)
         try:
-            form = read_form(request.environ) if is_post else read_query(request.environ.get("QUERY_STRING", ""))
+            form, signed_text = _read(environ)
         except UnreadableForm as error:
             self._refuse(error.claimed_account, CallbackResult.NOT_FOUND)
         else:
-            account_sid, signed_text = form.get("AccountSid"), form.signed_text() if is_post else None
-            is_twilios = self._misdirected.is_known(account_sid, request, signed_text, STATUS_PATH)
+            account_sid = form.get("AccountSid")
+            is_twilios = self._misdirected.is_known(account_sid, environ, signed_text, STATUS_PATH)
             self._refuse(account_sid, CallbackResult.WRONG_URL if is_twilios else CallbackResult.NOT_FOUND)
         return _answer(CallbackResult.NOT_FOUND)
 
-    def _is_authentic(self, account_sid: str | None, request: Request, signed_text: str | None) -> bool:
-        raw_query, headers = request.environ.get("QUERY_STRING", ""), request.headers
+    def _is_authentic(self, account_sid: str | None, environ: dict[str, Any], signed_text: str | None) -> bool:
+        raw_query, headers = environ.get("QUERY_STRING", ""), EnvironHeaders(environ)
         if signed_text is None:
             return self._authenticator.verify_query(account_sid, raw_query, headers)
         return self._authenticator.verify_form(account_sid, raw_query, signed_text, headers)
@@ -146,6 +144,14 @@ class Reception:
             self._uncounted.remember(account_sid, result.value)
         else:
             self._uncounted.count_some()
+
+
+def _read(environ: dict[str, Any]) -> tuple[Form, str | None]:
+    """Return the fields of a request, and of a POST also their text as it is signed."""
+    if environ["REQUEST_METHOD"] != "POST":
+        return read_query(environ.get("QUERY_STRING", "")), None
+    form = read_form(environ)
+    return form, form.signed_text()
 
 
 def _result_of(error: UnreadableForm) -> CallbackResult:
