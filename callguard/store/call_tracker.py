@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from redis import Redis
@@ -53,7 +54,7 @@ class RedisCallTracker:
         for batch in batches:
             reply = self._scripts.run(
                 "observe_calls",
-                [*_account_keys(keys), *_event_keys(keys, batch)],
+                [*_account_keys(account_sid), *_event_keys(keys, batch)],
                 [
                     *_settings(policy, now_ms, door),
                     int(if_crossed),
@@ -285,11 +286,13 @@ def series_counts(held: Sequence[str | None], last: int) -> list[int]:
     return [_count(field, first + place) if field else 0 for place, field in enumerate(held)]
 
 
-def _account_keys(keys: AccountKeys) -> list[str]:
-    return [
+@lru_cache(maxsize=4096)  # Writing eleven names costs as much as sending them.
+def _account_keys(account_sid: str) -> tuple[str, ...]:
+    keys = AccountKeys(account_sid)
+    return (
         *(keys.state, keys.totals, keys.series, keys.queue, keys.spared, keys.announced),
         *(keys.incident, keys.ledger, keys.senders, keys.outside, keys.unconfirmed),
-    ]
+    )
 
 
 def _mirror(keys: AccountKeys) -> tuple[str, ...]:
@@ -324,9 +327,7 @@ def _settings(policy: Policy, now_ms: int, door: Door) -> list[Argument]:
 def _arguments(events: Iterable[CallEvent], now_ms: int, door: Door) -> list[Argument]:
     arguments: list[Argument] = []
     for event in events:
-        status = event.status
-        arguments += (event.call_sid, status.value, int(status.phase))
-        arguments += (int(status.has_been_dialled), event.at_ms, 2 if event.protected else int(event.spared))
+        arguments += (event.call_sid, event.status.value, event.at_ms, 2 if event.protected else int(event.spared))
         arguments += ("" if event.queue_ms is None else event.queue_ms,)
         arguments += (event.sender, event.sender_shown, event.destination, int(_is_doubtful(event, now_ms, door)))
     return arguments

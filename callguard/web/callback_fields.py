@@ -88,6 +88,10 @@ is a bare user name does not show what it is: `PLACES` find it.
 """
 
 
+OF_ONE_LENGTH = ("AccountSid", "CallSid", "CallStatus", "Direction", "Timestamp")
+"""Those of them of whose values none begins with another: what follows the name can be read in one way only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the signed text has an address.

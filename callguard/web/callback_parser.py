@@ -14,12 +14,14 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from functools import lru_cache
+from operator import itemgetter
 
 from callguard.domain.calls import OUTBOUND_API, CallEvent, CallStatus
 from callguard.domain.parties import PartyMarks
 from callguard.ports import CallGuardError
 from callguard.web.callback_fields import (
     IN_SIGNED_TEXT,
+    OF_ONE_LENGTH,
     OTHER_KINDS,
     PATTERNS,
     PLACES,
@@ -43,9 +45,12 @@ _MATCHES = {
     )
     for name, pattern in PATTERNS.items()
 }
+_USUAL = (*REQUIRED, "Direction")
+_usual_values = itemgetter(*_USUAL)
+_are_well_formed = re.compile("\n".join(f"(?:{PATTERNS[name]})" for name in _USUAL)).fullmatch
 _MISSING = {name: code_of("missing", name) for name in REQUIRED}
 _OCCURRENCES = tuple(
-    (name, pattern.findall, PLACES.get(name), code_of("ambiguous", name))
+    (name, pattern.findall, PLACES.get(name), name in OF_ONE_LENGTH, code_of("ambiguous", name))
     for name, pattern in IN_SIGNED_TEXT.items()
 )
 _DIRECTION = _MATCHES["Direction"][0]
@@ -143,6 +148,10 @@ def _irrelevant(fields: Mapping[str, str], repeated: Collection[str]) -> Ignored
 
 
 def _check_shapes(fields: Mapping[str, str]) -> None:
+    # One match for all fields costs a third of one for each. No value that matches has a line break.
+    if "ParentCallSid" not in fields and all(name in fields for name in _USUAL):
+        if _are_well_formed("\n".join(_usual_values(fields))):
+            return
     for name in REQUIRED:
         if name not in fields:
             raise MalformedCallback(_MISSING[name])
@@ -158,8 +167,11 @@ def _check_borders(fields: Mapping[str, str], signed_text: str) -> None:
     not sent. An address must also stand where the text has it; a bare user name is found by that alone. As the
     text is the same for all ways to cut it, no two of them can be taken for different news.
     """
-    for name, occurrences, place, code in _OCCURRENCES:
+    for name, occurrences, place, is_of_one_length, code in _OCCURRENCES:
         value = fields.get(name)
+        # Where the name stands once, and the value behind it, a pattern has nothing else to find.
+        if value and is_of_one_length and signed_text.count(name) == 1 and f"{name}{value}" in signed_text:
+            continue
         is_found = value and (place is None or place.is_plain(value))
         if occurrences(signed_text) != ([value] if is_found else []):
             raise MalformedCallback(code)

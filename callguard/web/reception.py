@@ -165,7 +165,7 @@ def _result_of(error: UnreadableForm) -> CallbackResult:
 def _answer(result: CallbackResult, code: str = "") -> Answer:
     """Return Twilio's answer. It logs a warning for any but 2xx: https://www.twilio.com/docs/api/errors/15003"""
     status, body = _ANSWERS[result], code.encode()
-    headers = [("Content-Type", "text/plain; charset=utf-8")]
+    headers = [("Content-Type", "text/plain; charset=utf-8")] if code else []
     if not status.startswith("204"):
         headers.append(("Content-Length", str(len(body))))
     if result is CallbackResult.UNAVAILABLE:

@@ -24,14 +24,14 @@
 -- ARGV[17] plateau_seconds    ARGV[18] max_backlog    ARGV[19] max_drain_seconds
 -- ARGV[20] spare (0/1): return no state where no rule can have been crossed
 -- ARGV[21] how long before an onset a scope begins, ms    ARGV[22] warn_share
--- then eleven for each event: sid, status, phase bit, dialled (0/1), at ms, spared (0; 1; 2: for certain), queue_time
---                             ms or empty, hash of From, From masked, hash of To or empty, doubtful (0/1)
+-- then nine for each event: sid, status, at ms, spared (0; 1; 2: for certain), queue_time ms or empty, hash of From,
+--                           From masked, hash of To or empty, doubtful (0/1)
 --
 -- Returns {events counted, state fields, calls in queue, in spared, in announced, in outside, unconfirmed}, or
 --         {events counted, whether a rule may have come as far as its warning (0/1)}
 local QUEUED, DIALLED_PHASES, ABSENT, ANNOUNCED = 1, 30, 32, 128
 local LEFT = 126 -- a later phase, absent, or settled: not, or not known to be, in the queue
-local FIXED_KEYS, FIRST, WIDTH = 11, 23, 11
+local FIXED_KEYS, FIRST, WIDTH = 11, 23, 9
 
 local state_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3]
 local queue_key, spared_key, announced_key = KEYS[4], KEYS[5], KEYS[6]
@@ -48,6 +48,7 @@ if events * 2 ~= #KEYS - FIXED_KEYS then
 end
 
 -- include parts/numbers.lua
+-- include parts/statuses.lua
 -- include parts/cps.lua
 -- include parts/buckets.lua
 -- include parts/plateau.lua
@@ -219,11 +220,11 @@ for i = 1, events do
     local a = FIRST + (i - 1) * WIDTH
     local call_key, times_key = KEYS[FIXED_KEYS + 2 * i - 1], KEYS[FIXED_KEYS + 2 * i]
     local call = {
-        sid = ARGV[a], status = ARGV[a + 1], dialled = ARGV[a + 3] == '1', at = tonumber(ARGV[a + 4]),
-        spared = ARGV[a + 5] ~= '0', protected = ARGV[a + 5] == '2', queue_ms = tonumber(ARGV[a + 6]), sender = ARGV[a + 7],
-        shown = ARGV[a + 8], destination = ARGV[a + 9], doubtful = ARGV[a + 10] == '1',
+        sid = ARGV[a], status = ARGV[a + 1], dialled = has_been_dialled(ARGV[a + 1]), at = tonumber(ARGV[a + 2]),
+        spared = ARGV[a + 3] ~= '0', protected = ARGV[a + 3] == '2', queue_ms = tonumber(ARGV[a + 4]), sender = ARGV[a + 5],
+        shown = ARGV[a + 6], destination = ARGV[a + 7], doubtful = ARGV[a + 8] == '1',
     }
-    local phase, seen = tonumber(ARGV[a + 2]), number(redis.call('GET', call_key))
+    local phase, seen = phase_of(call.status), number(redis.call('GET', call_key))
     if seen == 0 then call.reported_at = reported_at(call.sid) end
     if bit.band(seen, phase) == 0 then
         counted = counted + 1
