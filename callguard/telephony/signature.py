@@ -154,7 +154,11 @@ class CallbackAuthenticator:
             if account_sid is None or signature is None or not _SIGNATURE.fullmatch(signature):
                 return False
             secrets = self._secrets(account_sid, headers.get(SIGNATURE_SETTINGS_HEADER))
-            return any(secret.has_signed(signature, text) for text in texts for secret in secrets)
+            for text in texts:
+                for secret in secrets:
+                    if secret.has_signed(signature, text):
+                        return True
+            return False
         except (TypeError, ValueError):
             return False  # Text that has no UTF-8, such as half a surrogate pair.
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.parties import PartyMarks
 from callguard.store.retention import LEFT_CALL_MS
+from callguard.web.callback_fields import OF_ONE_LENGTH, PATTERNS
 from callguard.web.callback_parser import (
     MOST_AHEAD_MS,
     STALE_MS,
@@ -419,6 +420,20 @@ def _cut(text: str, borders: list[int]) -> dict[str, str] | None:
 
 
 @settings(max_examples=up_to(1500), deadline=None)
+@pytest.mark.parametrize("name", OF_ONE_LENGTH)
+@given(data=st.data())
+def test_no_value_that_is_found_by_its_text_begins_another(name: str, data: st.DataObject) -> None:
+    value = data.draw(st.from_regex(PATTERNS[name], fullmatch=True))
+
+    assert not any(re.fullmatch(PATTERNS[name], value[:length]) for length in range(len(value)))
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+@given(data=st.data())
+def test_no_value_has_a_line_break(name: str, data: st.DataObject) -> None:
+    assert "\n" not in data.draw(st.from_regex(PATTERNS[name], fullmatch=True))
+
+
 @given(st.sampled_from(FORMS), MOVES, st.sampled_from(["From", "To"]))
 def test_no_way_to_cut_the_signed_text_makes_other_news_of_it(
     form: dict[str, str], moves: list[tuple[str, float, int]], spared: str
