@@ -40,10 +40,9 @@ class Scripts:
     def __init__(self, connections: ScriptConnections) -> None:
         """Read every script; nothing is sent yet."""
         self._connections = connections
-        folder = resources.files("callguard.store") / "lua"
         self._scripts = {
-            file.name.removesuffix(".lua"): _script(_read(folder, file))
-            for file in folder.iterdir()
+            file.name.removesuffix(".lua"): _script(assembled(file.name))
+            for file in _folder().iterdir()
             if file.name.endswith(".lua")
         }
 
@@ -133,8 +132,15 @@ def pairs(flat: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-def _read(folder: Traversable, file: Traversable) -> str:
-    return _INCLUDE.sub(lambda line: folder.joinpath(line[1]).read_text("utf-8"), file.read_text("utf-8"))
+def assembled(file_name: str) -> str:
+    """Return the text of a script with its parts in it, as Redis is given it."""
+    folder = _folder()
+    text = folder.joinpath(file_name).read_text("utf-8")
+    return _INCLUDE.sub(lambda line: folder.joinpath(line[1]).read_text("utf-8"), text)
+
+
+def _folder() -> Traversable:
+    return resources.files("callguard.store") / "lua"
 
 
 def _evaluate(

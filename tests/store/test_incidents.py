@@ -14,7 +14,6 @@ from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.scope import Scope
 from callguard.ports import Door
-from callguard.store.keys import AccountKeys
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
 
@@ -317,11 +316,3 @@ def test_every_key_of_an_account_shares_its_hash_tag(cooling: Store, raw: "redis
 
     assert keys
     assert all(key.startswith(f"callguard:{{{ACCOUNT_SID}}}:") for key in keys)
-
-
-def test_keys_are_literally_these() -> None:
-    keys = AccountKeys(ACCOUNT_SID)
-
-    assert keys.state == f"callguard:{{{ACCOUNT_SID}}}:state"
-    assert keys.call(call_sid(1)) == f"callguard:{{{ACCOUNT_SID}}}:call:{call_sid(1)}"
-    assert keys.closed_ledger("x-1") == f"callguard:{{{ACCOUNT_SID}}}:ledger:x-1"

@@ -1,12 +1,10 @@
 """News of calls in Redis: each phase once, the mirror true, buckets as the domain has them."""
 
 import itertools
-from importlib import resources
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from redis import Redis
 
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.policy import Mode, Policy
@@ -29,15 +27,6 @@ def observe(store: Store, clock: FrozenClock, *events: CallEvent, door: Door = D
 
 def totals(store: Store, clock: FrozenClock) -> dict[str, float]:
     return dict(store.readings.read(ACCOUNT_SID, POLICY, clock.ms).totals)
-
-
-@pytest.mark.parametrize("status", CallStatus)
-def test_the_scripts_know_the_phases_as_the_domain_does(redis_url: str, status: CallStatus) -> None:
-    part = (resources.files("callguard.store") / "lua/parts/statuses.lua").read_text("utf-8")
-    script = f"{part} return {{ phase_of(ARGV[1]), has_been_dialled(ARGV[1]) and 1 or 0 }}"
-
-    with Redis.from_url(redis_url) as client:
-        assert client.eval(script, 0, status.value) == [status.phase, status.has_been_dialled]
 
 
 @pytest.mark.parametrize("order", [LIFE, LIFE[::-1], [LIFE[2], LIFE[0], LIFE[4], LIFE[1], LIFE[3]]])

@@ -7,12 +7,13 @@
 --
 -- {account}:live:SID is `left` (never touch it), `done`, or `attempts:until ms`
 -- Returns yours, last, stopped, announced, unheard, known or waiting
+-- include parts/states.lua
 -- include parts/numbers.lua
+-- include parts/phases.lua
 -- include parts/trust.lua
 
-local ANNOUNCED = 128
 local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation', 'mode', 'capped', 'lost')
-local incident_open = held[1] == 'tripped' or held[1] == 'draining' or held[1] == 'cooling'
+local incident_open = is_open(held[1])
 if held[6] or not is_trusted(KEYS[1], ARGV[7]) then return 'stopped' end
 if not incident_open or held[2] == '1' or held[3] ~= ARGV[1] or held[4] == 'observe' or held[5] == '1' then
     return 'stopped'

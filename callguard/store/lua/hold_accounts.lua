@@ -33,7 +33,8 @@ local function sort(account, holder)
     if holder == owner then
         mine[#mine + 1] = account
     elseif since or not holder or not alive[holder] then
-        free[#free + 1] = { account = account, since = tonumber(since), is_late = since and math.abs(now - since) >= lease }
+        local is_late = since and math.abs(now - since) >= lease
+        free[#free + 1] = { account = account, since = tonumber(since), is_late = is_late }
     end
 end
 for i = first, #ARGV, SLICE do

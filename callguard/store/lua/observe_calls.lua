@@ -29,14 +29,29 @@
 --
 -- Returns {events counted, state fields, calls in queue, in spared, in announced, in outside, unconfirmed}, or
 --         {events counted, whether a rule may have come as far as its warning (0/1)}
-local QUEUED, DIALLED_PHASES, ABSENT, ANNOUNCED = 1, 30, 32, 128
-local LEFT = 126 -- a later phase, absent, or settled: not, or not known to be, in the queue
+-- include parts/states.lua
+-- include parts/phases.lua
+-- include parts/numbers.lua
+-- include parts/cps.lua
+-- include parts/buckets.lua
+-- include parts/plateau.lua
+-- include parts/horizon.lua
+-- include parts/series.lua
+-- include parts/senders.lua
+-- include parts/repeats.lua
+-- include parts/campaigns.lua
+-- include parts/scope.lua
+-- include parts/ledger.lua
+-- include parts/mirror.lua
+
 local FIXED_KEYS, FIRST, WIDTH = 11, 23, 9
 
 local state_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3]
 local queue_key, spared_key, announced_key = KEYS[4], KEYS[5], KEYS[6]
 local incident_key, ledger_key, senders_key, outside_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local unconfirmed_key = KEYS[11]
+local mirror_keys = { queue_key, spared_key, announced_key, outside_key }
+local ledger_keys = { ledger = ledger_key, incident = incident_key, totals = totals_key }
 local now, door, ring = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[4])
 local min_backlog, account_ttl = tonumber(ARGV[9]), ARGV[10]
 local queued_ttl, left_ttl, incident_ttl = ARGV[11], ARGV[12], ARGV[13]
@@ -47,22 +62,9 @@ if events * 2 ~= #KEYS - FIXED_KEYS then
     return redis.error_reply('ERR observe_calls: two keys per event are needed')
 end
 
--- include parts/numbers.lua
--- include parts/statuses.lua
--- include parts/cps.lua
--- include parts/buckets.lua
--- include parts/plateau.lua
--- include parts/horizon.lua
--- include parts/series.lua
--- include parts/senders.lua
--- include parts/repeats.lua
--- include parts/campaigns.lua
--- include parts/scope.lua
-
--- The order of store/snapshots.py, then what only this script needs.
 -- include parts/state_fields.lua
 local state = redis.call('HMGET', state_key, unpack(FIELDS))
-local incident_open = state[1] == 'tripped' or state[1] == 'draining' or state[1] == 'cooling'
+local incident_open = is_open(state[1])
 local observing = state[MODE] == 'observe'
 local cps = effective_cps(tonumber(ARGV[3]), select(4, numbers(state[THROUGHPUT])))
 local queued_bucket = bucket_of(state[Q], ARGV[5], ARGV[6])
@@ -73,8 +75,6 @@ horizon.slot = 1000 / cps
 local departed, dead_until = number(state[DEPARTED]), number(state[DEAD_UNTIL])
 local campaigns = open_campaigns(state[CAMPAIGNS], now)
 local scope = incident_open and scope_of(redis.call('HGET', state_key, 'scope'))
-
--- include parts/ledger.lua
 
 local function is_outside(call)
     return scope and not is_in_scope(scope, call.at, mark_of(call.sender))
@@ -102,44 +102,42 @@ end
 local function enter(call)
     mirror(call)
     if incident_open and observing and not (call.spared or call.announced or is_outside(call)) then
-        settle(call.sid, 'observed')
+        settle(ledger_keys, incident_ttl, call.sid, 'observed')
     end
 end
 
 local function leave(call, mirrored, mark)
-    local queued, was_spared, was_other = 0, 0, 0
+    local part
     if mirrored then
         local created = scope and redis.call('ZSCORE', queue_key, call.sid)
         call.was_outside = created and not is_in_scope(scope, tonumber(created), mark)
-        queued = redis.call('ZREM', queue_key, call.sid)
-        if queued == 0 then was_spared = redis.call('ZREM', spared_key, call.sid) end
-        if queued + was_spared == 0 then was_other = redis.call('ZREM', announced_key, call.sid) end
-        if queued + was_spared + was_other == 0 then was_other = redis.call('ZREM', outside_key, call.sid) end
+        part = take_out(mirror_keys, call.sid)
     end
-    if call.status == 'canceled' and queued + was_spared + was_other > 0 then
+    local queued, was_spared = part == 1, part == 2
+    local was_other = part and not queued and not was_spared
+    if call.status == 'canceled' and part then
         dead_until = math.max(dead_until, horizon_now(horizon))
     end
     -- An announced call in the queue was released.
-    if not incident_open or (call.announced and queued + was_spared == 0) or was_other == 1 or call.was_outside then return end
-    if was_spared == 1 then
-        settle(call.sid, 'spared')
+    if not incident_open or was_other or call.was_outside then return end
+    if call.announced and not (queued or was_spared) then return end
+    if was_spared then
+        settle(ledger_keys, incident_ttl, call.sid, 'spared')
     elseif observing and state[UNQUEUED] ~= '1' then
         return
-    elseif call.dialled and (queued == 1
+    elseif call.dialled and (queued
         or call.status == 'initiated' and not call.spared and not is_outside(call)) then
         -- Without `initiated`, a call that we did not know of may have been dialled before the incident.
-        settle(call.sid, 'dialled')
-    elseif call.status == 'canceled' and queued == 1 then
-        settle(call.sid, 'cancelled')
+        settle(ledger_keys, incident_ttl, call.sid, 'dialled')
+    elseif call.status == 'canceled' and queued then
+        settle(ledger_keys, incident_ttl, call.sid, 'cancelled')
     end
 end
 
 -- No wait at all, for a call behind a second's worth of others, is no quote that anybody could believe.
 local function believable(queue_ms)
     if queue_ms ~= 0 then return queue_ms end
-    local depth = redis.call('ZCARD', queue_key) + redis.call('ZCARD', spared_key)
-    depth = depth + redis.call('ZCARD', announced_key) + redis.call('ZCARD', outside_key)
-    return depth <= 3 + cps and queue_ms or nil
+    return depth_of(mirror_keys) <= 3 + cps and queue_ms or nil
 end
 
 local function count_entrance(call)
@@ -221,8 +219,8 @@ for i = 1, events do
     local call_key, times_key = KEYS[FIXED_KEYS + 2 * i - 1], KEYS[FIXED_KEYS + 2 * i]
     local call = {
         sid = ARGV[a], status = ARGV[a + 1], dialled = has_been_dialled(ARGV[a + 1]), at = tonumber(ARGV[a + 2]),
-        spared = ARGV[a + 3] ~= '0', protected = ARGV[a + 3] == '2', queue_ms = tonumber(ARGV[a + 4]), sender = ARGV[a + 5],
-        shown = ARGV[a + 6], destination = ARGV[a + 7], doubtful = ARGV[a + 8] == '1',
+        spared = ARGV[a + 3] ~= '0', protected = ARGV[a + 3] == '2', queue_ms = tonumber(ARGV[a + 4]),
+        sender = ARGV[a + 5], shown = ARGV[a + 6], destination = ARGV[a + 7], doubtful = ARGV[a + 8] == '1',
     }
     local phase, seen = phase_of(call.status), number(redis.call('GET', call_key))
     if seen == 0 then call.reported_at = reported_at(call.sid) end

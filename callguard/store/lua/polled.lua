@@ -11,13 +11,14 @@
 -- ARGV[13] with a whole list: the seal of the `never_cancel` under which it was read, or empty
 --
 -- Returns 1
-local state_key, mirror_keys = KEYS[1], { KEYS[2], KEYS[3], KEYS[4], KEYS[5] }
-local now, configured, whole = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4] == '1'
-
 -- include parts/numbers.lua
 -- include parts/cps.lua
 -- include parts/horizon.lua
 -- include parts/campaigns.lua
+-- include parts/mirror.lua
+
+local state_key, mirror_keys = KEYS[1], { KEYS[2], KEYS[3], KEYS[4], KEYS[5] }
+local now, configured, whole = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4] == '1'
 
 local held = redis.call('HMGET', state_key, 'horizon', 't', 'campaigns', 'dead_until')
 local horizon, learned = horizon_of(held[1]), select(4, numbers(held[2]))
@@ -26,9 +27,8 @@ local cps_before = effective_cps(configured, learned)
 if whole then learned = number(ARGV[11]) end
 local cps = effective_cps(configured, learned)
 
-local depth, announced = 0, redis.call('ZCARD', KEYS[4])
+local depth, announced = depth_of(mirror_keys), redis.call('ZCARD', KEYS[4])
 local cancellable = redis.call('ZCARD', KEYS[2])
-for _, key in ipairs(mirror_keys) do depth = depth + redis.call('ZCARD', key) end
 
 -- The slots that were counted are as long as the CPS says that is believed now; without dead ones, they are those
 -- of the live calls.

@@ -23,8 +23,8 @@ if ARGV[7] ~= '' then
     redis.call('HSET', KEYS[1], 'said', number, 'reset_generation', ARGV[1])
 end
 -- First what takes no room: then a full server lets the rest happen too.
-redis.call('HDEL', KEYS[1], 'tripped', 'cooled', 'capped', 'mode', 'suspect', 'scope', 'q', 'i', 'p', 'r', 'repeated_by',
-    'unqueued')
+redis.call('HDEL', KEYS[1], 'tripped', 'cooled', 'capped', 'mode', 'suspect', 'scope', 'q', 'i', 'p', 'r',
+    'repeated_by', 'unqueued')
 redis.call('DEL', KEYS[9])
 redis.call('HSET', KEYS[1], 'state', 'armed')
 if redis.call('EXISTS', KEYS[2]) == 1 then

@@ -6,6 +6,7 @@
 --
 -- Returns how many of them were announced and queued
 -- include parts/decide.lua
+-- include parts/mirror.lua
 decide(KEYS[3], ARGV[2])
 local record = redis.call('HGET', KEYS[4], ARGV[3])
 if record then
@@ -15,12 +16,7 @@ if record then
 end
 local moved = 0
 for i = 4, #ARGV do
-    local created = redis.call('ZSCORE', KEYS[1], ARGV[i])
-    if created then
-        redis.call('ZREM', KEYS[1], ARGV[i])
-        redis.call('ZADD', KEYS[2], created, ARGV[i])
-        moved = moved + 1
-    end
+    if move(KEYS[1], KEYS[2], ARGV[i]) then moved = moved + 1 end
 end
 if moved > 0 then redis.call('PEXPIRE', KEYS[2], ARGV[1]) end
 return moved

@@ -8,34 +8,36 @@
 -- ARGV[3+i] SID of call i
 --
 -- Returns how many were in the mirror
+-- include parts/states.lua
 -- include parts/numbers.lua
+-- include parts/phases.lua
+-- include parts/mirror.lua
+-- include parts/ledger.lua
 -- include parts/horizon.lua
 -- include parts/dead_slots.lua
 
-local ABSENT = 32
 local state = redis.call('HMGET', KEYS[1], 'state', 'mode')
-local incident_open = state[1] == 'tripped' or state[1] == 'draining' or state[1] == 'cooling'
+local incident_open = is_open(state[1])
 local left_ttl, incident_ttl = ARGV[1], ARGV[2]
+local mirror_keys = { KEYS[2], KEYS[3], KEYS[7], KEYS[8] }
+local ledger_keys = { ledger = KEYS[5], incident = KEYS[4], totals = KEYS[6] }
 if #KEYS - 8 ~= #ARGV - 3 then
     return redis.error_reply('ERR retire: one key per call is needed')
 end
 
+-- Announced calls, and those that the incident is not about, are not in its ledger.
+local OUTCOME_OF = { 'gone', 'spared' }
 local retired = 0
 for i = 1, #ARGV - 3 do
     local sid, call_key = ARGV[3 + i], KEYS[8 + i]
-    local queued, was_spared = redis.call('ZREM', KEYS[2], sid), redis.call('ZREM', KEYS[3], sid)
-    local was_other = redis.call('ZREM', KEYS[7], sid) + redis.call('ZREM', KEYS[8], sid)
-    if queued + was_spared + was_other > 0 then
+    local part = take_out(mirror_keys, sid)
+    if part then
         retired = retired + 1
-        local seen = tonumber(redis.call('GET', call_key) or '0') or 0
+        local seen = number(redis.call('GET', call_key))
         redis.call('SET', call_key, bit.bor(seen, ABSENT), 'PX', left_ttl)
-        local outcome = queued == 1 and 'gone' or 'spared'
-        local counts = incident_open and state[2] ~= 'observe' and queued + was_spared > 0
-        if counts and redis.call('HSETNX', KEYS[5], sid, outcome) == 1 then
-            redis.call('HINCRBY', KEYS[4], outcome, 1)
-            redis.call('HINCRBY', KEYS[6], 'cancellations:' .. outcome, 1)
-            redis.call('PEXPIRE', KEYS[5], incident_ttl)
-            redis.call('PEXPIRE', KEYS[4], incident_ttl)
+        local outcome = OUTCOME_OF[part]
+        if outcome and incident_open and state[2] ~= 'observe' then
+            settle(ledger_keys, incident_ttl, sid, outcome)
         end
     end
 end

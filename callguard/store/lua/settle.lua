@@ -12,7 +12,10 @@
 --
 -- Returns {how many were counted: those that no other writer had counted, of an incident that is known,
 --          1 if cancelling may go on, else 0; -1 if that is not known before somebody has vouched for the state}
+-- include parts/states.lua
 -- include parts/numbers.lua
+-- include parts/phases.lua
+-- include parts/mirror.lua
 -- include parts/horizon.lua
 -- include parts/dead_slots.lua
 -- include parts/series.lua
@@ -20,7 +23,8 @@
 
 local trusted = is_trusted(KEYS[1], table.remove(ARGV))
 
-local ABSENT, SETTLED, FIXED_KEYS, FIRST = 32, 64, 11, 7
+local FIXED_KEYS, FIRST = 11, 7
+local mirror_keys = { KEYS[2], KEYS[9], KEYS[10], KEYS[11] }
 local generation, now, left_ttl, incident_ttl = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local calls = (#ARGV - FIRST + 1) / 2
 if calls ~= #KEYS - FIXED_KEYS then
@@ -28,7 +32,7 @@ if calls ~= #KEYS - FIXED_KEYS then
 end
 
 local held = redis.call('HMGET', KEYS[1], 'state', 'generation', 'paused', 'mode', 'lost')
-local incident_open = held[1] == 'tripped' or held[1] == 'draining' or held[1] == 'cooling'
+local incident_open = is_open(held[1])
 local is_present = incident_open and held[2] == generation
 local incident_key = is_present and KEYS[3] or KEYS[7]
 local ledger_key = is_present and KEYS[4] or KEYS[8]
@@ -39,10 +43,7 @@ for i = 1, calls do
     local sid, outcome = ARGV[FIRST + 2 * i - 2], ARGV[FIRST + 2 * i - 1]
     local queued = 0
     if outcome ~= 'observed' then
-        queued = redis.call('ZREM', KEYS[2], sid)
-        for part = 9, 11 do
-            if queued == 0 then queued = redis.call('ZREM', KEYS[part], sid) end
-        end
+        queued = take_out(mirror_keys, sid) and 1 or 0
         if outcome == 'gone' then gone = gone + queued end
         slots_died = slots_died or (queued == 1 and outcome == 'cancelled')
         -- "gone" says only that Twilio did not know the call; a list that shows it again is believed.

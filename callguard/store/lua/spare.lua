@@ -4,16 +4,15 @@
 -- ARGV[1] expiry ms  then two for each call: SID, hash of From
 --
 -- Returns how many were moved
+-- include parts/mirror.lua
+-- include parts/numbers.lua
 -- include parts/scope.lua
 local moved = 0
 for i = 2, #ARGV, 2 do
     local sid, call_key = ARGV[i], KEYS[2 + i / 2]
-    local created = redis.call('ZSCORE', KEYS[1], sid)
-    if created then
-        redis.call('ZREM', KEYS[1], sid)
-        redis.call('ZADD', KEYS[2], created, sid)
+    if move(KEYS[1], KEYS[2], sid) then
         moved = moved + 1
-        local seen = tonumber(redis.call('GET', call_key) or '0')
+        local seen = number(redis.call('GET', call_key))
         if seen > 0 and seen < PHASES then
             redis.call('SET', call_key, seen + mark_of(ARGV[i + 1]) * PHASES, 'KEEPTTL')
         end

@@ -4,8 +4,9 @@
 -- ARGV[1] generation  ARGV[2] scope, as the state holds it
 --
 -- Returns 1; 0 if the incident is over
+-- include parts/states.lua
 local held = redis.call('HMGET', KEYS[1], 'state', 'generation')
-local incident_open = held[1] == 'tripped' or held[1] == 'draining' or held[1] == 'cooling'
+local incident_open = is_open(held[1])
 if not incident_open or held[2] ~= ARGV[1] then
     return 0
 end

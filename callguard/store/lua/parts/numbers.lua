@@ -1,3 +1,4 @@
+-- Numbers as the fields of hashes hold them.
 local function number(value) return tonumber(value or '0') or 0 end
 
 -- The numbers, up to four, of a field such as "1.5:20:10"; 0 for those that it lacks. One field for what belongs

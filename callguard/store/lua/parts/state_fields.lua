@@ -1,3 +1,4 @@
+-- The fields of {account}:state that are read together, in the order of store/snapshots.py.
 local FIELDS = { 'state', 'paused', 'generation', 'tripped', 'cooled', 'capped', 'q', 'i', 'p', 'r', 'horizon', 't',
     'departed', 'dead_until', 'campaign_at', 'polled', 'called_back', 'shallow', 'suspect', 'campaigns', 'mode', 'w',
     'lost', 'unqueued', 'listed_short', 'u' }
