@@ -1,7 +1,7 @@
 -- Read several things at one moment. MULTI would do, but a full server refuses it.
 --
 -- KEYS[i] a key of the account
--- ARGV for each key: how many words say what to read of it, then these: a command, and what follows the key
+-- ARGV[...] for each key: how many words say what to read of it, then these: a command, and what follows the key
 --
 -- Returns the replies
 local replies = {}
