@@ -28,13 +28,9 @@ from callguard.domain.throughput import Throughput
 class CallGuardError(Exception):
     """The base of all errors that CallGuard raises on purpose."""
 
-    retryable = False
-
 
 class StoreUnavailable(CallGuardError):
     """Redis did not answer in time. The same call may be tried again: nothing counts twice."""
-
-    retryable = True
 
 
 class TooManyCampaigns(CallGuardError):
@@ -44,16 +40,12 @@ class TooManyCampaigns(CallGuardError):
 class TwilioUnavailable(CallGuardError):
     """Twilio did not answer, or answered 5xx. Whether the request was carried out is unknown."""
 
-    retryable = True
-
 
 class TwilioThrottled(CallGuardError):
     """Twilio answered 429: the request was never processed.
 
     `retry_after` is in seconds, `concurrent` counts the requests that the account had under way; each if given.
     """
-
-    retryable = True
 
     def __init__(self, message: str, retry_after: float | None = None, concurrent: int | None = None) -> None:
         """Keep the pause that Twilio asked for, and what it said of the account's load."""
@@ -151,7 +143,7 @@ class CallTracker(Protocol):
         With `if_crossed` the snapshot is left out where no rule can have been crossed, to save its cost.
         """
 
-    def retire(self, account_sid: str, call_sids: Sequence[str], now_ms: int, *, were_dialled: bool = True) -> int:
+    def retire(self, account_sid: str, call_sids: Sequence[str], *, were_dialled: bool = True) -> int:
         """Take calls that Twilio no longer lists out of the mirror; return how many were in it.
 
         `were_dialled` is False for calls that cannot have been: somebody has cancelled them, their slots stay.
@@ -433,9 +425,6 @@ class IncidentBook(Protocol):
 
     def unobserve(self, account_sid: str, generation: int) -> int:
         """Count the calls that are still queued no longer as observed, but as to be cancelled; return how many."""
-
-    def settle(self, account_sid: str, generation: int, call_sid: str, outcome: Outcome, now_ms: int) -> bool:
-        """Record what became of a call, once; return whether it was counted."""
 
     def settle_all(
         self, account_sid: str, generation: int, outcomes: Sequence[tuple[str, Outcome]], now_ms: int

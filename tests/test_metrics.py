@@ -115,7 +115,7 @@ def test_they_tell_what_has_happened(guard: Services) -> None:
     guard.tracker.refused(ACCOUNT_SID, "forbidden")
     guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now - 3000), Mode.ENFORCE, now)
     guard.incidents.start_drain(ACCOUNT_SID, 1, "me", Mode.ENFORCE)
-    guard.incidents.settle(ACCOUNT_SID, 1, call_sid(5), Outcome.CANCELLED, now)
+    guard.incidents.settle_all(ACCOUNT_SID, 1, [(call_sid(5), Outcome.CANCELLED)], now)
     guard.heartbeats.beat("watcher", now)
     guard.drains.wake(ACCOUNT_SID, 1)
 

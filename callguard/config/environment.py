@@ -16,7 +16,6 @@ ELSEWHERE = (
     "CALLGUARD_BIND",
     "CALLGUARD_CANCEL_WORKERS",
     "CALLGUARD_REQUIRE_ALL",
-    "CALLGUARD_SANDBOX",
     "CALLGUARD_WEB_WORKERS",
 )
 """Read by programs and tests, not from `Settings`; they cannot stand in the TOML file."""

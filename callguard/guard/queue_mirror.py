@@ -65,9 +65,9 @@ class QueueMirror:
         oldest_ms = walk.oldest[0] if walk.oldest else walk.started_ms
         cancelled = {sid for sid, created_ms in left.items() if created_ms > oldest_ms + ORDER_MS}
         dialled = [sid for sid in left if sid not in cancelled]
-        retired = self._tracker.retire(self.account.sid, dialled, walk.started_ms) if dialled else 0
+        retired = self._tracker.retire(self.account.sid, dialled) if dialled else 0
         if cancelled:
-            retired += self._tracker.retire(self.account.sid, list(cancelled), walk.started_ms, were_dialled=False)
+            retired += self._tracker.retire(self.account.sid, list(cancelled), were_dialled=False)
         return retired
 
     def was_read_whole(self, walk: ListPass, now_ms: int, *, believe: bool) -> None:

@@ -14,8 +14,6 @@ class ServerStartError(CallGuardError):
 class DataDirInUseError(CallGuardError):
     """Another process keeps its data there. Trying again helps once that process has ended."""
 
-    retryable = True
-
 
 class EssentialProgramError(CallGuardError):
     """A program that the rest cannot do without never came up; the message says which, and its last words."""

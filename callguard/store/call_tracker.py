@@ -72,7 +72,6 @@ class RedisCallTracker:
         self,
         account_sid: str,
         call_sids: Sequence[str],
-        now_ms: int,  # noqa: ARG002
         *,
         were_dialled: bool = True,
     ) -> int:

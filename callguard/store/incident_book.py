@@ -128,10 +128,6 @@ class RedisIncidentBook:
             taken += self._scripts.run("unobserve", touched, [generation, *batch])
             start += BATCH
 
-    def settle(self, account_sid: str, generation: int, call_sid: str, outcome: Outcome, now_ms: int) -> bool:
-        """Record an outcome in the ledger."""
-        return bool(self._settle(account_sid, generation, [(call_sid, outcome)], now_ms)[0])
-
     def settle_all(
         self, account_sid: str, generation: int, outcomes: Sequence[tuple[str, Outcome]], now_ms: int
     ) -> bool:
@@ -141,18 +137,18 @@ class RedisIncidentBook:
             StoreUnavailable: Redis did not answer, or what was decided has to be looked up first.
         """
         batches = [outcomes[i : i + BATCH] for i in range(0, len(outcomes), BATCH)] or [()]
-        may_cancel = [self._settle(account_sid, generation, batch, now_ms)[1] for batch in batches][-1]
+        may_cancel = [self._settle(account_sid, generation, batch, now_ms) for batch in batches][-1]
         self._demand_trust(account_sid, may_cancel)
         return bool(may_cancel)
 
     def _settle(
         self, account_sid: str, generation: int, outcomes: Sequence[tuple[str, Outcome]], now_ms: int
-    ) -> tuple[int, int]:
+    ) -> int:
         keys = AccountKeys(account_sid)
         name = incident_id(account_sid, generation)
         settings = (generation, now_ms, LEFT_CALL_MS, INCIDENT_MS, RING_SECONDS, ACCOUNT_MS)
         calls = [text for call_sid, outcome in outcomes for text in (call_sid, outcome.value)]
-        counted, may_cancel = self._scripts.run(
+        may_cancel: int = self._scripts.run(
             "settle",
             [
                 *(keys.state, keys.queue, keys.incident, keys.ledger, keys.totals, keys.series),
@@ -162,7 +158,7 @@ class RedisIncidentBook:
             ],
             [*settings, *calls, self._decisions.latest(account_sid)],
         )
-        return counted, may_cancel
+        return may_cancel
 
     def concurrency(self, account_sid: str) -> float | None:
         """Read what was last noted, in the last ten minutes."""

@@ -32,7 +32,7 @@ def _stop_at_the_cap(store: Store) -> None:
     store.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70.5, 65, "spike_burst", now), Mode.ENFORCE, now)
     store.incidents.start_drain(ACCOUNT_SID, 1, "a worker", Mode.ENFORCE)
     for number in (1, 2):
-        store.incidents.settle(ACCOUNT_SID, 1, call_sid(number), Outcome.CANCELLED, now)
+        store.incidents.settle_all(ACCOUNT_SID, 1, [(call_sid(number), Outcome.CANCELLED)], now)
     assert store.incidents.finish_drain(ACCOUNT_SID, 1, "a worker", now, capped=True)
 
 

@@ -146,7 +146,7 @@ def test_calls_that_one_list_has_left_out_are_cancelled_all_the_same(redis_url: 
         Reconciler(telephony, g.store.tracker, g.guard, SystemClock(), g.store.poll_lease, "other").read_queue(
             g.account, retire=True
         )
-        g.store.tracker.retire(SID, g.store.tracker.head(SID, 20), 0)
+        g.store.tracker.retire(SID, g.store.tracker.head(SID, 20))
         run_to_the_end(drain, g)
         g.reconciler.read_queue(g.account, retire=True)
         if g.store.incidents.reopen(SID, 1):

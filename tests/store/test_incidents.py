@@ -37,7 +37,14 @@ def draining(tripped: Store, clock: FrozenClock) -> Store:
 
 
 def settle(store: Store, clock: FrozenClock, number: int, outcome: Outcome, generation: int = 1) -> bool:
-    return store.incidents.settle(ACCOUNT_SID, generation, call_sid(number), outcome, clock.ms)
+    """Return whether it was counted."""
+    before = settled(store, clock, outcome)
+    store.incidents.settle_all(ACCOUNT_SID, generation, [(call_sid(number), outcome)], clock.ms)
+    return settled(store, clock, outcome) > before
+
+
+def settled(store: Store, clock: FrozenClock, outcome: Outcome) -> float:
+    return store.readings.read(ACCOUNT_SID, Policy(), clock.ms).totals.get(f"cancellations:{outcome.value}", 0)
 
 
 def test_a_hundred_racing_trips_make_one_incident(store: Store, clock: FrozenClock) -> None:
@@ -108,7 +115,7 @@ def test_outcomes_add_up(draining: Store, clock: FrozenClock) -> None:
     draining.tracker.observe(
         ACCOUNT_SID, [event(2, CallStatus.CANCELED, clock.ms)], POLICY, clock.ms, Door.CALLBACK
     )
-    draining.tracker.retire(ACCOUNT_SID, [call_sid(3)], clock.ms)
+    draining.tracker.retire(ACCOUNT_SID, [call_sid(3)])
     draining.tracker.observe(ACCOUNT_SID, [queued(10, clock.ms, spared=True)], POLICY, clock.ms, Door.CALLBACK)
 
     incident = draining.incidents.current(ACCOUNT_SID)
@@ -234,14 +241,14 @@ def test_a_call_that_was_protected_amid_its_cancel_counts_once(
 def test_a_protected_call_that_a_list_missed_once_counts_once(draining: Store, clock: FrozenClock) -> None:
     spared = [queued(20, clock.ms, spared=True)]
     draining.tracker.observe(ACCOUNT_SID, spared, POLICY, clock.ms, Door.POLL)
-    draining.tracker.retire(ACCOUNT_SID, [call_sid(20)], clock.ms)
+    draining.tracker.retire(ACCOUNT_SID, [call_sid(20)])
     draining.tracker.observe(ACCOUNT_SID, spared, POLICY, clock.ms, Door.POLL)
 
     assert found(draining) == 11
 
 
 def test_what_was_thought_gone_and_was_cancelled_is_cancelled(draining: Store, clock: FrozenClock) -> None:
-    draining.tracker.retire(ACCOUNT_SID, [call_sid(3)], clock.ms)
+    draining.tracker.retire(ACCOUNT_SID, [call_sid(3)])
 
     assert settle(draining, clock, 3, Outcome.CANCELLED)
     incident = draining.incidents.current(ACCOUNT_SID)

@@ -89,7 +89,7 @@ def test_a_poll_of_an_old_queue_lifts_the_horizon(store: Store, clock: FrozenClo
 def test_retired_calls_come_back_only_if_twilio_lists_them_again(store: Store, clock: FrozenClock) -> None:
     observe(store, clock, queued(1, clock.ms), queued(2, clock.ms))
 
-    assert store.tracker.retire(ACCOUNT_SID, [call_sid(1), call_sid(99)], clock.ms) == 1
+    assert store.tracker.retire(ACCOUNT_SID, [call_sid(1), call_sid(99)]) == 1
     assert observe(store, clock, queued(1, clock.ms), door=Door.CALLBACK) == 0
     assert store.tracker.head(ACCOUNT_SID, 10) == [call_sid(2)]
     level = store.tracker.snapshot(ACCOUNT_SID, clock.ms).queued.level

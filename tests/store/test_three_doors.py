@@ -208,7 +208,7 @@ def test_announced_calls_that_left_without_a_word_are_retired(store: Store, cloc
     observe(store, clock, queued(1, clock.ms))
     assert store.tracker.mirrored_among(ACCOUNT_SID, [call_sid(1), call_sid(2)])[call_sid(1)].announced
 
-    assert store.tracker.retire(ACCOUNT_SID, [call_sid(1)], clock.ms) == 1
+    assert store.tracker.retire(ACCOUNT_SID, [call_sid(1)]) == 1
     back = observe(store, clock, queued(1, clock.ms), door=Door.POLL)
     assert (back.announced, back.departed) == (1, 0), "listed again: it is back where it was"
 
@@ -259,7 +259,7 @@ def test_a_learned_cps_moves_the_slots_that_were_counted(store: Store, clock: Fr
 
 def test_what_leaves_the_queue_is_counted_once_for_the_learned_cps(store: Store, clock: FrozenClock) -> None:
     observe(store, clock, *(queued(n, clock.ms) for n in range(4)))
-    store.tracker.retire(ACCOUNT_SID, [call_sid(0)], clock.ms)
+    store.tracker.retire(ACCOUNT_SID, [call_sid(0)])
     for status in (CallStatus.INITIATED, CallStatus.RINGING):
         observe(store, clock, *(event(n, status, clock.ms) for n in range(3)))
 
@@ -387,7 +387,7 @@ def test_a_doubtful_call_counts_as_entered_but_proves_no_backlog(store: Store, c
 def test_calls_that_somebody_cancelled_are_no_work_of_the_dialler(store: Store, clock: FrozenClock) -> None:
     observe(store, clock, *(queued(n, clock.ms) for n in range(10)))
 
-    store.tracker.retire(ACCOUNT_SID, [call_sid(8), call_sid(9)], clock.ms, were_dialled=False)
+    store.tracker.retire(ACCOUNT_SID, [call_sid(8), call_sid(9)], were_dialled=False)
 
     seen = store.tracker.snapshot(ACCOUNT_SID, clock.ms)
     assert (seen.depth, seen.departed) == (8, 0)

@@ -76,7 +76,7 @@ def test_news_asks_for_a_look_once_a_backlog_is_there(store: Store, clock: Froze
 
 def test_what_has_come_back_goes_on_with_its_counts(store: Store, clock: FrozenClock) -> None:
     trip(store, clock)
-    store.incidents.settle(SID, 1, "CA" + "1" * 32, Outcome.DIALLED, clock.ms)
+    store.incidents.settle_all(SID, 1, [("CA" + "1" * 32, Outcome.DIALLED)], clock.ms)
     assert store.incidents.rearm(SID, 1, "quiet", clock.ms, force=False)
     assert state(store, clock) == (State.ARMED, False)
 

@@ -126,7 +126,7 @@ def cooled(store: Store, clock: FrozenClock, *, capped: bool = False, calls: int
     store.incidents.trip(SID, 0, FINDING, Mode.ENFORCE, clock.ms)
     store.incidents.start_drain(SID, 1, "me", Mode.ENFORCE)
     for number in range(calls - 5 if capped else calls):
-        store.incidents.settle(SID, 1, call_sid(number), Outcome.CANCELLED, clock.ms)
+        store.incidents.settle_all(SID, 1, [(call_sid(number), Outcome.CANCELLED)], clock.ms)
     assert store.incidents.finish_drain(SID, 1, "me", clock.ms, capped=capped)
 
 
@@ -163,7 +163,7 @@ def test_each_cap_is_told(redis_url: str, store: Store, clock: FrozenClock, outb
 
         assert store.incidents.continue_drain(SID, 1, clock.ms, by="anna@web1")
         store.incidents.start_drain(SID, 1, "me", Mode.ENFORCE)
-        store.incidents.settle(SID, 1, call_sid(16), Outcome.CANCELLED, clock.ms)
+        store.incidents.settle_all(SID, 1, [(call_sid(16), Outcome.CANCELLED)], clock.ms)
         assert store.incidents.finish_drain(SID, 1, "me", clock.ms, capped=True)
         for _ in range(3):
             watch._nurse(store.tracker.snapshot(SID, clock.ms))
@@ -265,14 +265,14 @@ def test_a_run_that_observed_counts_nothing_after_the_mode_has_changed(store: St
     store.incidents.trip(SID, 0, FINDING, Mode.OBSERVE, clock.ms)
     store.incidents.start_drain(SID, 1, "me", Mode.OBSERVE)
     for number in range(4):
-        store.incidents.settle(SID, 1, call_sid(number), Outcome.OBSERVED, clock.ms)
+        store.incidents.settle_all(SID, 1, [(call_sid(number), Outcome.OBSERVED)], clock.ms)
     gone = [CallEvent(call_sid(0), CallStatus.INITIATED, clock.ms)]
     store.tracker.observe(SID, gone, Policy(), clock.ms, Door.CALLBACK)
     assert store.incidents.change_mode(SID, 1, Mode.ENFORCE)
-    store.incidents.settle(SID, 1, call_sid(2), Outcome.CANCELLED, clock.ms)
+    store.incidents.settle_all(SID, 1, [(call_sid(2), Outcome.CANCELLED)], clock.ms)
     assert store.incidents.unobserve(SID, 1) == 2
-    store.incidents.settle(SID, 1, call_sid(5), Outcome.OBSERVED, clock.ms)
-    store.incidents.settle(SID, 1, call_sid(1), Outcome.CANCELLED, clock.ms)
+    store.incidents.settle_all(SID, 1, [(call_sid(5), Outcome.OBSERVED)], clock.ms)
+    store.incidents.settle_all(SID, 1, [(call_sid(1), Outcome.CANCELLED)], clock.ms)
 
     incident = store.incidents.current(SID)
     assert incident is not None

@@ -10,8 +10,7 @@
 -- then two for each call: SID, outcome
 -- then the latest decision that the caller knows
 --
--- Returns {how many were counted: those that no other writer had counted, of an incident that is known,
---          1 if cancelling may go on, else 0; -1 if that is not known before somebody has vouched for the state}
+-- Returns 1 if cancelling may go on, else 0; -1 if that is not known before somebody has vouched for the state
 -- include parts/states.lua
 -- include parts/numbers.lua
 -- include parts/phases.lua
@@ -87,4 +86,4 @@ if counted > 0 then
 end
 local may_cancel = held[1] == 'draining' and held[2] == generation and held[3] ~= '1'
     and held[4] ~= 'observe' and not held[5]
-return { counted, not trusted and -1 or may_cancel and 1 or 0 }
+return not trusted and -1 or may_cancel and 1 or 0

@@ -101,7 +101,7 @@ def test_an_open_incident_is_shown_with_counts_that_add_up(services: Services, s
     clock.pass_seconds(2)
     calls = store.tracker.head(sid, 5)
     store.incidents.settle_all(sid, 1, [(call, Outcome.CANCELLED) for call in calls[:4]], clock.ms)
-    store.incidents.settle(sid, 1, calls[4], Outcome.DIALLED, clock.ms)
+    store.incidents.settle_all(sid, 1, [(calls[4], Outcome.DIALLED)], clock.ms)
 
     account = services.client().get(f"/api/accounts/{sid}").json
 

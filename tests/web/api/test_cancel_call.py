@@ -447,9 +447,8 @@ def test_in_an_open_incident_the_ledger_adds_up(scene: Scene) -> None:
 
     assert scene.put(calls[0]).json == DONE
     assert scene.call_back_canceled(calls[0]) == 0
-    settled = scene.store.incidents.settle(FIRST, 1, calls[0], Outcome.CANCELLED, scene.services.clock.now_ms())
+    scene.store.incidents.settle_all(FIRST, 1, [(calls[0], Outcome.CANCELLED)], scene.services.clock.now_ms())
 
-    assert settled is False
     assert (incident().count(Outcome.CANCELLED), incident().remaining, incident().found) == (1, 2, 3)
     assert scene.services.counted("cancellations:cancelled", FIRST) == 1
     assert scene.services.counted("calls:canceled", FIRST) == 1
@@ -463,7 +462,7 @@ def test_what_the_drain_has_settled_is_not_settled_again(scene: Scene) -> None:
     def drain_is_faster() -> None:
         scene.between.real.cancel(FIRST, calls[0])
         now_ms = scene.services.clock.now_ms()
-        scene.store.incidents.settle(FIRST, 1, calls[0], Outcome.CANCELLED, now_ms)
+        scene.store.incidents.settle_all(FIRST, 1, [(calls[0], Outcome.CANCELLED)], now_ms)
 
     scene.between.before_cancel = drain_is_faster
     scene.put(calls[0])
