@@ -10,10 +10,7 @@ callback that is ignored changes nothing, whoever has cut it.
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from enum import Enum
-from functools import lru_cache
 from operator import itemgetter
 
 from callguard.domain.calls import OUTBOUND_API, CallEvent, CallStatus
@@ -28,6 +25,7 @@ from callguard.web.callback_fields import (
     REQUIRED,
     code_of,
 )
+from callguard.web.moments import unix_ms
 
 STALE_MS = 6 * 3_600_000
 """As long as the store remembers calls that have ended: older news could count twice."""
@@ -116,7 +114,7 @@ def parse_callback(
         raise MalformedCallback("missing_from" if not fields["From"] else "missing_to")
     if signed_text is not None:
         _check_borders(fields, signed_text)
-    sent_ms = _unix_ms(fields["Timestamp"])
+    sent_ms = _sent_ms(fields["Timestamp"])
     if received_ms - sent_ms > stale_ms or sent_ms - received_ms > MOST_AHEAD_MS:
         return Stale(sent_ms - received_ms)
     status = _STATUSES[fields["CallStatus"]]
@@ -189,11 +187,8 @@ def _check_borders(fields: Mapping[str, str], signed_text: str) -> None:
             raise MalformedCallback(code_of("ambiguous", name))
 
 
-@lru_cache(maxsize=256)  # During a spike many callbacks are of the same second.
-def _unix_ms(timestamp: str) -> int:
+def _sent_ms(timestamp: str) -> int:
     try:
-        moment = parsedate_to_datetime(timestamp)
+        return unix_ms(timestamp)
     except ValueError:
         raise MalformedCallback("bad_timestamp") from None
-    # RFC 2822 writes -0000 for UTC at an unknown place, which Python reads as no zone.
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -15,7 +15,7 @@ from callguard.domain.calls import CallEvent, CallStatus, is_in_rate_queue
 from callguard.domain.drain_time import MOST_QUEUE_MS
 from callguard.web.callback_fields import PATTERNS
 from callguard.web.callback_parser import FRESH_MS, MOST_AHEAD_MS, STALE_MS, Ignored, Stale
-from callguard.web.event_fields import OTHER_ACCOUNT, MalformedEvent, object_in, text_in, unix_ms
+from callguard.web.event_fields import OTHER_ACCOUNT, MalformedEvent, object_in, sent_ms, text_in
 
 _ACCOUNT_SID, _CALL_SID = re.compile(PATTERNS["AccountSid"]), re.compile(PATTERNS["CallSid"])
 _CALLS_URL = re.compile(r"/Accounts/(AC[0-9a-f]{32})/Calls(?:\.json)?/?(?:\?|$)")
@@ -124,8 +124,8 @@ def _created_ms(call: Mapping[str, Any], data: Mapping[str, Any], sent: str, rec
     """Return when the call was created. Twilio's answer may lack `date_created`, and all else may be missing."""
     told = text_in(call, "date_created") or text_in(data, "timestamp") or text_in(data, "requestDateCreated")
     if told:
-        return unix_ms(told)
+        return sent_ms(told)
     try:
-        return unix_ms(sent)
+        return sent_ms(sent)
     except MalformedEvent:  # nothing of the call itself
         return received_ms

@@ -2,13 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import Any
 
 from callguard.ports import CallGuardError
 from callguard.web.callback_fields import PATTERNS
+from callguard.web.moments import unix_ms
 
 OTHER_ACCOUNT = "other_account"
 """The code of an event whose account is not the one that has signed."""
@@ -59,21 +57,15 @@ def _bad(name: str) -> str:
     return "bad_" + re.sub("(?<=[a-z])([A-Z])", r"_\1", name).lower()
 
 
-@lru_cache(maxsize=256)  # During a spike many calls are of the same second.
-def unix_ms(told: str) -> int:
+def sent_ms(told: str) -> int:
     """Return the milliseconds of Unix time that a text in RFC 2822 or ISO 8601 means; events have both.
 
     Raises:
         MalformedEvent: `bad_timestamp`.
     """
+    if not (_RFC2822.fullmatch(told) or _ISO8601.fullmatch(told)):
+        raise MalformedEvent("bad_timestamp")
     try:
-        if _RFC2822.fullmatch(told):
-            moment = parsedate_to_datetime(told)
-        elif _ISO8601.fullmatch(told):
-            moment = datetime.fromisoformat(told)
-        else:
-            raise ValueError(told)
-        # RFC 2822 writes -0000 for UTC at an unknown place, which Python reads as no zone.
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (ValueError, OverflowError):
+        return unix_ms(told)
+    except ValueError:
         raise MalformedEvent("bad_timestamp") from None

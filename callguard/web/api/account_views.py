@@ -17,7 +17,7 @@ from callguard.domain.policy import Mode, Policy
 from callguard.domain.unqueued import everyday
 from callguard.ports import AccountReading
 from callguard.web.api.incident_views import IncidentView, incident_view_of
-from callguard.web.api.moments import utc
+from callguard.web.moments import utc
 
 
 class HoldView(BaseModel):

@@ -9,7 +9,7 @@ from callguard.config.never_cancel import number
 from callguard.domain.campaigns import MOST_CAMPAIGN_SECONDS, Campaign
 from callguard.web.api import schemas
 from callguard.web.api.json_bodies import now_of
-from callguard.web.api.moments import unix_ms, utc
+from callguard.web.moments import unix_ms, utc
 
 MOST_CALLS = 1_000_000
 MOST_SENDERS = 100

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from callguard.domain.accounts import Rule
 from callguard.domain.incidents import Incident, Outcome
 from callguard.domain.policy import Mode
-from callguard.web.api.moments import utc
+from callguard.web.moments import utc
 
 
 class CallCounts(BaseModel):

@@ -23,8 +23,8 @@ from callguard.domain.drain_time import MOST_QUEUE_MS
 from callguard.domain.parties import PartyMarks
 from callguard.web.api import schemas
 from callguard.web.api.json_bodies import now_of
-from callguard.web.api.moments import unix_ms
 from callguard.web.callback_parser import FRESH_MS, MOST_AHEAD_MS, STALE_MS
+from callguard.web.moments import unix_ms
 
 MOST_CALLS = 1000
 

@@ -16,8 +16,8 @@ from callguard.domain.drain_time import MOST_QUEUE_MS
 from callguard.web.api import schemas
 from callguard.web.api.campaign_views import NewCampaign
 from callguard.web.api.json_bodies import BadBody, checked
-from callguard.web.api.moments import unix_ms
 from callguard.web.api.reported_calls import CreatedCalls
+from callguard.web.moments import unix_ms
 from tests.web.api.served import reported
 from tests.web.api.test_campaigns import WRONG
 

@@ -1,4 +1,4 @@
-"""Moments as the API reads and writes them."""
+"""Moments as texts: of Twilio, and of the API."""
 
 import re
 from datetime import UTC, datetime
