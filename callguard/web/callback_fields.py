@@ -120,13 +120,16 @@ class Place:
 
         The fields of `behind` have been found in the text once, with these values.
         """
-        before = next(f"{name}{fields[name]}" for name in self.behind if fields.get(name))
+        before = next(filter(fields.get, self.behind))
+        before += fields[before]
         name = self.name.search(signed_text, signed_text.index(before) + len(before))
         if name is None:
             return None
         plain, bare = self.plain.match(signed_text, name.end()), self.bare.match(signed_text, name.end())
-        values = {found[0] for found in (plain, bare) if found}
-        return values.pop() if len(values) == 1 else None
+        if plain and bare and plain[0] != bare[0]:
+            return None
+        found = plain or bare
+        return found[0] if found else None
 
 
 PLACES = {

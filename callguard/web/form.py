@@ -1,4 +1,4 @@
-"""Reading the fields of a callback: bounded, decoded without guessing, nothing dropped."""
+"""Reading a callback from its WSGI environment: bounded, decoded without guessing, nothing dropped."""
 
 import re
 from collections import Counter
@@ -44,6 +44,18 @@ class TooLarge(UnreadableForm):
 
 class Undecodable(UnreadableForm):
     """Bytes that are no UTF-8, or a body that broke off: nothing that a signature could be checked over."""
+
+
+class Headers:
+    """A request's headers, read from its WSGI environment; to miss one costs werkzeug's an exception."""
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        """Read nothing yet."""
+        self._environ = environ
+
+    def get(self, name: str, /) -> str | None:
+        """Return a header's value, None where it is missing. Upper and lower case are the same."""
+        return self._environ.get(f"HTTP_{name.upper().replace('-', '_')}")
 
 
 class Form(dict[str, str]):

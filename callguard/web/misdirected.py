@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from werkzeug.datastructures import EnvironHeaders
-
 from callguard.config.accounts import Account
 from callguard.config.masking import masked_url
 from callguard.ports import Clock
 from callguard.telephony.signed_urls import Arrival
 from callguard.web.callback_services import Headers
 from callguard.web.dropped_news import DroppedNews
+from callguard.web.form import Headers as RequestHeaders
 from callguard.web.spaced_warning import SpacedWarning
 
 _SHOWN_CHARACTERS = 200
@@ -68,7 +67,7 @@ class Misdirected:
         """Return whether the account has signed the request for another URL, and tell people which, if so."""
         if account_sid is None or account_sid not in self._services.accounts:
             return False
-        arrival, headers = arrival_of(environ, expected_path), EnvironHeaders(environ)
+        arrival, headers = arrival_of(environ, expected_path), RequestHeaders(environ)
         url = self._services.authenticator.signed_elsewhere(account_sid, arrival, fields_text, headers)
         if url is None:
             return False

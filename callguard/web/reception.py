@@ -2,8 +2,6 @@
 
 from typing import Any, NamedTuple
 
-from werkzeug.datastructures import EnvironHeaders
-
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
 from callguard.domain.results import CallbackResult
@@ -11,7 +9,7 @@ from callguard.ports import StoreUnavailable
 from callguard.web.callback_parser import Ignored, MalformedCallback, Stale, parse_callback
 from callguard.web.callback_services import CallbackServices
 from callguard.web.dropped_news import DroppedNews
-from callguard.web.form import Form, TooLarge, UnreadableForm, UnsupportedMediaType, read_form, read_query
+from callguard.web.form import Form, Headers, TooLarge, UnreadableForm, UnsupportedMediaType, read_form, read_query
 from callguard.web.misdirected import Misdirected
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.uncounted import UncountedResults
@@ -91,7 +89,7 @@ class Reception:
         return _answer(CallbackResult.NOT_FOUND)
 
     def _is_authentic(self, account_sid: str | None, environ: dict[str, Any], signed_text: str | None) -> bool:
-        raw_query, headers = environ.get("QUERY_STRING", ""), EnvironHeaders(environ)
+        raw_query, headers = environ.get("QUERY_STRING", ""), Headers(environ)
         if signed_text is None:
             return self._authenticator.verify_query(account_sid, raw_query, headers)
         return self._authenticator.verify_form(account_sid, raw_query, signed_text, headers)
