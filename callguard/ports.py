@@ -15,6 +15,7 @@ from callguard.domain.campaigns import Campaign
 from callguard.domain.clearing import Added, ClearingAccount, FoundCall
 from callguard.domain.culprits import Culprit, Sender
 from callguard.domain.drain_time import Quote
+from callguard.domain.health import Watched
 from callguard.domain.hold_queues import HoldQueue
 from callguard.domain.incidents import Incident, LiveOutcome, Outcome
 from callguard.domain.live_calls import LiveCall
@@ -681,6 +682,9 @@ class Readings(Protocol):
     def read_each(self, policies: Mapping[str, Policy], now_ms: int) -> Mapping[str, AccountReading]:
         """Read each account of `policies`, all in a few round trips."""
 
+    def watched(self, policies: Mapping[str, Policy], now_ms: int) -> Sequence[Watched]:
+        """Read only what tells whether each account is guarded, all in one round trip."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxFacts:
@@ -757,6 +761,9 @@ class Presence(Heartbeats, Protocol):
 
     def prove_writable(self) -> None:
         """Write something; raise `StoreUnavailable` where a callback could not be written either."""
+
+    def ages_if_writable(self, now_ms: int) -> Mapping[str, float]:
+        """Do both `prove_writable` and `ages` at the cost of one."""
 
     def processes(self, now_ms: int) -> Sequence[RunningProcess]:
         """Return the processes that live."""

@@ -12,16 +12,21 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue, Worker
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.utils import now
 
 from callguard.bootstrap import Services, build
 from callguard.config.settings import Settings
-from callguard.jobs.drain_queue import DRAIN_JOB, drain_queue
+from callguard.domain.accounts import State
+from callguard.jobs.drain_queue import QUEUE_NAME
+from callguard.jobs.rq_records import begin_records_anew, delete_spoilt, is_spoilt
 from callguard.ports import CallGuardError
 from workers.beside import looking_after_notices
 from workers.guarded_job import GuardedJob
 from workers.jobs import give_leases_back, inherit, owner_of
+from workers.wake_up_queue import WakeUpQueue
 
 _log = logging.getLogger(__name__)
 
@@ -65,8 +70,40 @@ class CancelWorker(Worker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run a job in a work-horse. If Redis is away meanwhile, the watcher asks for another run."""
-        with _outliving_redis("a job"):
-            super().execute_job(job, queue)
+        with _outliving_redis("a job", queue):
+            if self._is_due(*job.args):
+                super().execute_job(job, queue)
+            else:
+                self.connection.delete(job.key)
+                queue.intermediate_queue.remove(job.id)
+
+    def _is_due(self, account_sid: str, generation: int) -> bool:
+        """Return whether a work-horse may find anything to do: each takes a while, and others may wait."""
+        if account_sid not in self.services.accounts:
+            return False
+        try:
+            snapshot = self.services.tracker.snapshot(account_sid, self.services.clock.now_ms())
+            is_open = snapshot.generation == generation and snapshot.state in (State.TRIPPED, State.DRAINING)
+            return is_open and not self.services.incidents.has_lease(account_sid)
+        except CallGuardError:
+            return True
+
+    def run_maintenance_tasks(self) -> None:
+        """Let RQ clean its records of the queue; those that it cannot read begin anew.
+
+        There is no scheduler and no group of jobs to look after.
+        """
+        try:
+            self.clean_registries()  # type: ignore[no-untyped-call]
+        except StopRequested:  # by a signal that came just then
+            raise
+        except Exception as error:  # RQ takes what it reads for its own
+            self.last_cleaned_at = now()  # type: ignore[assignment]
+            _log.warning("RQ's records could not be cleaned: %s", type(error).__name__)
+            if is_spoilt(error) or not isinstance(error, RedisError):
+                with _outliving_redis("beginning them anew"):
+                    begin_records_anew(self.queues[0])
+                    delete_spoilt(self.queues[0])
 
     def set_current_job_working_time(self, *args: Any, **options: Any) -> None:
         """Note how long the job runs. A worker that gave up here would leave its work-horse to itself."""
@@ -81,8 +118,6 @@ class CancelWorker(Worker):
     def handle_work_horse_killed(self, job: Job, retpid: Any, ret_val: Any, rusage: Any) -> None:
         """Give back the leases of the dead and ask for another run."""
         super().handle_work_horse_killed(job, retpid, ret_val, rusage)  # type: ignore[no-untyped-call]
-        if job.func_name != DRAIN_JOB:
-            return
         account_sid, generation = job.args
         give_leases_back(self.services, account_sid, owner_of(job.id, retpid))
         if job.started_at and time.time() - job.started_at.timestamp() >= WAKE_AT_ONCE_AFTER_SECONDS:
@@ -90,11 +125,15 @@ class CancelWorker(Worker):
 
 
 @contextmanager
-def _outliving_redis(what: str) -> Iterator[None]:
+def _outliving_redis(what: str, queue: Queue | None = None) -> Iterator[None]:
+    """Log what Redis refuses; where RQ's records of `queue` are spoilt, mend them."""
     try:
         yield
     except RedisError as error:
         _log.warning("%s failed: %s", what, type(error).__name__)
+        if queue is not None and is_spoilt(error):
+            with suppress(RedisError):
+                delete_spoilt(queue)
 
 
 def wait_for_redis(services: Services) -> None:
@@ -123,9 +162,12 @@ def run_cancel_worker(settings: Settings) -> None:
     url = settings.queue_redis_url or settings.redis_url or ""
     connection = Redis.from_url(url, retry=Retry(NoBackoff(), 1), health_check_interval=15)
     with _outliving_redis("the worker"):
+        queue = WakeUpQueue(QUEUE_NAME, connection=connection, job_class=GuardedJob, serializer=JSONSerializer)
+        delete_spoilt(queue)
         worker = CancelWorker(
-            [drain_queue(connection)],
+            [queue],
             connection=connection,
+            queue_class=WakeUpQueue,
             serializer=JSONSerializer,
             job_class=GuardedJob,
             worker_ttl=WORKER_TTL_SECONDS,

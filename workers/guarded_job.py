@@ -1,43 +1,49 @@
 """Jobs that run only what they are meant to.
 
-RQ imports whatever function a job names, whoever wrote it to Redis, and JSON does not stop that. Callbacks and
-webhooks of a job are further ways in; none of ours has any.
+RQ imports whatever function a job names, whoever wrote it to Redis; JSON does not stop that. A job's arguments,
+timeouts, callbacks, webhooks, retries and dependencies are further ways in.
 """
 
 from typing import Any
 
-from rq.job import Job
+from rq.exceptions import NoSuchJobError
+from rq.job import Job, JobStatus
 
-from callguard.jobs.drain_queue import DRAIN_JOB
-
-ALLOWED = frozenset({DRAIN_JOB})
-
-
-class NotAllowed(Exception):
-    """A job named a function that is not on the list."""
+from callguard.jobs.drain_queue import FAILED_SECONDS, JOB_TIMEOUT_SECONDS, QUEUE_NAME, WAITING_SECONDS
+from callguard.jobs.wake_up import DRAIN_JOB, wake_up_of
 
 
 class GuardedJob(Job):
-    """A job whose function must be on the list; its callbacks and webhooks are ignored."""
+    """A job that is what its id says, and of which nothing else is read."""
 
-    def perform(self) -> Any:
-        """Run the job, or fail it.
+    @classmethod
+    def fetch(cls, id: str, *args: Any, **options: Any) -> Job:
+        """Return the job.
 
         Raises:
-            NotAllowed: the job's function is not on the list.
+            NoSuchJobError: the id is not of a wake-up of ours, or Redis has no such job (any more).
         """
-        if self.func_name not in ALLOWED:
-            raise NotAllowed("this worker runs only: " + ", ".join(sorted(ALLOWED)))
-        return super().perform()
+        if wake_up_of(id) is None:
+            raise NoSuchJobError(f"no wake-up: {id!a}")
+        return super().fetch(id, *args, **options)
 
-    def execute_success_callback(self, *_args: Any, **_options: Any) -> None:
-        """Do nothing."""
+    def refresh(self) -> None:
+        """Look whether Redis still has it.
 
-    def execute_failure_callback(self, *_args: Any, **_options: Any) -> None:
-        """Do nothing."""
+        Raises:
+            NoSuchJobError: it has not.
+        """
+        if not self.connection.exists(self.key):
+            raise NoSuchJobError(f"no such job: {self.key}")
+        self.restore({})
 
-    def execute_stopped_callback(self, *_args: Any, **_options: Any) -> None:
-        """Do nothing."""
-
-    def send_webhooks(self, *_args: Any, **_options: Any) -> None:
-        """Do nothing."""
+    def restore(self, raw_data: object) -> None:  # noqa: ARG002
+        """Be the drain that the id tells, with the settings of every wake-up."""
+        wake_up = wake_up_of(self.id)
+        if wake_up is None:
+            raise NoSuchJobError(f"no wake-up: {self.id!a}")
+        self.func_name, self.instance, self.args, self.kwargs = DRAIN_JOB, None, wake_up.arguments, {}
+        self.origin, self.description = QUEUE_NAME, "drain"
+        self.timeout, self.ttl = JOB_TIMEOUT_SECONDS, WAITING_SECONDS
+        self.result_ttl, self.failure_ttl = 0, FAILED_SECONDS
+        self._status = JobStatus.QUEUED

@@ -1,9 +1,8 @@
 """Waking cancel workers, and counting what waits for them."""
 
 import logging
-import re
-import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from redis import Redis
@@ -14,13 +13,14 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from callguard.jobs.rq_records import delete_spoilt, is_spoilt
+from callguard.jobs.wake_up import DRAIN_JOB, WakeUp, wake_up_of
 from callguard.ports import StoreUnavailable
 from callguard.redis_client import redis_client
 
 _log = logging.getLogger(__name__)
 
 QUEUE_NAME = "callguard-cancel"
-DRAIN_JOB = "workers.jobs.drain"
 
 # A wake-up that nobody heard for so long is worthless: the watcher has sent others.
 WAITING_SECONDS = 30
@@ -29,9 +29,6 @@ MOST_READ = 10_000
 """Of the queue's entries; ours are one an account."""
 
 FAILED_SECONDS = 3600
-
-
-_OURS = re.compile(rb"AC[0-9a-f]{32}-[0-9]+-[0-9a-f]{8}")
 
 
 def connect_for_jobs(url: str, *, timeout: float = 0.5) -> Redis:
@@ -64,43 +61,46 @@ class RqDrainQueue:
         It carries the account and the generation, no secret and no number. Whatever is in the queue and is no
         wake-up of ours is taken out: workers would try each of its entries first.
         """
-        name = f"{account_sid}-{generation}-"
+        wanted = WakeUp(account_sid, generation)
         try:
             entries = self._entries()
             self._take_out_foreign(entries)
-            if self._waits(entries, lambda job_id: job_id.startswith(name)):
-                return True
-            self._queue.enqueue_call(
-                DRAIN_JOB,
-                job_id=name + secrets.token_hex(4),
-                args=(account_sid, generation),
-                timeout=JOB_TIMEOUT_SECONDS,
-                ttl=WAITING_SECONDS,
-                result_ttl=0,
-                failure_ttl=FAILED_SECONDS,
-                description="drain",
-            )
+            if not self._waits(entries, lambda waiting: waiting == wanted):
+                self._enqueue(wanted)
         except RedisError as error:
             _log.warning("no worker could be woken (%s); the watcher will", type(error).__name__)
+            self._mend(error)
             return False
         return True
+
+    def _enqueue(self, wanted: WakeUp) -> None:
+        self._queue.enqueue_call(
+            DRAIN_JOB,
+            job_id=wanted.new_id(),
+            args=wanted.arguments,
+            timeout=JOB_TIMEOUT_SECONDS,
+            ttl=WAITING_SECONDS,
+            result_ttl=0,
+            failure_ttl=FAILED_SECONDS,
+            description="drain",
+        )
 
     def others_wait(self, account_sid: str) -> bool:
         """Look at the names of the jobs that wait, which begin with their accounts."""
         try:
-            return self._waits(self._entries(), lambda job_id: not job_id.startswith(account_sid))
+            return self._waits(self._entries(), lambda waiting: waiting.account_sid != account_sid)
         except RedisError as error:
             _log.debug("who waits for a worker could not be read (%s)", type(error).__name__)
             return False
 
-    def _waits(self, entries: Sequence[bytes], is_meant: Callable[[str], bool]) -> bool:
+    def _waits(self, entries: Sequence[bytes], is_meant: Callable[[WakeUp], bool]) -> bool:
         """Return whether such a job waits. RQ forgets a job after its `ttl` and leaves its id in the queue."""
-        ids = [entry.decode() for entry in entries if _OURS.fullmatch(entry)]
-        meant = [job_id for job_id in ids if is_meant(job_id)]
-        return bool(meant and self._queue.connection.exists(*(Job.key_for(job_id) for job_id in meant)))
+        ours = ((entry, wake_up_of(entry)) for entry in entries)
+        meant = [Job.key_for(entry.decode()) for entry, wake_up in ours if wake_up and is_meant(wake_up)]
+        return bool(meant and self._queue.connection.exists(*meant))
 
     def _take_out_foreign(self, entries: Sequence[bytes]) -> None:
-        foreign = {entry for entry in entries if not _OURS.fullmatch(entry)}
+        foreign = {entry for entry in entries if wake_up_of(entry) is None}
         if not foreign:
             return
         with self._queue.connection.pipeline(transaction=False) as pipeline:
@@ -127,4 +127,10 @@ class RqDrainQueue:
                 "failed": queue.failed_job_registry.get_job_count(cleanup=False),
             }
         except RedisError as error:
+            self._mend(error)
             raise StoreUnavailable(f"RQ's Redis did not answer: {type(error).__name__}") from error
+
+    def _mend(self, error: RedisError) -> None:
+        if is_spoilt(error):
+            with suppress(RedisError):
+                delete_spoilt(self._queue)

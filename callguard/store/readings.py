@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callguard.domain.accounts import Snapshot
+from callguard.domain.health import Watched
 from callguard.domain.policy import Policy
 from callguard.ports import AccountReading
 from callguard.store.call_tracker import RedisCallTracker, series_counts, series_fields, snapshot_reads
@@ -11,7 +12,7 @@ from callguard.store.keys import AccountKeys
 from callguard.store.live_calls import shown_from
 from callguard.store.outages import outages_from
 from callguard.store.scripts import Scripts, pairs
-from callguard.store.snapshots import snapshot_from
+from callguard.store.snapshots import FIELDS, snapshot_from
 
 RATE_SECONDS = 10
 """Rates are means over so many whole seconds, the present one left out."""
@@ -22,6 +23,7 @@ SWEEP_SECONDS = 4
 LEAST_SECONDS = 0.5
 
 _SNAPSHOT_PARTS = 6
+_NOTHING_COUNTED = (0, 0, 0, 0, 0)
 
 
 class RedisReadings:
@@ -52,6 +54,26 @@ class RedisReadings:
             sid: _reading(reply, policy, now_ms)
             for (sid, policy), reply in zip(policies.items(), replies, strict=True)
         }
+
+    def watched(self, policies: Mapping[str, Policy], now_ms: int) -> list[Watched]:
+        """Read the state and the outages of each account. The snapshots know of no queue and of no words.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        keys = [AccountKeys(sid) for sid in policies]
+        replies = self._scripts.ask_each(
+            [ask for of_one in keys for ask in (("HMGET", of_one.state, *FIELDS), ("HGETALL", of_one.outages))]
+        )
+        return [
+            Watched(
+                sid,
+                snapshot_from(now_ms, fields, *_NOTHING_COUNTED),
+                policies[sid],
+                [outage.words for outage in outages_from(pairs(outages))],
+            )
+            for sid, fields, outages in zip(policies, replies[::2], replies[1::2], strict=True)
+        ]
 
     def cancelled_rate(self, account_sid: str, snapshot: Snapshot) -> float:
         """Return how many calls a second are being cancelled.

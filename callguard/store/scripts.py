@@ -103,6 +103,15 @@ class Scripts:
                 replies += _ask_each(connection, some)
         return replies
 
+    def ask_each(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """Return the raw replies to plain commands, all in one round trip. Each must be cheap.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
+        with translated_errors(), self._connections.one() as connection:
+            return _ask_each(connection, commands)
+
     def read(self, *wanted: tuple[str, str]) -> list[Any]:
         """Read several keys of one account at one moment, also from a full server.
 
@@ -160,7 +169,7 @@ def _evaluate_each(
     )
 
 
-def _ask_each(connection: Connection, commands: Sequence[tuple[Argument, ...]]) -> list[Any]:
+def _ask_each(connection: Connection, commands: Sequence[Sequence[Argument]]) -> list[Any]:
     packed = b"".join([_pack(command) for command in commands])
     connection.send_packed_command([packed])  # type: ignore[no-untyped-call]
     replies: list[Any] = []

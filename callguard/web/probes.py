@@ -1,16 +1,20 @@
 """Probes and metrics."""
 
+import time
+from collections.abc import Callable
+
 from flask import Blueprint, Response, request
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from callguard.bootstrap import Services
 from callguard.config.keys import Role
-from callguard.domain.health import Watched, report, troubles
+from callguard.domain.health import report, troubles
 from callguard.domain.results import ApiRefusal
 from callguard.metrics.exposition import as_text
 from callguard.ports import CallGuardError
 from callguard.web.api.access import NotAdmitted, caller_of, is_same, offered_key, wrong_role
 from callguard.web.api.refusals import Refusals
+from callguard.web.kept_answer import KeptAnswer
 from callguard.web.spaced_warning import SpacedWarning
 
 _READERS = (Role.VIEWER, Role.OPERATOR)
@@ -18,14 +22,28 @@ _READERS = (Role.VIEWER, Role.OPERATOR)
 _NOT_WRITABLE = "redis: it takes no callbacks; the log of this process says why\n"
 
 
-def probes(services: Services, refusals: Refusals) -> Blueprint:
+def probes(services: Services, refusals: Refusals, monotonic: Callable[[], float] = time.monotonic) -> Blueprint:
     """Return `/healthz` (this process serves), `/readyz` (it takes callbacks), `/healthz/guard` and `/metrics`.
 
     `/healthz/guard` says 200 where every account is guarded, else 503 and why, a line a reason. It names no
-    account and no address: anybody may ask.
+    account and no address: anybody may ask, and so for `/readyz`; what they say is up to a second old.
+    Scrapes at the same time share a reading.
     """
     blueprint = Blueprint("probes", __name__)
     not_ready = SpacedWarning("not ready, callbacks are answered 503: %s", services.clock)
+
+    def told(find: Callable[[], tuple[str, int]]) -> KeptAnswer[tuple[str, int]]:
+        def found() -> tuple[str, int]:
+            try:
+                return find()
+            except CallGuardError as error:
+                not_ready.due(str(error))
+                return _NOT_WRITABLE, 503
+
+        return KeptAnswer(found, monotonic=monotonic)
+
+    readiness, guard = told(lambda: _readiness(services)), told(lambda: _of_guard(services))
+    scrape = KeptAnswer(lambda: as_text(services.collector.collect()), seconds=0, monotonic=monotonic)
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
@@ -33,23 +51,11 @@ def probes(services: Services, refusals: Refusals) -> Blueprint:
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
-        try:
-            services.heartbeats.prove_writable()
-        except CallGuardError as error:
-            not_ready.due(str(error))
-            return _text(_NOT_WRITABLE, 503)
-        return _text("ok\n")
+        return _text(*readiness.now())
 
     @blueprint.get("/healthz/guard")
     def healthz_guard() -> Response:
-        try:
-            services.heartbeats.prove_writable()
-            found = list(troubles(services.heartbeats.ages(services.clock.now_ms()), _watched(services)))
-        except CallGuardError as error:
-            not_ready.due(str(error))
-            return _text(_NOT_WRITABLE, 503)
-        is_well = all(trouble.is_chosen for trouble in found)
-        return _text(report(found, len(services.accounts)), 200 if is_well else 503)
+        return _text(*guard.now())
 
     @blueprint.get("/metrics")
     def metrics() -> Response:
@@ -60,18 +66,23 @@ def probes(services: Services, refusals: Refusals) -> Blueprint:
             return Response(
                 f"{refused.error.message}\n", refused.http_status, refused.headers, content_type=_PLAIN
             )
-        return Response(as_text(services.collector.collect()), content_type=CONTENT_TYPE_LATEST)
+        return Response(scrape.now(), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint
 
 
-def _watched(services: Services) -> list[Watched]:
+def _readiness(services: Services) -> tuple[str, int]:
+    services.heartbeats.prove_writable()
+    return "ok\n", 200
+
+
+def _of_guard(services: Services) -> tuple[str, int]:
+    now_ms = services.clock.now_ms()
+    beats = services.heartbeats.ages_if_writable(now_ms)
     policies = {sid: account.policy for sid, account in services.accounts.items()}
-    read = services.readings.read_each(policies, services.clock.now_ms())
-    return [
-        Watched(sid, reading.snapshot, policies[sid], [outage.words for outage in reading.outages])
-        for sid, reading in read.items()
-    ]
+    found = list(troubles(beats, services.readings.watched(policies, now_ms)))
+    is_well = all(trouble.is_chosen for trouble in found)
+    return report(found, len(policies)), 200 if is_well else 503
 
 
 def _admit_scraper(services: Services) -> None:

@@ -35,11 +35,13 @@ def _to_few(twilio: TwilioProcess) -> None:
 
 @dataclass(frozen=True)
 class _Weight:
-    """What Redis holds: all it uses, and by kind of key the keys, their bytes and those of their names."""
+    """What Redis holds: all it uses, its tables, and by kind of key the keys, their bytes and their names."""
 
     used: int
+    tables: int
     keys: Mapping[str, int]
     bytes: Mapping[str, int]
+    names: Mapping[str, int]
 
 
 def _with(name: str, create: Callable[[TwilioProcess], None]) -> Iterator[str]:
@@ -73,7 +75,9 @@ def _weigh(guard: GuardRun) -> _Weight:
     redis: Redis = guard.services.connection
     keys: dict[str, int] = defaultdict(int)
     weights: dict[str, int] = defaultdict(int)
+    lengths: dict[str, int] = defaultdict(int)
     info: Any = redis.info("memory")
+    stats: Any = redis.memory_stats()
     for names in _all_keys(redis):
         with redis.pipeline(transaction=False) as pipe:
             for name in names:
@@ -81,7 +85,8 @@ def _weigh(guard: GuardRun) -> _Weight:
             for name, weight in zip(names, pipe.execute(), strict=True):
                 keys[_kind(name)] += 1
                 weights[_kind(name)] += weight or 0
-    return _Weight(info["used_memory"], keys, weights)
+                lengths[_kind(name)] += len(name)
+    return _Weight(info["used_memory"], stats.get("overhead.db.hashtable.lut", 0), keys, weights, lengths)
 
 
 def _all_keys(redis: Redis) -> Iterator[list[str]]:
@@ -108,9 +113,17 @@ def _redis_lines(before: _Weight, after: _Weight, calls: int) -> Iterator[str]:
     more = {kind: weight - before.bytes.get(kind, 0) for kind, weight in after.bytes.items()}
     for kind, weight in sorted(more.items(), key=lambda item: -item[1]):
         if weight > 50_000:
-            yield f"    {kind:<12} {after.keys[kind]:>7,} keys {_mb(weight):>6.1f} MB"
-    rest = grown - sum(more.values())
-    yield f"    {'the rest':<12} {'':>12} {_mb(rest):>6.1f} MB  (tables of keys and of expiries, buffers)"
+            yield f"    {kind:<12} {after.keys[kind]:>7,} keys {_mb(weight):>6.1f} MB{_each(after, kind)}"
+    tables = after.tables - before.tables
+    yield f"    {'tables':<12} {'':>12} {_mb(tables):>6.1f} MB  (where each key is found, and each that expires)"
+    yield f"    {'the rest':<12} {'':>12} {_mb(grown - sum(more.values()) - tables):>6.1f} MB  (buffers)"
+
+
+def _each(weight: _Weight, kind: str) -> str:
+    count = weight.keys[kind]
+    if count == 1:
+        return ""
+    return f"  ({weight.bytes[kind] / count:.0f} bytes each, {weight.names[kind] / count:.0f} of them its name)"
 
 
 def _process_lines(peaks: Peaks) -> Iterator[str]:

@@ -1,14 +1,23 @@
 """Who may read the metrics, and what the probes tell a stranger."""
 
 import logging
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
+from flask import Flask
 
 from callguard.bootstrap import Services, build
 from callguard.config.settings import load_settings
+from callguard.domain.accounts import Word
+from callguard.domain.health import Watched, report, troubles
 from callguard.domain.results import ApiRefusal
+from callguard.ports import Outage
 from callguard.web import create_app
+from callguard.web.api.refusals import Refusals
+from callguard.web.probes import probes
 from tests.conftest import ACCOUNT_SID
 from tests.web.api.test_access import LOCAL, NOT_LOCAL
 
@@ -132,3 +141,110 @@ def test_refusals_are_in_the_metrics(redis_url: str) -> None:
 
     assert 'callguard_api_refused_total{reason="wrong_key"} 4.0' in text
     assert 'callguard_api_refused_total{reason="wrong_role"} 0.0' in text
+
+
+class Probed:
+    """The probes of a guard of some accounts, all of which were polled, with a clock that stands."""
+
+    def __init__(self, redis_url: str, folder: Path, accounts: int) -> None:
+        self.sids = [f"AC{number:032x}" for number in range(1, accounts + 1)]
+        config = folder / "callguard.toml"
+        config.write_text("".join(f'[[accounts]]\nsid = "{sid}"\nauth_token_env = "ALL"\n' for sid in self.sids))
+        given = {"CALLGUARD_CONFIG": str(config), "ALL": "a" * 32, "CALLGUARD_PUBLIC_URL": LOOPBACK_URL}
+        self.services = build(load_settings({**given, "CALLGUARD_REDIS_URL": redis_url}))
+        self.redis = redis.Redis.from_url(redis_url, decode_responses=True)
+        self.seconds = 100.0
+        app = Flask("probes")
+        refusals = Refusals(self.services.clock, self.services.notices)
+        app.register_blueprint(probes(self.services, refusals, lambda: self.seconds))
+        self.client = app.test_client()
+        for process in ("watcher", "cancel-worker"):
+            self.services.heartbeats.beat(process, self.now_ms)
+        for sid in self.sids:
+            self.redis.hset(f"callguard:{{{sid}}}:state", "polled", self.now_ms)
+        self.asked("/healthz/guard")
+
+    @property
+    def now_ms(self) -> int:
+        return self.services.clock.now_ms()
+
+    def asked(self, path: str) -> tuple[int, str]:
+        """Ask when whatever was kept is too old."""
+        self.seconds += 1.0
+        return self.asked_again(path)
+
+    def asked_again(self, path: str) -> tuple[int, str]:
+        answer = self.client.get(path)
+        return answer.status_code, answer.text
+
+    def commands(self) -> dict[str, int]:
+        """Return what Redis was told since the last look, but for the looks."""
+        stats: Any = self.redis.info("commandstats")
+        self.redis.config_resetstat()
+        told = {name.removeprefix("cmdstat_"): each["calls"] for name, each in stats.items()}
+        return {name: calls for name, calls in told.items() if name not in ("info", "config|resetstat")}
+
+
+@pytest.fixture
+def many(redis_url: str, tmp_path: Path) -> Iterator[Probed]:
+    probed = Probed(redis_url, tmp_path, 300)
+    with probed.redis:
+        yield probed
+
+
+def test_whether_all_are_guarded_is_read_in_two_cheap_commands_an_account(many: Probed) -> None:
+    many.commands()
+
+    assert many.asked("/healthz/guard") == (200, "ok\n")
+
+    assert many.commands() == {"set": 1, "hgetall": 1 + 300, "hmget": 300}
+
+
+@pytest.mark.parametrize(("path", "read"), [("/healthz/guard", 602), ("/readyz", 1)])
+def test_a_stranger_who_asks_on_and_on_costs_redis_one_reading_a_second(
+    many: Probed, path: str, read: int
+) -> None:
+    many.commands()
+
+    assert {many.asked(path)[0], *(many.asked_again(path)[0] for _ in range(100))} == {200}
+
+    assert sum(many.commands().values()) == read
+
+
+def test_what_turns_bad_or_good_is_told_a_second_later_at_most(many: Probed) -> None:
+    sid = many.sids[7]
+    pause = Word("anna@web1", "a test", many.now_ms)
+    many.asked("/healthz/guard")
+
+    many.services.steering.pause(many.services.accounts[sid], pause)
+    assert many.asked_again("/healthz/guard") == (200, "ok\n")
+    paused = (503, "paused: a person has paused it (1 of 300 accounts)\n")
+    assert many.asked("/healthz/guard") == paused
+
+    snapshot = many.services.tracker.snapshot(sid, many.now_ms)
+    many.services.steering.resume(many.services.accounts[sid], pause, snapshot)
+    assert many.asked_again("/healthz/guard") == paused
+    assert many.asked("/healthz/guard") == (200, "ok\n")
+
+
+def test_the_probe_says_what_a_whole_reading_would(many: Probed) -> None:
+    fields: list[Any] = [
+        {"polled": many.now_ms - 100_000},
+        {"paused": "1", "paused_by": "anna", "paused_until": many.now_ms + 60_000},
+        {"capped": "1", "state": "cooling", "tripped": many.now_ms - 9_000, "generation": "3"},
+        {"lost": many.now_ms - 5_000, "mode": "observe"},
+        {"mode": "observe"},
+    ]
+    for sid, each in zip(many.sids, fields, strict=False):
+        many.redis.hset(f"callguard:{{{sid}}}:state", mapping=each)
+    many.redis.hset(f"callguard:{{{many.sids[9]}}}:outages", next(iter(Outage)).value, many.now_ms)
+    many.redis.expire(f"callguard:{{{many.sids[9]}}}:outages", 60)
+    policies = {sid: account.policy for sid, account in many.services.accounts.items()}
+    whole = [
+        Watched(sid, reading.snapshot, policies[sid], [outage.words for outage in reading.outages])
+        for sid, reading in many.services.readings.read_each(policies, many.now_ms).items()
+    ]
+    found = list(troubles(many.services.heartbeats.ages(many.now_ms), whole))
+
+    assert len({trouble.kind for trouble in found}) == 6
+    assert many.asked("/healthz/guard") == (503, report(found, 300))
