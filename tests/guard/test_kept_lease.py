@@ -96,6 +96,7 @@ def test_a_sooner_renewal_does_not_wait_for_a_later_one() -> None:
         renewals.wait(3)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on: this process has threads
 def test_a_fork_keeps_its_own_leases() -> None:
     """A thread does not live on in a fork; a work-horse is one."""
     with KeptLease(Renewals(), LONG):
