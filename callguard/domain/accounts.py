@@ -203,7 +203,12 @@ class Snapshot:
     @property
     def depth(self) -> int:
         """Calls known, or reported, to be queued at Twilio."""
-        return self.cancellable + self.left_alone + self.unconfirmed
+        return self.mirrored + self.unconfirmed
+
+    @property
+    def mirrored(self) -> int:
+        """Queued calls that the store holds, with or without the right to cancel them."""
+        return self.cancellable + self.left_alone
 
     @property
     def left_alone(self) -> int:
