@@ -161,6 +161,7 @@ class Snapshot:
         pause: who has paused the guard, and why. Like `resumed` and `mark` it is only read with a whole snapshot.
         resumed: who has resumed it last, where nobody has said anything since.
         mark: what the snapshot is compared by.
+        outages: how many kinds of outages of Twilio's go on; None where that was not read.
     """
 
     now_ms: int
@@ -197,11 +198,17 @@ class Snapshot:
     pause: Word = field(default_factory=Word)
     resumed: Word = field(default_factory=Word)
     mark: Mark = field(default_factory=Mark, compare=False)
+    outages: int | None = field(default=None, compare=False)
 
     @property
     def depth(self) -> int:
         """Calls known, or reported, to be queued at Twilio."""
-        return self.cancellable + self.left_alone + self.unconfirmed
+        return self.mirrored + self.unconfirmed
+
+    @property
+    def mirrored(self) -> int:
+        """Queued calls that the store holds, with or without the right to cancel them."""
+        return self.cancellable + self.left_alone
 
     @property
     def left_alone(self) -> int:

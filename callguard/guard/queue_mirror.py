@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from callguard.config.accounts import Account
+from callguard.domain.accounts import Snapshot
 from callguard.domain.calls import ListedCall
 from callguard.guard.list_pass import ListPass
 from callguard.ports import CallTracker, MirroredCall
@@ -21,6 +22,7 @@ class QueueMirror:
         account: whose mirror it is.
         whole_ms: when the list was last read whole by this process; 0 for never.
         believes_quotes: whether Twilio's `queue_time` has been kept, as far as it is known.
+        empty: the account as a whole walk found it, where the mirror and the list were both empty; else None.
     """
 
     def __init__(self, account: Account, tracker: CallTracker) -> None:
@@ -28,6 +30,7 @@ class QueueMirror:
         self.account = account
         self.whole_ms = 0
         self.believes_quotes = True
+        self.empty: Snapshot | None = None
         self._tracker = tracker
         self._known: dict[str, MirroredCall] = {}
         self._taken: set[str] = set()
@@ -35,6 +38,7 @@ class QueueMirror:
 
     def begin(self) -> None:
         """Begin a look."""
+        self.empty = None
         self._known = {}
         self._taken = set()
 
@@ -55,6 +59,8 @@ class QueueMirror:
 
         The dialler takes the oldest first. So who has left while older calls still wait was cancelled by somebody.
         """
+        if not walk.listed and self._is_empty(walk):
+            return 0
         left = {
             sid: call.created_ms
             for sid, call in self._tracker.mirrored(self.account.sid).items()
@@ -69,6 +75,12 @@ class QueueMirror:
         if cancelled:
             retired += self._tracker.retire(self.account.sid, list(cancelled), were_dialled=False)
         return retired
+
+    def _is_empty(self, walk: ListPass) -> bool:
+        """Return whether there is nothing to take out: so it is with nearly every walk through an empty list."""
+        found = self._tracker.snapshot(self.account.sid, walk.started_ms)
+        self.empty = None if found.mirrored else found
+        return self.empty is not None
 
     def was_read_whole(self, walk: ListPass, now_ms: int, *, believe: bool) -> None:
         """Remember what a whole walk showed. An empty list says nothing of quotes."""

@@ -62,12 +62,14 @@ class Reach:
         except StoreUnavailable as failure:
             _log.info("account %s: the outage could not be noted: %s", account_sid, failure)
 
-    def list_read(self, account_sid: str, *, has_incident: bool) -> None:
-        """Note that Twilio's list was read.
+    def list_read(self, account_sid: str, *, has_incident: bool, outages: int | None = None) -> None:
+        """Note that Twilio's list was read; `outages` is how many kinds go on, where the store has just told.
 
         Without an open incident no cancel will tell that cancels are accepted again, so that is forgotten.
         """
         self._failing_since_ms.pop(account_sid, None)
+        if outages == 0:
+            return
         try:
             going_on = self._outages.now(account_sid)
             if Outage.LIST in going_on:

@@ -217,7 +217,7 @@ class Reconciler:
     def _conclude(self, account: Account, mirror: QueueMirror, walk: ListPass, front: ListPass) -> Snapshot | None:
         now_ms = self._clock.now_ms()
         quote = _quote(walk, front, now_ms)
-        snapshot = self._tracker.snapshot(account.sid, now_ms)
+        snapshot = mirror.empty or self._tracker.snapshot(account.sid, now_ms)
         oldest_ms = self._tracker.oldest_ms(account.sid) if walk.listed else None
         throughput = snapshot.throughput.after(now_ms, snapshot.departed, is_busy=_is_busy(snapshot, oldest_ms))
         mirror.was_read_whole(walk, now_ms, believe=quote is not None)

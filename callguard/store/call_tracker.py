@@ -123,9 +123,8 @@ class RedisCallTracker:
         keys = AccountKeys(account_sid)
         quoted = (quote.call_sid, quote.dialled_ms) if quote else ("", 0)
         arguments = (now_ms, policy.cps, policy.min_backlog, int(bool(whole)), *quoted, int(believe), *whole)
-        _, reply = self._scripts.run_each(
-            [("polled", [keys.state, *_mirror(keys)], arguments), reading(snapshot_reads(keys))]
-        )
+        after = reading([*snapshot_reads(keys), (keys.outages, "HLEN")])
+        _, reply = self._scripts.run_each([("polled", [keys.state, *_mirror(keys)], arguments), after])
         return snapshot_from(now_ms, *reply)
 
     def suspect(self, account_sid: str, finding: Finding, now_ms: int, *, by_reports: bool = False) -> None:

@@ -40,8 +40,12 @@ def snapshot_from(
     announced: int,
     outside: int,
     unconfirmed: int,
+    outages: int | None = None,
 ) -> Snapshot:
-    """Return the snapshot of the fields above, in their order; a missing field is a fresh account's."""
+    """Return the snapshot of the fields above, in their order; a missing field is a fresh account's.
+
+    `outages` says how many go on, where that was read too.
+    """
     stands, paused, generation, tripped, cooled, capped, queued, initiated, plateau, repeats, horizon = fields[:11]
     learned, departed, dead_until, campaign_at, polled, called_back, shallow, suspect = fields[11:19]
     _, mode, _, lost, unqueued, listed_short, reported = fields[19:26]
@@ -82,6 +86,7 @@ def snapshot_from(
         pause=Word(words[0] or "", words[1] or "", _int(words[2]), _int(words[3])),
         resumed=Word(words[4] or "", words[5] or "", _int(words[6])),
         mark=Mark(words[7] or "", _int(words[8]), words[9] or ""),
+        outages=outages,
     )
 
 

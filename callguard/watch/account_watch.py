@@ -182,7 +182,8 @@ class AccountWatch:
             self._polled_at, self._asked_ms = before_at, before_ms
             return None
         self._poll_failures = 0
-        self._reach.list_read(self.account.sid, has_incident=has_incident)
+        outages = reading.snapshot.outages if reading.snapshot is not None else None
+        self._reach.list_read(self.account.sid, has_incident=has_incident, outages=outages)
         if reading.fresh or reading.retired:
             _log.info(
                 "account %s: %d queued calls listed, %d new, %d gone",

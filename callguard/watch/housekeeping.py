@@ -6,6 +6,7 @@ from dataclasses import replace
 from callguard.config.accounts import Account
 from callguard.domain.accounts import Snapshot
 from callguard.domain.campaigns import Campaign
+from callguard.domain.rates import LeakyBucket
 from callguard.ports import CallTracker, Campaigns, Notice, NoticeKind, Notices
 
 LOOK_SECONDS = 5.0
@@ -33,6 +34,7 @@ class Housekeeping:
         self._monotonic = monotonic
         self._looked_at = float("-inf")
         self._pruned_at = monotonic()
+        self._clean_at: tuple[LeakyBucket, LeakyBucket] | None = None
         self._told: set[str] = set()
 
     def __call__(self, snapshot: Snapshot) -> None:
@@ -47,7 +49,20 @@ class Housekeeping:
             self._end_campaigns(snapshot.now_ms)
         if now - self._pruned_at >= PRUNE_SECONDS:
             self._pruned_at = now
-            self._tracker.prune_senders(self._account.sid, self._account.policy, snapshot.now_ms)
+            self._prune(snapshot)
+
+    def _prune(self, snapshot: Snapshot) -> None:
+        """Forget the numbers that are quiet, unless nothing has been counted since none was left.
+
+        What fills a number's bucket fills the account's too, at the same rate: where that is empty, all are.
+        """
+        buckets, policy = (snapshot.queued, snapshot.initiated), self._account.policy
+        if buckets == self._clean_at:
+            return
+        self._tracker.prune_senders(self._account.sid, policy, snapshot.now_ms)
+        rates = (policy.spike_rate, policy.initiated_rate)
+        levels = [bucket.level_at(snapshot.now_ms, rate) for bucket, rate in zip(buckets, rates, strict=True)]
+        self._clean_at = None if any(levels) else buckets
 
     def _end_campaigns(self, now_ms: int) -> None:
         for campaign in self._campaigns.campaigns(self._account.sid):

@@ -11,6 +11,7 @@ import pytest
 from callguard.config.accounts import Account
 from callguard.domain.calls import ListedCall
 from callguard.domain.policy import Policy
+from callguard.domain.throughput import Throughput
 from callguard.guard import kept_lease, reconcile
 from callguard.guard.guard import Guard
 from callguard.guard.reconcile import QueueReading, Reconciler
@@ -294,6 +295,31 @@ def test_a_slow_page_does_not_cost_the_lease(looking: Looking, monkeypatch: pyte
 
     assert looking.reconciler.look(ACCOUNT, retire=True, whole=False).taken
     assert looking.depth == 5
+
+
+def test_where_nothing_is_queued_the_mirror_is_not_read(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
+    looking.create(5)
+    looking.look()
+    looking.listed.calls.clear()
+    looking.clock.pass_seconds(16)
+    looking.look()
+    assert looking.depth == 0, "what has left is looked for once"
+    monkeypatch.setattr(looking.store.tracker, "mirrored", lambda _sid: pytest.fail("it was read"))
+
+    assert looking.reconciler.look(ACCOUNT, retire=True, whole=False).complete
+    assert looking.store.tracker.snapshot(ACCOUNT_SID, looking.clock.ms).polled_ms == looking.clock.ms
+
+
+def test_what_is_learned_of_the_cps_outlives_an_empty_queue(looking: Looking) -> None:
+    """The window under way is given up; what two windows agreed on stays."""
+    learned = Throughput(looking.clock.ms, 7, 3.0, 3.5)
+    policy, now_ms = ACCOUNT.policy, looking.clock.ms
+    looking.store.tracker.polled(ACCOUNT_SID, policy, now_ms, None, learned, began_ms=now_ms)
+
+    looking.look()
+
+    seen = looking.store.tracker.snapshot(ACCOUNT_SID, looking.clock.ms).throughput
+    assert seen == Throughput(0, 0, 3.0, 3.5)
 
 
 def test_holes_in_the_queue_are_cancelled_calls(looking: Looking) -> None:

@@ -116,6 +116,21 @@ def test_blind_for_half_a_minute_is_told_and_seeing_again(world: World) -> None:
     assert seeing == "Twilio's list of queued calls is read again, after 90 s. Nothing is to be done."
 
 
+def test_where_the_store_has_told_of_no_outage_it_is_not_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.watcher.list_failed(SID, AWAY)
+    world.clock.pass_seconds(29)
+    monkeypatch.setattr(world.outages, "now", lambda _sid: pytest.fail("it was asked"))
+
+    world.watcher.list_read(SID, has_incident=False, outages=0)
+    world.watcher.list_failed(SID, AWAY)
+    world.clock.pass_seconds(29)
+    world.watcher.list_failed(SID, AWAY)
+
+    assert world.outbox.posted == [], "the time that counts begins anew"
+
+
 def test_a_redis_that_is_away_holds_nobody_up(clock: FrozenClock) -> None:
     away = RedisOutages(connect("unix:///nowhere/callguard.sock"))
     reach = Reach(away, Outbox(), clock)

@@ -11,7 +11,9 @@ from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Rearm, Unqueued
 from callguard.guard import reach
-from callguard.ports import Door, NoticeKind
+from callguard.ports import Door, NoticeKind, Outage
+from callguard.store.connection import connect
+from callguard.store.outages import RedisOutages
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.watch import account_watch
 from tests.calls import call_sid
@@ -100,6 +102,30 @@ def test_a_call_that_a_killed_drain_has_cancelled_is_not_taken_for_gone(redis_ur
         incident = g.store.incidents.current(SID)
         assert incident is not None
         assert incident.count(Outcome.CANCELLED) == g.truth().cancelled
+
+
+@pytest.mark.parametrize("outage", list(Outage))
+def test_an_outage_that_another_process_has_noted_ends_with_the_next_poll(redis_url: str, outage: Outage) -> None:
+    outages = RedisOutages(connect(redis_url, timeout=5.0))
+    with guarded(redis_url, trip_at(cps=1, poll_seconds=0)) as g:
+        g.watch.tick()
+        outages.begin(SID, outage, _now() - 60_000)
+
+        g.watch.tick()
+
+        assert outages.now(SID) == {}
+        assert len(g.notices.posted) == (outage is not Outage.CANCEL_DENIED)
+
+
+def test_outages_of_a_calm_account_are_not_asked_for_by_themselves(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with guarded(redis_url, trip_at(cps=1, poll_seconds=0)) as g:
+        monkeypatch.setattr(RedisOutages, "now", lambda *_: pytest.fail("they were asked for"))
+        g.watch.tick()
+        g.watch.tick()
+
+        assert g.truth().requests.lists == 2
 
 
 def test_a_suspicion_is_settled_by_asking_twilio(redis_url: str) -> None:

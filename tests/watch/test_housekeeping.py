@@ -5,11 +5,18 @@ import itertools
 import pytest
 
 from callguard.config.accounts import Account
+from callguard.domain.accounts import Rule
+from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.campaigns import Campaign
-from callguard.ports import Notice, NoticeKind, StoreUnavailable
-from callguard.watch.housekeeping import LATE_CALLS_MS, LOOK_SECONDS, Housekeeping
+from callguard.domain.policy import Policy
+from callguard.ports import Door, Notice, NoticeKind, StoreUnavailable
+from callguard.watch.housekeeping import LATE_CALLS_MS, LOOK_SECONDS, PRUNE_SECONDS, Housekeeping
+from tests.calls import call_sid
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
 from tests.guarded import NotedNotices
+
+POLICY = Policy(cps=1, initiated_rate=0.5, initiated_burst=100)
+_CALLS = itertools.count()
 
 
 class FailingOnce(NotedNotices):
@@ -24,9 +31,20 @@ class FailingOnce(NotedNotices):
     failed = False
 
 
+def observed(store: Store, clock: FrozenClock, calls: int, number: str) -> None:
+    events = [
+        CallEvent(call_sid(next(_CALLS)), CallStatus.INITIATED, clock.ms, sender=number) for _ in range(calls)
+    ]
+    store.tracker.observe(ACCOUNT_SID, events, POLICY, clock.ms, Door.CALLBACK)
+
+
+def numbers(store: Store, clock: FrozenClock) -> set[str]:
+    return {s.sender for s in store.tracker.senders(ACCOUNT_SID, Rule.INITIATED, POLICY, clock.ms)}
+
+
 def housekeeping(store: Store, notices: NotedNotices) -> Housekeeping:
     ticks = itertools.count(step=LOOK_SECONDS)
-    account = Account(ACCOUNT_SID, ("token",))
+    account = Account(ACCOUNT_SID, ("token",), policy=POLICY)
     return Housekeeping(account, store.tracker, store.campaigns, notices, lambda: next(ticks))
 
 
@@ -53,6 +71,39 @@ def test_a_campaign_ends_a_while_after_its_time(store: Store, clock: FrozenClock
     assert notice.kind is NoticeKind.CAMPAIGN
     assert "0 of 5 calls came from any number" in notice.text
     assert store.campaigns.campaigns(ACCOUNT_SID)[0].ended_ms
+
+
+def test_numbers_that_are_quiet_are_forgotten_once_a_minute(store: Store, clock: FrozenClock) -> None:
+    keep = housekeeping(store, NotedNotices())
+
+    def minute() -> None:
+        for _ in range(round(PRUNE_SECONDS / LOOK_SECONDS)):
+            clock.pass_seconds(LOOK_SECONDS)
+            keep(store.tracker.snapshot(ACCOUNT_SID, clock.ms))
+
+    observed(store, clock, 40, "a" * 10)
+    observed(store, clock, 1, "b" * 10)
+    minute()
+    assert numbers(store, clock) == {"a" * 10}, "its bucket is not empty yet"
+    clock.pass_seconds(3600)
+    minute()
+    assert numbers(store, clock) == set()
+
+    observed(store, clock, 1, "c" * 10)
+    minute()
+    assert numbers(store, clock) == set(), "what has come since is forgotten too"
+
+
+def test_where_nothing_was_counted_no_numbers_are_looked_for(
+    store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = housekeeping(store, NotedNotices())
+    pruned: list[None] = []
+    monkeypatch.setattr(store.tracker, "prune_senders", lambda *_: pruned.append(None))
+    for _ in range(round(5 * PRUNE_SECONDS / LOOK_SECONDS)):
+        keep(store.tracker.snapshot(ACCOUNT_SID, clock.ms))
+
+    assert len(pruned) == 1, "what a watcher before this one has left is forgotten"
 
 
 def test_an_end_that_could_not_be_told_is_told_later(store: Store, clock: FrozenClock) -> None:
