@@ -25,7 +25,7 @@ def measure() -> Iterator[str]:
     yield from _with("each call to another telephone", lambda twilio: twilio.create(CALLS - 10))
     yield ""
     yield from _with(f"{DESTINATIONS:,} telephones", _to_few)
-    yield f"(wanted: the mirror under {WANTED_MIRROR_MB} MB, every process under {WANTED_PROCESS_MB} MB)"
+    yield f"(wanted: the mirror under {WANTED_MIRROR_MB} MiB, every process under {WANTED_PROCESS_MB} MiB)"
 
 
 def _to_few(twilio: TwilioProcess) -> None:
@@ -65,8 +65,8 @@ def _with(name: str, create: Callable[[TwilioProcess], None]) -> Iterator[str]:
     yield f"{name}: {depth:,} calls in the mirror{'' if is_whole else ', not all that are queued'}"
     yield from _redis_lines(before, mirror, depth)
     yield (
-        f"  after {cancelled:,} cancels: {_mb(after.used - before.used):.1f} MB, of which the ledger"
-        f" {_mb(after.bytes.get('ledger', 0)):.1f} MB"
+        f"  after {cancelled:,} cancels: {_mb(after.used - before.used):.1f} MiB, of which the ledger"
+        f" {_mb(after.bytes.get('ledger', 0)):.1f} MiB"
     )
     yield from _process_lines(peaks)
 
@@ -109,14 +109,14 @@ def _kind(name: str) -> str:
 
 def _redis_lines(before: _Weight, after: _Weight, calls: int) -> Iterator[str]:
     grown = after.used - before.used
-    yield f"  Redis: {_mb(grown):.1f} MB for the mirror, {grown / max(1, calls):.0f} bytes a call"
+    yield f"  Redis: {_mb(grown):.1f} MiB for the mirror, {grown / max(1, calls):.0f} bytes a call"
     more = {kind: weight - before.bytes.get(kind, 0) for kind, weight in after.bytes.items()}
     for kind, weight in sorted(more.items(), key=lambda item: -item[1]):
         if weight > 50_000:
-            yield f"    {kind:<12} {after.keys[kind]:>7,} keys {_mb(weight):>6.1f} MB{_each(after, kind)}"
+            yield f"    {kind:<12} {after.keys[kind]:>7,} keys {_mb(weight):>6.1f} MiB{_each(after, kind)}"
     tables = after.tables - before.tables
-    yield f"    {'tables':<12} {'':>12} {_mb(tables):>6.1f} MB  (where each key is found, and each that expires)"
-    yield f"    {'the rest':<12} {'':>12} {_mb(grown - sum(more.values()) - tables):>6.1f} MB  (buffers)"
+    yield f"    {'tables':<12} {'':>12} {_mb(tables):>6.1f} MiB  (where each key is found, and each that expires)"
+    yield f"    {'the rest':<12} {'':>12} {_mb(grown - sum(more.values()) - tables):>6.1f} MiB  (buffers)"
 
 
 def _each(weight: _Weight, kind: str) -> str:
@@ -128,7 +128,7 @@ def _each(weight: _Weight, kind: str) -> str:
 
 def _process_lines(peaks: Peaks) -> Iterator[str]:
     listed = [f"{kind} {peak:.0f}" for kind, peak in sorted(peaks.megabytes.items())]
-    yield f"  peak memory of the largest process of each kind, in MB: {', '.join(listed)}"
+    yield f"  peak memory of the largest process of each kind, in MiB: {', '.join(listed)}"
 
 
 def _mb(size: float) -> float:

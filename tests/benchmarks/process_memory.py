@@ -13,7 +13,7 @@ WORK_HORSE = "work-horse"
 
 @dataclass
 class Peaks:
-    """The highest VmHWM of any process of a kind, in MB, and how many there were."""
+    """The highest VmHWM of any process of a kind, in MiB, and how many there were."""
 
     megabytes: dict[str, float] = field(default_factory=dict)
     pids: dict[str, set[int]] = field(default_factory=dict)
@@ -55,7 +55,7 @@ def _kind(words: list[str], parent: list[str]) -> str | None:
 
 
 def _descendants() -> Mapping[int, Process]:
-    """Return the parent's command line, the own command line and VmHWM (MB) of each, by process id."""
+    """Return the parent's command line, the own command line and VmHWM (MiB) of each, by process id."""
     parents, lines, found = {}, {}, {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():
