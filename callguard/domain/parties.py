@@ -41,7 +41,6 @@ class PartyMarks:
         self._text_hash = blake2b(key=key, digest_size=_HASH_BYTES, person=b"text")
         self.of = lru_cache(maxsize=4096)(self._of)
         self.sender = lru_cache(maxsize=1024)(self._sender)
-        self._shown = lru_cache(maxsize=1024)(masked)
 
     def is_spared(self, from_number: str, to_number: str) -> bool:
         """Return whether such a call is never cancelled.
@@ -66,7 +65,7 @@ class PartyMarks:
         return Parties(
             is_spared,
             self.sender(from_number),
-            self._shown(from_number) if from_number else "",
+            masked(from_number) if from_number else "",
             # One's own endpoints may well be called all day.
             _digest(self._to_hash, to_number) if self._is_counted(to_number) else "",
             protected=is_spared and bool(from_number and to_number),

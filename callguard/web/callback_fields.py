@@ -88,7 +88,7 @@ is a bare user name does not show what it is: `PLACES` find it.
 """
 
 
-OF_ONE_LENGTH = ("AccountSid", "CallSid", "CallStatus", "Direction", "Timestamp")
+PREFIX_FREE = ("AccountSid", "CallSid", "CallStatus", "Direction", "Timestamp")
 """Those of them of whose values none begins with another: what follows the name can be read in one way only."""
 
 

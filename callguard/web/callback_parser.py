@@ -18,10 +18,10 @@ from callguard.domain.parties import PartyMarks
 from callguard.ports import CallGuardError
 from callguard.web.callback_fields import (
     IN_SIGNED_TEXT,
-    OF_ONE_LENGTH,
     OTHER_KINDS,
     PATTERNS,
     PLACES,
+    PREFIX_FREE,
     REQUIRED,
     code_of,
 )
@@ -49,7 +49,7 @@ _usual_values = itemgetter(*_USUAL)
 _are_well_formed = re.compile("\n".join(f"(?:{PATTERNS[name]})" for name in _USUAL)).fullmatch
 _MISSING = {name: code_of("missing", name) for name in REQUIRED}
 _OCCURRENCES = tuple(
-    (name, pattern.findall, PLACES.get(name), name in OF_ONE_LENGTH, code_of("ambiguous", name))
+    (name, pattern.findall, PLACES.get(name), name in PREFIX_FREE, code_of("ambiguous", name))
     for name, pattern in IN_SIGNED_TEXT.items()
 )
 _DIRECTION = _MATCHES["Direction"][0]
@@ -174,10 +174,10 @@ def _check_borders(fields: Mapping[str, str], signed_text: str) -> None:
     not sent. An address must also stand where the text has it; a bare user name is found by that alone. As the
     text is the same for all ways to cut it, no two of them can be taken for different news.
     """
-    for name, occurrences, place, is_of_one_length, code in _OCCURRENCES:
+    for name, occurrences, place, is_prefix_free, code in _OCCURRENCES:
         value = fields.get(name)
         # Where the name stands once, and the value behind it, a pattern has nothing else to find.
-        if value and is_of_one_length and signed_text.count(name) == 1 and f"{name}{value}" in signed_text:
+        if value and is_prefix_free and signed_text.count(name) == 1 and f"{name}{value}" in signed_text:
             continue
         is_found = value and (place is None or place.is_plain(value))
         if occurrences(signed_text) != ([value] if is_found else []):
