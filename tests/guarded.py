@@ -133,3 +133,15 @@ def guarded(redis_url: str, policy: Policy, **simulated: Any) -> Iterator[Guarde
 
 
 trip_at = partial(Policy, cps=5.0, spike_burst=20, min_backlog=5)
+
+
+def environ_of_worker(g: Guarded, redis_url: str) -> dict[str, str]:
+    """Return the settings of a real cancel worker for this guard."""
+    return {
+        "TWILIO_ACCOUNT_SID": SID,
+        "TWILIO_AUTH_TOKEN": SANDBOX_AUTH_TOKEN,
+        "CALLGUARD_PUBLIC_URL": "http://127.0.0.1",
+        "CALLGUARD_REDIS_URL": redis_url,
+        "CALLGUARD_TWILIO_API_URL": g.twilio.url,
+        "CALLGUARD_POLICY__CPS": "1",
+    }

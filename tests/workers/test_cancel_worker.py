@@ -15,7 +15,7 @@ from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_job
 from callguard.processes.ending import end
 from callguard.processes.spawn import spawn
 from callguard.simulator import SANDBOX_AUTH_TOKEN
-from tests.guarded import SID, Guarded, guarded, trip_at
+from tests.guarded import SID, Guarded, environ_of_worker, guarded, trip_at
 from tests.waiting import wait_until
 
 POLICY = trip_at(cps=1)
@@ -35,15 +35,11 @@ def tripped(redis_url: str, tmp_path: Path) -> Iterator[Guarded]:
     with guarded(redis_url, POLICY) as g:
         g.queue_calls(100)
         g.trip()
-        environ = {
-            "TWILIO_ACCOUNT_SID": SID,
-            "TWILIO_AUTH_TOKEN": SANDBOX_AUTH_TOKEN,
-            "CALLGUARD_PUBLIC_URL": "http://127.0.0.1",
-            "CALLGUARD_REDIS_URL": redis_url,
-            "CALLGUARD_TWILIO_API_URL": g.twilio.url,
-            "CALLGUARD_POLICY__CPS": "1",
-        }
-        worker = spawn([sys.executable, "-m", "workers", "cancel-worker"], env=environ, output=tmp_path / "log")
+        worker = spawn(
+            [sys.executable, "-m", "workers", "cancel-worker"],
+            env=environ_of_worker(g, redis_url),
+            output=tmp_path / "log",
+        )
         yield g
         end(worker, grace_seconds=10)
 

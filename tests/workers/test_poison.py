@@ -22,7 +22,7 @@ from callguard.jobs.wake_up import DRAIN_JOB, WakeUp
 from callguard.processes.ending import end
 from callguard.processes.spawn import spawn
 from callguard.simulator import SANDBOX_AUTH_TOKEN
-from tests.guarded import SID, Guarded, guarded, trip_at
+from tests.guarded import SID, Guarded, environ_of_worker, guarded, trip_at
 from tests.waiting import wait_until
 from tests.workers.poison import DROPPED, FOREIGN, OTHER, TAKEN, Spoil
 from workers.cancel_worker import CancelWorker
@@ -238,16 +238,10 @@ def working(redis_url: str, tmp_path: Path, queue: Queue) -> Iterator[Working]:
     with guarded(redis_url, trip_at(cps=1)) as g:
         g.queue_calls(50)
         g.trip()
-        environ = {
-            "TWILIO_ACCOUNT_SID": SID,
-            "TWILIO_AUTH_TOKEN": SANDBOX_AUTH_TOKEN,
-            "CALLGUARD_PUBLIC_URL": "http://127.0.0.1",
-            "CALLGUARD_REDIS_URL": redis_url,
-            "CALLGUARD_TWILIO_API_URL": g.twilio.url,
-            "CALLGUARD_POLICY__CPS": "1",
-        }
         log = tmp_path / "log"
-        worker = spawn([sys.executable, "-m", "workers", "cancel-worker"], env=environ, output=log)
+        worker = spawn(
+            [sys.executable, "-m", "workers", "cancel-worker"], env=environ_of_worker(g, redis_url), output=log
+        )
         ours = Working(g, worker, log, queue)
         try:
             wait_until(ours.is_idle, "the worker waits", timeout=30)
@@ -314,7 +308,11 @@ def test_a_worker_starts_whatever_is_there(redis_url: str, tmp_path: Path, queue
         "CALLGUARD_PUBLIC_URL": "http://127.0.0.1",
         "CALLGUARD_REDIS_URL": redis_url,
     }
-    worker = spawn([sys.executable, "-m", "workers", "cancel-worker"], env=environ, output=tmp_path / "log")
+    worker = spawn(
+        [sys.executable, "-m", "workers", "cancel-worker"],
+        env=environ,
+        output=tmp_path / "log",
+    )
     try:
         wait_until(lambda: redis.type("rq:workers") == b"set", "it has registered", timeout=30)
         assert worker.poll() is None
