@@ -59,8 +59,11 @@ class QueueMirror:
 
         The dialler takes the oldest first. So who has left while older calls still wait was cancelled by somebody.
         """
-        if not walk.listed and self._is_empty(walk):
-            return 0
+        if not walk.listed:  # then the mirror is nearly always empty too, which costs less to learn
+            found = self._tracker.snapshot(self.account.sid, walk.started_ms)
+            if not found.mirrored:
+                self.empty = found
+                return 0
         left = {
             sid: call.created_ms
             for sid, call in self._tracker.mirrored(self.account.sid).items()
@@ -75,12 +78,6 @@ class QueueMirror:
         if cancelled:
             retired += self._tracker.retire(self.account.sid, list(cancelled), were_dialled=False)
         return retired
-
-    def _is_empty(self, walk: ListPass) -> bool:
-        """Return whether there is nothing to take out: so it is with nearly every walk through an empty list."""
-        found = self._tracker.snapshot(self.account.sid, walk.started_ms)
-        self.empty = None if found.mirrored else found
-        return self.empty is not None
 
     def was_read_whole(self, walk: ListPass, now_ms: int, *, believe: bool) -> None:
         """Remember what a whole walk showed. An empty list says nothing of quotes."""
