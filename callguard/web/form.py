@@ -46,7 +46,7 @@ class Undecodable(UnreadableForm):
     """Bytes that are no UTF-8, or a body that broke off: nothing that a signature could be checked over."""
 
 
-class Headers:
+class RequestHeaders:
     """A request's headers, read from its WSGI environment; to miss one costs werkzeug's an exception."""
 
     def __init__(self, environ: Mapping[str, Any]) -> None:
@@ -87,6 +87,18 @@ class Form(dict[str, str]):
         if self.has_repeated_names:
             return "".join([name + value for name, value in sorted(set(self.pairs))])
         return "".join([name + self[name] for name in sorted(self)])
+
+
+def read_signed(environ: Mapping[str, Any]) -> tuple[Form, str | None]:
+    """Return the fields of a request; of a POST also their text as it is signed, of a GET None.
+
+    Raises:
+        UnreadableForm: as `read_form` and `read_query` do.
+    """
+    if environ["REQUEST_METHOD"] != "POST":
+        return read_query(environ.get("QUERY_STRING", "")), None
+    form = read_form(environ)
+    return form, form.signed_text()
 
 
 def read_form(environ: Mapping[str, Any]) -> Form:

@@ -10,7 +10,7 @@ from callguard.ports import Clock
 from callguard.telephony.signed_urls import Arrival
 from callguard.web.callback_services import Headers
 from callguard.web.dropped_news import DroppedNews
-from callguard.web.form import Headers as RequestHeaders
+from callguard.web.form import RequestHeaders
 from callguard.web.spaced_warning import SpacedWarning
 
 _SHOWN_CHARACTERS = 200

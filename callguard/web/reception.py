@@ -9,7 +9,7 @@ from callguard.ports import StoreUnavailable
 from callguard.web.callback_parser import Ignored, MalformedCallback, Stale, parse_callback
 from callguard.web.callback_services import CallbackServices
 from callguard.web.dropped_news import DroppedNews
-from callguard.web.form import Form, Headers, TooLarge, UnreadableForm, UnsupportedMediaType, read_form, read_query
+from callguard.web.form import Form, RequestHeaders, TooLarge, UnreadableForm, UnsupportedMediaType, read_signed
 from callguard.web.misdirected import Misdirected
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.uncounted import UncountedResults
@@ -66,7 +66,7 @@ class Reception:
     def answer(self, environ: dict[str, Any]) -> Answer:
         """Return the answer to a request, whatever it holds, by its WSGI environment."""
         try:
-            form, signed_text = _read(environ)
+            form, signed_text = read_signed(environ)
         except UnreadableForm as error:
             return self._refuse(error.claimed_account, _result_of(error))
         account_sid = form.get("AccountSid")
@@ -79,7 +79,7 @@ class Reception:
         """Return the answer to a request to another path below `/twilio/`."""
         self._misdirected.nowhere(path)
         try:
-            form, signed_text = _read(environ)
+            form, signed_text = read_signed(environ)
         except UnreadableForm as error:
             self._refuse(error.claimed_account, CallbackResult.NOT_FOUND)
         else:
@@ -89,7 +89,7 @@ class Reception:
         return _answer(CallbackResult.NOT_FOUND)
 
     def _is_authentic(self, account_sid: str | None, environ: dict[str, Any], signed_text: str | None) -> bool:
-        raw_query, headers = environ.get("QUERY_STRING", ""), Headers(environ)
+        raw_query, headers = environ.get("QUERY_STRING", ""), RequestHeaders(environ)
         if signed_text is None:
             return self._authenticator.verify_query(account_sid, raw_query, headers)
         return self._authenticator.verify_form(account_sid, raw_query, signed_text, headers)
@@ -142,14 +142,6 @@ class Reception:
             self._uncounted.remember(account_sid, result.value)
         else:
             self._uncounted.count_some()
-
-
-def _read(environ: dict[str, Any]) -> tuple[Form, str | None]:
-    """Return the fields of a request, and of a POST also their text as it is signed."""
-    if environ["REQUEST_METHOD"] != "POST":
-        return read_query(environ.get("QUERY_STRING", "")), None
-    form = read_form(environ)
-    return form, form.signed_text()
 
 
 def _result_of(error: UnreadableForm) -> CallbackResult:

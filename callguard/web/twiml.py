@@ -13,7 +13,7 @@ from callguard.config.accounts import Account
 from callguard.domain.policy import Policy
 from callguard.ports import StoreUnavailable
 from callguard.web.callback_fields import PATTERNS
-from callguard.web.form import Form, UnreadableForm, read_form, read_query
+from callguard.web.form import Form, UnreadableForm, read_signed
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.twiml_services import TwimlServices
 
@@ -99,14 +99,14 @@ class _Reception:
 
     def _verified(self, path: str) -> Form | None:
         environ, authenticator = request.environ, self._services.authenticator
-        raw_query, is_post = environ.get("QUERY_STRING", ""), request.method == "POST"
+        raw_query = environ.get("QUERY_STRING", "")
         try:
-            form = read_form(environ) if is_post else read_query(raw_query)
+            form, signed_text = read_signed(environ)
         except UnreadableForm:
             return None
         sid = form.get("AccountSid")
-        if is_post:
-            verified = authenticator.verify_form(sid, raw_query, form.signed_text(), request.headers, path)
+        if signed_text is not None:
+            verified = authenticator.verify_form(sid, raw_query, signed_text, request.headers, path)
         else:
             verified = authenticator.verify_query(sid, raw_query, request.headers, path)
         if verified:
