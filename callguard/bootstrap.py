@@ -10,50 +10,53 @@ from functools import cache, partial
 
 from redis import Redis
 
+from callguard.cancel.incident_drain import IncidentDrain
+from callguard.cancel.single_cancel import SingleCancel
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
+from callguard.config.api_keys import ApiKey
 from callguard.config.errors import ConfigurationError
 from callguard.config.fingerprint import fingerprint
-from callguard.config.keys import ApiKey
 from callguard.config.settings import Settings
 from callguard.config.urls import under
-from callguard.domain.accounts import Rule, Snapshot
+from callguard.detect.control import GuardControl
+from callguard.detect.group_commit import GroupCommit
+from callguard.detect.guard import Guard
+from callguard.detect.reported_calls import ReportedCalls
 from callguard.domain.calls import CallEvent
 from callguard.domain.culprits import Culprit
+from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.processes import Fingerprint
 from callguard.domain.results import ReportResult, ReportSource
-from callguard.drain.drain import Drain
-from callguard.drain.live_calls import LiveCallsChore
-from callguard.guard.gathering import Gathering
-from callguard.guard.guard import Guard
-from callguard.guard.named_cancel import NamedCancel
-from callguard.guard.reach import Reach
-from callguard.guard.reconcile import Reconciler
-from callguard.guard.reports import ReportedCalls
-from callguard.guard.steering import Steering
+from callguard.domain.snapshot import Rule, Snapshot
+from callguard.domain.sources import Source
+from callguard.errors import CallGuardError
 from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_jobs, drain_queue
+from callguard.live.hold_queues import HoldQueuesTask
+from callguard.live.live_calls import LiveCallsTask
 from callguard.metrics.collector import GuardCollector
+from callguard.mirror.reconcile import Reconciler
+from callguard.mirror.twilio_outages import TwilioOutages
 from callguard.notify.apprise import AppriseNotifier
-from callguard.ports import CallGuardError, Door, Notice, NoticeKind
 from callguard.redis_client import problems_of
-from callguard.redis_rights import GUARD_RIGHTS, QUEUE_RIGHTS, Right, missing_rights
 from callguard.relaying import start_relay
 from callguard.startup import redis_urls_with_options
 from callguard.store.api_refusals import RedisApiRefusals
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
-from callguard.store.clearings import RedisClearings
+from callguard.store.cancel_runs import RedisCancelRuns
 from callguard.store.connection import connect, translated_errors
 from callguard.store.decision_file import DecisionFile
 from callguard.store.decisions import OTHERS_FIRST_SECONDS, RedisDecisions
 from callguard.store.durability import Durability, await_durability
-from callguard.store.incident_book import RedisIncidentBook
-from callguard.store.live_calls import RedisHoldBoard, RedisLiveCallBook
+from callguard.store.incidents import RedisIncidentStore
+from callguard.store.live_calls import RedisHoldQueueSizes, RedisLiveCallStore
 from callguard.store.notices import RedisNotices
 from callguard.store.outages import RedisOutages
 from callguard.store.presence import RedisHeartbeats, RedisPollLease, RedisRelayLease
 from callguard.store.readings import RedisReadings
 from callguard.store.reports import RedisReports
+from callguard.store.rights import GUARD_RIGHTS, QUEUE_RIGHTS, Right, missing_rights
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
 from callguard.store.server_facts import server_facts
@@ -64,15 +67,14 @@ from callguard.telephony.http_client import PooledHttpClient
 from callguard.telephony.live_calls import TwilioLiveCalls
 from callguard.telephony.signature import APOLOGY_PATH, CallbackAuthenticator
 from callguard.watch.account_watch import AccountWatch
-from callguard.watch.aside import Aside
-from callguard.watch.hold_queues import HoldQueuesChore
-from callguard.watch.holds import HoldsChore, tell_of_loss
+from callguard.watch.background import BackgroundTask
+from callguard.watch.holds import HoldsTask, tell_of_loss
 from callguard.watch.housekeeping import Housekeeping
+from callguard.watch.leased_relay import LeasedRelay, RelayStarter
 from callguard.watch.long_turns import LongTurns
 from callguard.watch.missing_callbacks import MissingCallbacks
 from callguard.watch.process_watch import ProcessWatch
 from callguard.watch.progress import Progress
-from callguard.watch.relay import Relay, RelayStarter
 from callguard.watch.remembering import follow_decisions
 from callguard.watch.warnings import Warnings
 from callguard.watch.watcher import Watcher
@@ -106,31 +108,31 @@ class Services:
     clock: SystemClock
     authenticator: CallbackAuthenticator
     tracker: RedisCallTracker
-    incidents: RedisIncidentBook
+    incidents: RedisIncidentStore
     decisions: RedisDecisions
-    steering: Steering
+    control: GuardControl
     readings: RedisReadings
     heartbeats: RedisHeartbeats
     account_leases: RedisAccountLeases
     news: RedisNews
     campaigns: RedisCampaigns
-    clearings: RedisClearings
+    cancel_runs: RedisCancelRuns
     notices: RedisNotices
     relay_lease: RedisRelayLease
-    reach: Reach
+    reach: TwilioOutages
     poll_lease: RedisPollLease
     drains: RqDrainQueue
     telephony: TwilioCalls
     canceller: Callable[[], TwilioCanceller]
     live_telephony: TwilioLiveCalls
-    live_calls: RedisLiveCallBook
-    hold_board: RedisHoldBoard
+    live_calls: RedisLiveCallStore
+    hold_board: RedisHoldQueueSizes
     guard: Guard
-    callbacks: Gathering
+    callbacks: GroupCommit
     reports: ReportedCalls
     reconciler: Reconciler
-    drain: Drain
-    named_cancel: NamedCancel
+    drain: IncidentDrain
+    single_cancel: SingleCancel
     collector: GuardCollector
     fingerprint: Callable[[], Fingerprint]
     notify_urls: tuple[str, ...]
@@ -152,7 +154,9 @@ class Services:
     def take_report(self, account: Account, events: Sequence[CallEvent], source: str) -> int:
         """Count news of calls that `source` reports, act on it, and return how much of it was news."""
         is_twilio = source != ReportSource.CLIENT.value
-        counted = self.guard.take(account, events, Door.EVENT) if is_twilio else self.reports.take(account, events)
+        counted = (
+            self.guard.take(account, events, Source.REPORT) if is_twilio else self.reports.take(account, events)
+        )
         for result, count in ((ReportResult.ACCEPTED, counted), (ReportResult.DUPLICATE, len(events) - counted)):
             if count:
                 self.tracker.count(account.sid, f"reports:{source}:{result.value}", count)
@@ -193,9 +197,9 @@ class Services:
         """Return the way to people."""
         return AppriseNotifier(self.notify_urls)
 
-    def relay(self) -> Relay:
+    def relay(self) -> LeasedRelay:
         """Return a relay of notices, for a process that may wait for receivers."""
-        return Relay(process_name(), self.relay_lease, self.notices, self.notifier(), self.clock)
+        return LeasedRelay(process_name(), self.relay_lease, self.notices, self.notifier(), self.clock)
 
     def relay_starter(self) -> RelayStarter:
         """Return what sees that notices are relayed, for a process that may not wait for receivers."""
@@ -232,7 +236,7 @@ class Services:
             reach=self.reach,
             clock=self.clock,
             monotonic=time.monotonic,
-            chores=self._chores(account),
+            tasks=self._chores(account),
             decisions=self.decisions,
             verify_reports=self.reports.verify,
         )
@@ -247,21 +251,21 @@ class Services:
         warnings = Warnings(account, self.notices, count)
         return (
             partial(warnings.look, culprits=culprits),
-            HoldsChore(account, self.incidents, self.notices),
+            HoldsTask(account, self.incidents, self.notices),
             Housekeeping(account, self.tracker, self.campaigns, self.notices, time.monotonic),
             Progress(account, self.incidents, self.notices, partial(self.readings.cancelled_rate, account.sid)),
             MissingCallbacks(account, self.notices),
-            Aside(f"live calls of {account.sid}", self.live_calls_chore(account), time.monotonic),
-            Aside(
+            BackgroundTask(f"live calls of {account.sid}", self.live_calls_task(account), time.monotonic),
+            BackgroundTask(
                 f"hold queues of {account.sid}",
-                HoldQueuesChore(account, self.live_telephony, self.hold_board),
+                HoldQueuesTask(account, self.live_telephony, self.hold_board),
                 time.monotonic,
             ),
         )
 
-    def live_calls_chore(self, account: Account) -> LiveCallsChore:
+    def live_calls_task(self, account: Account) -> LiveCallsTask:
         """Return what acts on live calls of the account where its policy says so."""
-        return LiveCallsChore(
+        return LiveCallsTask(
             account,
             self.live_telephony,
             self.live_calls,
@@ -307,7 +311,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         others_first_seconds=OTHERS_FIRST_SECONDS,
         tell=partial(tell_of_loss, notices),
     )
-    incidents = RedisIncidentBook(connection, scripts, decisions)
+    incidents = RedisIncidentStore(connection, scripts, decisions)
     readings = RedisReadings(scripts, tracker)
     name, of_settings = owner or process_name(), cache(partial(fingerprint, settings))
     heartbeats = RedisHeartbeats(connection, name, of_settings)
@@ -317,7 +321,7 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
     telephony = TwilioCalls(settings.accounts, api_url, http_client)
     canceller = partial(TwilioCanceller, settings.accounts, api_url)
     poll_lease = RedisPollLease(scripts)
-    reach = Reach(RedisOutages(connection), notices, clock)
+    reach = TwilioOutages(RedisOutages(connection), notices, clock)
     news = RedisNews(connection, scripts)
     guard = Guard(tracker, incidents, drains, notices, clock, news.tell)
     reconciler = Reconciler(telephony, tracker, guard, clock, poll_lease, name)
@@ -328,13 +332,13 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         tracker=tracker,
         incidents=incidents,
         decisions=decisions,
-        steering=Steering(incidents, notices, decisions, clock, news.tell),
+        control=GuardControl(incidents, notices, decisions, clock, news.tell),
         readings=readings,
         heartbeats=heartbeats,
         account_leases=RedisAccountLeases(connection, scripts),
         news=news,
         campaigns=RedisCampaigns(connection, scripts),
-        clearings=RedisClearings(connection, scripts),
+        cancel_runs=RedisCancelRuns(connection, scripts),
         notices=notices,
         relay_lease=RedisRelayLease(connection, scripts),
         reach=reach,
@@ -342,15 +346,15 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         drains=drains,
         telephony=telephony,
         live_telephony=TwilioLiveCalls(settings.accounts, api_url, http_client, telephony),
-        live_calls=RedisLiveCallBook(connection, scripts, decisions),
-        hold_board=RedisHoldBoard(connection),
+        live_calls=RedisLiveCallStore(connection, scripts, decisions),
+        hold_board=RedisHoldQueueSizes(connection),
         guard=guard,
-        callbacks=Gathering(partial(guard.take, door=Door.CALLBACK)),
+        callbacks=GroupCommit(partial(guard.take, source=Source.CALLBACK)),
         reports=ReportedCalls(RedisReports(connection, scripts), tracker, guard, telephony, notices, clock),
         reconciler=reconciler,
-        drain=Drain(canceller, tracker, incidents, reconciler, drains, clock, notices, reach),
+        drain=IncidentDrain(canceller, tracker, incidents, reconciler, drains, clock, notices, reach),
         canceller=canceller,
-        named_cancel=_named_cancel(settings, tracker, clock),
+        single_cancel=_named_cancel(settings, tracker, clock),
         collector=GuardCollector(
             settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME, notices, of_settings, api_refusals
         ),
@@ -365,10 +369,10 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
     )
 
 
-def _named_cancel(settings: Settings, tracker: RedisCallTracker, clock: SystemClock) -> NamedCancel:
+def _named_cancel(settings: Settings, tracker: RedisCallTracker, clock: SystemClock) -> SingleCancel:
     impatient = PooledHttpClient(connections=10, timeout=NAMED_CANCEL_TIMEOUT_SECONDS)
     telephony = TwilioCalls(settings.accounts, settings.twilio_api_url, impatient)
-    return NamedCancel(settings.accounts, telephony, tracker, clock)
+    return SingleCancel(settings.accounts, telephony, tracker, clock)
 
 
 def telephony_of(settings: Settings) -> TwilioCalls:

@@ -1,6 +1,14 @@
-"""The real clock."""
+"""The time."""
 
 import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """The time, in milliseconds of Unix time."""
+
+    def now_ms(self) -> int:
+        """Return the present."""
 
 
 class SystemClock:

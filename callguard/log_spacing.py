@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-MOST_A_MINUTE = 5
+MAX_A_MINUTE = 5
 MINUTE_SECONDS = 60.0
-MOST_CHARACTERS = 300
-MOST_KINDS = 200
+MAX_CHARACTERS = 300
+MAX_KINDS = 200
 
 WEB_SERVER = "gunicorn.error"
 LOGGERS = (WEB_SERVER, "callguard", "callguard.web", "callguard.metrics")
@@ -26,7 +26,7 @@ class _Kind:
 
 
 class Spacing(logging.Filter):
-    """For a handler: lets `MOST_A_MINUTE` records of a kind pass, and then says how many it has left out.
+    """For a handler: lets `MAX_A_MINUTE` records of a kind pass, and then says how many it has left out.
 
     Records of other loggers than `LOGGERS` always pass.
     """
@@ -45,10 +45,10 @@ class Spacing(logging.Filter):
         if not _can_be_set_off(record.name):
             return True
         key = _kind_of(record)
-        if key not in self._kinds and len(self._kinds) >= MOST_KINDS:
+        if key not in self._kinds and len(self._kinds) >= MAX_KINDS:
             key = (record.name, record.levelno, "")
         kind = self._kinds.setdefault(key, _Kind(now))
-        if kind.passed >= MOST_A_MINUTE:
+        if kind.passed >= MAX_A_MINUTE:
             kind.left_out += 1
             return False
         kind.passed += 1
@@ -82,5 +82,5 @@ def _kind_of(record: logging.LogRecord) -> tuple[str, int, str]:
 
 
 def _shorten(record: logging.LogRecord) -> None:
-    if str(record.msg).startswith(_OF_A_REQUEST) and len(text := record.getMessage()) > MOST_CHARACTERS:
-        record.msg, record.args = f"{text[:MOST_CHARACTERS]}…", None
+    if str(record.msg).startswith(_OF_A_REQUEST) and len(text := record.getMessage()) > MAX_CHARACTERS:
+        record.msg, record.args = f"{text[:MAX_CHARACTERS]}…", None

@@ -13,7 +13,7 @@ from callguard.log_spacing import Spacing
 
 MASK = "*****"
 
-LEAST_SECRET = 4
+MIN_SECRET = 4
 """A shorter secret is not masked: it would be found inside ordinary words."""
 
 QUIET = ("rq", "rq.worker", "twilio", "twilio.http_client", "urllib3")
@@ -36,7 +36,7 @@ class RedactingFormatter(logging.Formatter):
         """Mask `secrets` too, also where they are percent-encoded."""
         super().__init__()
         forms = {form for secret in secrets for form in (secret, quote(secret, safe=""))}
-        known = sorted((form for form in forms if len(form) >= LEAST_SECRET), key=len, reverse=True)
+        known = sorted((form for form in forms if len(form) >= MIN_SECRET), key=len, reverse=True)
         self._secrets = re.compile("|".join(map(re.escape, known))) if known else None
 
     def format(self, record: logging.LogRecord) -> str:

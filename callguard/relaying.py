@@ -1,7 +1,7 @@
 """`python -m callguard.relaying OWNER PARENT`: relays notices until none has waited for a minute.
 
-Started by whoever sees that notices wait and nobody relays (`watch/relay.py`), and ended with it. It builds only
-what it needs: people are waiting.
+Started by whoever sees that notices wait and nobody relays (`watch/leased_relay.py`), and ended with it. It
+builds only what it needs: people are waiting.
 """
 
 import logging
@@ -15,16 +15,16 @@ import time
 from callguard.clock import SystemClock
 from callguard.config.errors import ConfigurationError
 from callguard.config.settings import Settings
+from callguard.errors import CallGuardError
 from callguard.notify.apprise import AppriseNotifier
-from callguard.ports import CallGuardError
 from callguard.startup import environ_for_own_modules, start
 from callguard.store.connection import connect
 from callguard.store.notices import RedisNotices
 from callguard.store.presence import RedisRelayLease
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
-from callguard.watch.postman import LOOK_EVERY_SECONDS
-from callguard.watch.relay import IDLE_SECONDS, Relay
+from callguard.watch.leased_relay import IDLE_SECONDS, LeasedRelay
+from callguard.watch.notice_relay import LOOK_EVERY_SECONDS
 
 _log = logging.getLogger(__name__)
 
@@ -42,16 +42,16 @@ def start_relay(owner: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(argv, env=environ_for_own_modules(), stdin=subprocess.DEVNULL)
 
 
-def build_relay(settings: Settings, owner: str) -> Relay:
+def build_relay(settings: Settings, owner: str) -> LeasedRelay:
     """Wire a relay; nothing is sent yet."""
     url = settings.redis_url or ""
     connection = connect(url, timeout=PATIENCE_SECONDS)
     scripts = Scripts(ScriptConnections(connect(url, timeout=PATIENCE_SECONDS)))
     notices, lease = RedisNotices(connection, scripts), RedisRelayLease(connection, scripts)
-    return Relay(owner, lease, notices, AppriseNotifier(settings.notify_urls), SystemClock())
+    return LeasedRelay(owner, lease, notices, AppriseNotifier(settings.notify_urls), SystemClock())
 
 
-def relay_while_wanted(relay: Relay, parent: int, stopped: threading.Event) -> None:
+def relay_while_wanted(relay: LeasedRelay, parent: int, stopped: threading.Event) -> None:
     """Relay until it is stopped, its parent is gone, another process relays, or nothing has waited for long."""
     silent_since = time.monotonic()
     while not stopped.is_set() and os.getppid() == parent:

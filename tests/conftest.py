@@ -10,8 +10,8 @@ from hypothesis import settings
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
 from callguard.store.connection import connect
-from callguard.store.incident_book import RedisIncidentBook
-from callguard.store.live_calls import RedisHoldBoard, RedisLiveCallBook
+from callguard.store.incidents import RedisIncidentStore
+from callguard.store.live_calls import RedisHoldQueueSizes, RedisLiveCallStore
 from callguard.store.presence import RedisHeartbeats, RedisPollLease
 from callguard.store.readings import RedisReadings
 from callguard.store.reports import RedisReports
@@ -58,13 +58,13 @@ class Store:
     """The store on a private server."""
 
     tracker: RedisCallTracker
-    incidents: RedisIncidentBook
+    incidents: RedisIncidentStore
     readings: RedisReadings
     heartbeats: RedisHeartbeats
     poll_lease: RedisPollLease
     campaigns: RedisCampaigns
-    live_calls: RedisLiveCallBook
-    hold_board: RedisHoldBoard
+    live_calls: RedisLiveCallStore
+    hold_board: RedisHoldQueueSizes
     reports: RedisReports
 
 
@@ -93,12 +93,12 @@ def build_store(url: str, *, patience: float = 5.0) -> Store:
     tracker = RedisCallTracker(connection, scripts)
     return Store(
         tracker,
-        RedisIncidentBook(connection, scripts),
+        RedisIncidentStore(connection, scripts),
         RedisReadings(scripts, tracker),
         RedisHeartbeats(connection),
         RedisPollLease(scripts),
         RedisCampaigns(connection, scripts),
-        RedisLiveCallBook(connection, scripts),
-        RedisHoldBoard(connection),
+        RedisLiveCallStore(connection, scripts),
+        RedisHoldQueueSizes(connection),
         RedisReports(connection, scripts),
     )

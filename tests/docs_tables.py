@@ -74,8 +74,8 @@ TABLES = {"settings": settings_table, "policy": policy_table, "metrics": metrics
 def written(text: str) -> str:
     """Return the text with every table between its marks made anew."""
     for name, table in TABLES.items():
-        marks = rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)"
-        text = re.sub(marks, rf"\1{_PLACE}\2", text, flags=re.DOTALL).replace(_PLACE, table())
+        hasher = rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)"
+        text = re.sub(hasher, rf"\1{_PLACE}\2", text, flags=re.DOTALL).replace(_PLACE, table())
     return text
 
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from callguard.cancel.incident_drain import IncidentDrain
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
+from callguard.detect.guard import Guard
+from callguard.detect.reported_calls import ReportedCalls
+from callguard.domain.notices import Notice
 from callguard.domain.policy import Policy
-from callguard.drain.drain import Drain
-from callguard.guard.guard import Guard
-from callguard.guard.reach import Reach
-from callguard.guard.reconcile import Reconciler
-from callguard.guard.reports import ReportedCalls
-from callguard.ports import Notice
+from callguard.mirror.reconcile import Reconciler
+from callguard.mirror.twilio_outages import TwilioOutages
 from callguard.simulator import (
     SANDBOX_ACCOUNT_SID,
     SANDBOX_AUTH_TOKEN,
@@ -83,10 +83,10 @@ class Guarded:
     notices: "NotedNotices"
     guard: Guard
     reconciler: Reconciler
-    drain: Drain
+    drain: IncidentDrain
     wakes: NotedWakes
     watch: AccountWatch
-    reach: Reach
+    reach: TwilioOutages
     reports: ReportedCalls
 
     def truth(self) -> AccountTruth:
@@ -115,7 +115,7 @@ def guarded(redis_url: str, policy: Policy, **simulated: Any) -> Iterator[Guarde
     with running(config) as twilio:
         telephony = TwilioCalls({SID: account}, twilio.url, http_client)
         clock, wakes, notices = SystemClock(), NotedWakes(), NotedNotices()
-        reach = Reach(RedisOutages(connect(redis_url, timeout=5.0)), notices, clock)
+        reach = TwilioOutages(RedisOutages(connect(redis_url, timeout=5.0)), notices, clock)
         guard = Guard(store.tracker, store.incidents, wakes, notices, clock)
         reconciler = Reconciler(telephony, store.tracker, guard, clock, store.poll_lease, "tests")
         reports = ReportedCalls(store.reports, store.tracker, guard, telephony, notices, clock)
@@ -125,7 +125,7 @@ def guarded(redis_url: str, policy: Policy, **simulated: Any) -> Iterator[Guarde
             verify_reports=reports.verify,
         )  # fmt: skip
         canceller = partial(TwilioCanceller, {SID: account}, twilio.url, timeout=2.0)
-        drain = Drain(canceller, store.tracker, store.incidents, reconciler, wakes, clock, notices, reach)
+        drain = IncidentDrain(canceller, store.tracker, store.incidents, reconciler, wakes, clock, notices, reach)
         yield Guarded(
             account, store, twilio, telephony, notices, guard, reconciler, drain, wakes, watch, reach, reports
         )

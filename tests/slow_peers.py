@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Self
 
 _LOOK_SECONDS = 0.02
-_MOST_AT_ONCE = 100
+_MAX_AT_ONCE = 100
 _ENDED = 0x2000 | 0x8 | 0x10
 """EPOLLRDHUP, EPOLLERR and EPOLLHUP: it has ended, whatever of it is still unread."""
 
@@ -77,7 +77,7 @@ class Herd:
             self._step()
 
     def _step(self) -> None:
-        for _ in range(min(_MOST_AT_ONCE, self._count - self.still_open)):
+        for _ in range(min(_MAX_AT_ONCE, self._count - self.still_open)):
             if self._joined < self._count or self._come_back:
                 self._join()
         for number, events in self._poll.poll(_LOOK_SECONDS):

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from callguard.log_spacing import MOST_A_MINUTE, MOST_CHARACTERS, MOST_KINDS, Spacing
+from callguard.log_spacing import MAX_A_MINUTE, MAX_CHARACTERS, MAX_KINDS, Spacing
 
 
 class Case:
@@ -29,13 +29,13 @@ def test_of_five_thousand_like_lines_a_few_are_written_and_the_rest_is_counted()
     case = Case()
     for number in range(5_000):
         case.log("gunicorn.error", f"Invalid request from ip=192.0.2.{number % 250}: Invalid method: {number!r}")
-    assert len(case.lines) == MOST_A_MINUTE
+    assert len(case.lines) == MAX_A_MINUTE
 
     case.now += 61
     case.log("callguard.watch.watcher", "anything else")
 
-    assert case.lines[MOST_A_MINUTE:] == [
-        f"{5_000 - MOST_A_MINUTE} more lines were left out, like: Invalid request from",
+    assert case.lines[MAX_A_MINUTE:] == [
+        f"{5_000 - MAX_A_MINUTE} more lines were left out, like: Invalid request from",
         "anything else",
     ]
     case.log("gunicorn.error", "Invalid request from ip=192.0.2.1: again")
@@ -50,13 +50,13 @@ def test_each_kind_of_line_has_its_own_measure() -> None:
         case.log("callguard.metrics.collector", "metrics: %s", "Redis did not answer")
         case.log("callguard", "Exception on %s [%s]", "/api/accounts", "GET", level=logging.ERROR)
 
-    assert len(case.lines) == 4 * MOST_A_MINUTE
+    assert len(case.lines) == 4 * MAX_A_MINUTE
 
 
 def test_what_strangers_cannot_set_off_is_written_whole() -> None:
     case = Case()
     for _ in range(100):
-        case.log("callguard.guard.guard", "account %s TRIPPED", "AC1")
+        case.log("callguard.detect.guard", "account %s TRIPPED", "AC1")
         case.log("callguard.watch.account_watch", "account %s: %s", "AC1", "blind")
 
     assert len(case.lines) == 200
@@ -67,7 +67,7 @@ def test_a_line_that_repeats_a_request_is_cut() -> None:
     case.log("gunicorn.error", "Invalid request from ip=192.0.2.1: Invalid HTTP Header: '100%s" + "x" * 8_000)
     case.log("gunicorn.error", "SIGHUP: nothing was changed: %s", "x" * 2_000)
 
-    assert len(case.lines[0]) == MOST_CHARACTERS + 1
+    assert len(case.lines[0]) == MAX_CHARACTERS + 1
     assert len(case.lines[1]) > 2_000
 
 
@@ -76,7 +76,7 @@ def test_endless_kinds_take_no_memory() -> None:
     for number in range(10_000):
         case.log("gunicorn.error", f"{number} is another kind")
 
-    assert len(case.lines) == MOST_KINDS + MOST_A_MINUTE
+    assert len(case.lines) == MAX_KINDS + MAX_A_MINUTE
 
 
 @pytest.mark.parametrize("name", ["callguard.webhooks", "gunicorn.access", "callguard.cli.up"])

@@ -14,16 +14,17 @@ from prometheus_client.registry import Collector
 from callguard import __version__
 from callguard.bootstrap import Services, build
 from callguard.config.settings import load_settings
-from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.calls import CallStatus
 from callguard.domain.holds import HoldReason
 from callguard.domain.incidents import LiveOutcome, Outcome
+from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.policy import Mode
+from callguard.domain.snapshot import Finding, Rule, State
+from callguard.domain.sources import Source
 from callguard.domain.throughput import Throughput
 from callguard.metrics.catalogue import CATALOGUE
 from callguard.metrics.exposition import as_text
 from callguard.metrics.family import family
-from callguard.ports import Door, Notice, NoticeKind
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID
 
@@ -110,8 +111,8 @@ def test_they_tell_what_has_happened(guard: Services) -> None:
     now = guard.clock.now_ms()
     policy = guard.accounts[ACCOUNT_SID].policy
     news = [queued(n, now) for n in range(100)]
-    guard.tracker.observe(ACCOUNT_SID, news, policy, now, Door.POLL)
-    guard.tracker.observe(ACCOUNT_SID, [event(0, CallStatus.INITIATED, now)], policy, now, Door.CALLBACK)
+    guard.tracker.observe(ACCOUNT_SID, news, policy, now, Source.POLL)
+    guard.tracker.observe(ACCOUNT_SID, [event(0, CallStatus.INITIATED, now)], policy, now, Source.CALLBACK)
     guard.tracker.refused(ACCOUNT_SID, "forbidden")
     guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now - 3000), Mode.ENFORCE, now)
     guard.incidents.start_drain(ACCOUNT_SID, 1, "me", Mode.ENFORCE)
@@ -239,7 +240,7 @@ def test_an_incident_that_cools_is_open(guard: Services) -> None:
 def test_a_paused_incident_lets_all_ring(guard: Services) -> None:
     now = guard.clock.now_ms()
     policy = guard.accounts[ACCOUNT_SID].policy
-    guard.tracker.observe(ACCOUNT_SID, [queued(n, now) for n in range(100)], policy, now, Door.POLL)
+    guard.tracker.observe(ACCOUNT_SID, [queued(n, now) for n in range(100)], policy, now, Source.POLL)
     guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
     guard.incidents.pause(ACCOUNT_SID, "to look", now)
 
@@ -268,7 +269,7 @@ def test_they_tell_what_was_learned_and_warned_of(guard: Services) -> None:
     now = guard.clock.now_ms()
     policy = guard.accounts[ACCOUNT_SID].policy
     news = [queued(n, now - 1500) for n in range(300)]
-    guard.tracker.observe(ACCOUNT_SID, news, policy, now, Door.EVENT)
+    guard.tracker.observe(ACCOUNT_SID, news, policy, now, Source.REPORT)
     guard.tracker.polled(ACCOUNT_SID, policy, now, None, Throughput(learned=10.0), began_ms=now)
     guard.tracker.count(ACCOUNT_SID, "warnings:spike")
     guard.refuse_report(ACCOUNT_SID, "client", "malformed")

@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 
 from callguard.config.errors import ConfigurationError
 from callguard.config.settings import Settings
+from callguard.errors import StoreUnavailable
 from callguard.jobs.drain_queue import connect_for_jobs
-from callguard.ports import StoreUnavailable
 from callguard.redis_client import problems_of
 from callguard.startup import start
 from callguard.store.connection import connect

@@ -1,7 +1,7 @@
 """Incidents without a queue on three days, as ordinary traffic opens them where thresholds are too low."""
 
-from callguard.domain.accounts import Finding, Rule
 from callguard.domain.policy import Mode
+from callguard.domain.snapshot import Finding, Rule
 from callguard.domain.unqueued import DAY_MS
 from tests.conftest import Store
 

@@ -13,7 +13,7 @@ import click
 
 from callguard.config.errors import ConfigurationError
 from callguard.config.settings import Settings
-from callguard.ports import CallGuardError
+from callguard.errors import CallGuardError
 from callguard.processes.program import Program
 from callguard.processes.standard_streams import open_closed_streams
 from callguard.processes.stop_signals import StopSignals

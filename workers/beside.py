@@ -4,10 +4,10 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from callguard.ports import CallGuardError
-from callguard.watch.postman import LOOK_EVERY_SECONDS
+from callguard.errors import CallGuardError
+from callguard.watch.leased_relay import LeasedRelay, RelayStarter
+from callguard.watch.notice_relay import LOOK_EVERY_SECONDS
 from callguard.watch.process_watch import ProcessWatch
-from callguard.watch.relay import Relay, RelayStarter
 from callguard.watch.repeated import Repeated
 
 _log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ LAST_NOTICE_SECONDS = 5.5
 
 
 @contextmanager
-def relaying(relay: Relay, processes: ProcessWatch) -> Iterator[None]:
+def relaying(relay: LeasedRelay, processes: ProcessWatch) -> Iterator[None]:
     """Relay notices and look after the other processes, in threads of their own, while the block runs."""
     tasks = [Repeated("notices", relay.turn, LOOK_EVERY_SECONDS), Repeated("processes", processes.look)]
     for task in tasks:

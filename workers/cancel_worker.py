@@ -19,10 +19,10 @@ from rq.utils import now
 
 from callguard.bootstrap import Services, build
 from callguard.config.settings import Settings
-from callguard.domain.accounts import State
+from callguard.domain.snapshot import State
+from callguard.errors import CallGuardError
 from callguard.jobs.drain_queue import QUEUE_NAME
 from callguard.jobs.rq_records import begin_records_anew, delete_spoilt, is_spoilt
-from callguard.ports import CallGuardError
 from workers.beside import looking_after_notices
 from workers.guarded_job import GuardedJob
 from workers.jobs import give_leases_back, inherit, owner_of

@@ -7,9 +7,9 @@ from contextlib import suppress
 from rq import get_current_job
 
 from callguard.bootstrap import Services, build, process_name
+from callguard.cancel.incident_drain import DrainEnd
 from callguard.config.settings import Settings, load_settings
-from callguard.drain.drain import DrainEnd
-from callguard.ports import StoreUnavailable
+from callguard.errors import StoreUnavailable
 
 _inherited: list[Settings] = []
 

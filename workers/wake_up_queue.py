@@ -12,7 +12,7 @@ from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
 
 from callguard.jobs.rq_records import delete_spoilt, is_spoilt
-from callguard.jobs.wake_up import MOST_BYTES, WakeUp, wake_up_of
+from callguard.jobs.wake_up import MAX_BYTES, WakeUp, wake_up_of
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def _asks_for(connection: Redis, key: str, wake_up: WakeUp) -> bool:
     """Return whether the job is as `wake` leaves it. Where it is gone, its time has run out."""
     try:
         sizes = [connection.hstrlen(key, field) for field in ("data", "status")]
-        if max(sizes) > MOST_BYTES:
+        if max(sizes) > MAX_BYTES:
             return False
         data, status = connection.hmget(key, "data", "status")
     except ResponseError as error:

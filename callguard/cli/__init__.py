@@ -3,9 +3,9 @@
 import click
 
 from callguard import __version__
-from callguard.cli.backtest import backtest
+from callguard.cli.backtest.command import backtest
 from callguard.cli.campaign import campaign
-from callguard.cli.cancel import cancel
+from callguard.cli.cancel.command import cancel
 from callguard.cli.check import check
 from callguard.cli.control import pause, reset, resume
 from callguard.cli.output import Commands

@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 import click
 
 from callguard.bootstrap import Services
+from callguard.cli.connect import chosen_account, connect, reported_store_errors
 from callguard.cli.moments import Moment
 from callguard.cli.output import say, say_command
-from callguard.cli.services import chosen_account, connect, reported_store_errors
 from callguard.config.accounts import Account
 from callguard.config.never_cancel import number
 from callguard.domain.campaign_calls import CampaignCalls
-from callguard.domain.campaigns import MOST_CAMPAIGN_SECONDS, Campaign
+from callguard.domain.campaigns import MAX_CAMPAIGN_SECONDS, Campaign
 from callguard.domain.numbers import masked
 from callguard.domain.reasons import printable
-from callguard.ports import TooManyCampaigns
+from callguard.errors import TooManyCampaigns
 from callguard.watch.housekeeping import beginning, ending, once_for
 
 
@@ -83,14 +83,14 @@ def _checked(text: str) -> str:
 def _announce(services: Services, account: Account, calls: int, numbers: list[str], until: datetime) -> None:
     now_ms = services.clock.now_ms()
     until_ms = round(until.timestamp() * 1000)
-    if not now_ms < until_ms <= now_ms + MOST_CAMPAIGN_SECONDS * 1000:
+    if not now_ms < until_ms <= now_ms + MAX_CAMPAIGN_SECONDS * 1000:
         raise click.BadParameter("must be in the future, and 7 days ahead at most", param_hint="--until")
     announced = [
         Campaign(
             id=secrets.token_hex(4),
             calls=calls,
             came=0,
-            sender=account.marks.sender(from_number),
+            sender=account.hasher.sender(from_number),
             sender_shown=masked(from_number) if from_number else "",
             starts_ms=now_ms,
             until_ms=until_ms,

@@ -18,9 +18,9 @@ from rich.text import Text
 from callguard import __version__
 from callguard.bootstrap import Services
 from callguard.cli.check_history import HISTORY_DAYS, HISTORY_SECONDS, Lately
+from callguard.cli.connect import NO_PUBLIC_URL, connect
 from callguard.cli.differing import differing
 from callguard.cli.output import console, say
-from callguard.cli.services import NO_PUBLIC_URL, connect
 from callguard.cli.up import CONNECTION_OVERRIDES, callback_address
 from callguard.config.accounts import Account
 from callguard.config.errors import Problems
@@ -33,7 +33,7 @@ from callguard.domain.reasons import printable
 from callguard.domain.throughput import disagree
 from callguard.domain.unqueued import RECENT, everyday
 from callguard.domain.wording import figure, span
-from callguard.ports import CallGuardError
+from callguard.errors import CallGuardError
 from callguard.telephony.ways_out import trusted
 
 _WAIT_SECONDS = 5

@@ -7,22 +7,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Finding
 from callguard.domain.backtest import Backtest
 from callguard.domain.history import NO_TELEPHONE, HistoricCall, HistoryBuilder
 from callguard.domain.numbers import masked
 from callguard.domain.policy import Policy
+from callguard.domain.snapshot import Finding
 from callguard.domain.suggestion import DAY_MS, sparing
 from callguard.domain.wording import figure
-from callguard.ports import CallGuardError
+from callguard.errors import CallGuardError
 
 HISTORY_DAYS = 14
 HISTORY_SECONDS = 8.0
 _READING_SHARE = 0.6
 """Of the time: replaying what was read takes the rest."""
-MOST_CALLS_A_SECOND = 5_000
+MAX_CALLS_A_SECOND = 5_000
 """A replay of more would take longer than is left: it plays some 30,000 a second on a free core, twice."""
-MOST_SHOWN = 5
+MAX_SHOWN = 5
 
 
 class CallLists(Protocol):
@@ -74,18 +74,18 @@ class Lately:
         if not is_whole:
             read += f", not the whole {self.days} days; go further with --seconds"
         played = Backtest(history, policy)
-        trips = [(t.at_ms, t.finding, t.telephone, t.cancelled) for t in played.run()]
-        unqueued = [(u.at_ms, u.finding, u.telephone, 0) for u in played.unqueued]
+        trips = [(t.at_ms, t.finding, t.destination, t.cancelled) for t in played.run()]
+        unqueued = [(u.at_ms, u.finding, u.destination, 0) for u in played.unqueued]
         crossed = sorted([*trips, *unqueued], key=lambda one: one[0])
         if not crossed:
             yield True, f"{read}: nothing would have tripped"
             return
         yield False, f"{read}: {len(trips)} would have cancelled calls, {len(unqueued)} more opened an incident"
         lines = sparing(history, policy)
-        for one in crossed[:MOST_SHOWN]:
+        for one in crossed[:MAX_SHOWN]:
             yield False, _incident(*one, lines.get(one[0] // DAY_MS, {}))
-        if len(crossed) > MOST_SHOWN:
-            yield False, f"and {len(crossed) - MOST_SHOWN:,} more"
+        if len(crossed) > MAX_SHOWN:
+            yield False, f"and {len(crossed) - MAX_SHOWN:,} more"
         yield (
             False,
             (
@@ -97,7 +97,7 @@ class Lately:
     def _read(self, account_sid: str, builder: HistoryBuilder, began: float) -> bool:
         """Read as far as time allows; return whether all was read."""
         left = (self.seconds - self._spent) * _READING_SHARE
-        most = int((self.seconds - self._spent) * MOST_CALLS_A_SECOND)
+        most = int((self.seconds - self._spent) * MAX_CALLS_A_SECOND)
         pages = self.lists.history(account_sid, self._since)
         is_first = True
         while True:
@@ -120,8 +120,8 @@ class Lately:
         return datetime.fromtimestamp(self.now_ms / 1000, UTC) - timedelta(days=self.days)
 
 
-def _incident(at_ms: int, finding: Finding, telephone: int, cancelled: int, spared_by: Mapping[str, int]) -> str:
-    number = masked(f"+{telephone}") if telephone != NO_TELEPHONE and finding.setting == "repeat_limit" else ""
+def _incident(at_ms: int, finding: Finding, destination: int, cancelled: int, spared_by: Mapping[str, int]) -> str:
+    number = masked(f"+{destination}") if destination != NO_TELEPHONE and finding.setting == "repeat_limit" else ""
     whom = f" to {number}" if number else ""
     did = f"would have cancelled {cancelled:,} calls" if cancelled else "would have opened an incident"
     observed = f"{finding.rule.value}{whom}: {figure(finding.observed)} at {finding.setting} = {_value(finding)}"

@@ -5,14 +5,14 @@ from datetime import timedelta
 import click
 
 from callguard.bootstrap import Services
+from callguard.cli.connect import chosen_account, connect, reported_store_errors
 from callguard.cli.moments import Span
 from callguard.cli.output import say
 from callguard.cli.person import Reason, person
-from callguard.cli.services import chosen_account, connect, reported_store_errors
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Word
 from callguard.domain.holds import moment
-from callguard.ports import StoreUnavailable
+from callguard.domain.snapshot import Word
+from callguard.errors import StoreUnavailable
 
 MAX_PAUSE = timedelta(days=30)
 
@@ -38,7 +38,7 @@ def pause(account_sid: str | None, reason: str, span: timedelta | None) -> None:
     until_ms = now_ms + round(span.total_seconds() * 1000) if span is not None else 0
     word = Word(person(), reason, now_ms, until_ms)
     try:
-        in_file = services.steering.pause(account, word)
+        in_file = services.control.pause(account, word)
     except StoreUnavailable as error:
         raise click.ClickException(_not_paused(services, account, word, str(error))) from error
     until = f" until {moment(until_ms)}" if until_ms else ""
@@ -60,7 +60,7 @@ def resume(account_sid: str | None, reason: str) -> None:
     account = chosen_account(services, account_sid)
     with reported_store_errors():
         snapshot = services.tracker.snapshot(account.sid, services.clock.now_ms())
-        was_held = services.steering.resume(account, Word(person(), reason), snapshot)
+        was_held = services.control.resume(account, Word(person(), reason), snapshot)
     if not was_held:
         say(f"{account.sid} was not paused; its guard is {snapshot.reported_state(account.policy).value}.")
         return
@@ -80,7 +80,7 @@ def reset(account_sid: str | None, reason: str) -> None:
         snapshot = services.tracker.snapshot(account.sid, services.clock.now_ms())
         if not snapshot.state.has_open_incident:
             raise click.ClickException(f"{account.sid} has no open incident; there is nothing to reset.")
-        done = services.steering.reset(account, Word(person(), reason or "by hand"), snapshot)
+        done = services.control.reset(account, Word(person(), reason or "by hand"), snapshot)
     if not done:
         raise click.ClickException(f"The incident of {account.sid} has just changed; look at `callguard status`.")
     say(f"The incident of {account.sid} is closed{_why(reason)}.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from callguard.bootstrap import Services
-from callguard.cli.services import NO_PUBLIC_URL
+from callguard.cli.connect import NO_PUBLIC_URL
 from callguard.domain.processes import ACCOUNTS, POLICY, VERSION, Fingerprint, RunningProcess
 
 _WORDS = {ACCOUNTS: "accounts or tokens", POLICY: "policy"}

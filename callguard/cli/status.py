@@ -9,22 +9,22 @@ import click
 from rich.text import Text
 
 from callguard.bootstrap import Services
+from callguard.cli.connect import connect, reported_store_errors
 from callguard.cli.differing import differing
 from callguard.cli.output import console, say
-from callguard.cli.services import connect, reported_store_errors
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Snapshot
+from callguard.detect.guard import describe, named
 from callguard.domain.drain_time import QUEUE_FULL_SECONDS, seconds_until_full
 from callguard.domain.forecast import Forecast, forecast
 from callguard.domain.health import PROCESSES, SILENT_SECONDS, Watched, troubles
 from callguard.domain.holds import HoldReason, holds
 from callguard.domain.incidents import Incident, summary
+from callguard.domain.readings import AccountReading
 from callguard.domain.reasons import printable
+from callguard.domain.snapshot import Snapshot
 from callguard.domain.throughput import disagree
 from callguard.domain.unqueued import RECENT, everyday, what_is_done
 from callguard.domain.wording import figure, span
-from callguard.guard.guard import describe, named
-from callguard.ports import AccountReading
 
 SHOWN_MS = 86_400_000
 """For so long it is shown who has resumed."""
@@ -125,7 +125,7 @@ def _cps(snapshot: Snapshot, account: Account) -> str:
 
 
 def _apart(snapshot: Snapshot) -> str:
-    parts = {"spared": snapshot.spared, "announced": snapshot.announced, "out of scope": snapshot.outside}
+    parts = {"spared": snapshot.spared, "announced": snapshot.announced, "out of scope": snapshot.out_of_scope}
     parts["reported, and not confirmed by Twilio"] = snapshot.unconfirmed
     named = [f"{count:,} of them {what}" for what, count in parts.items() if count]
     return f" ({', '.join(named)})" if named else ""
@@ -135,7 +135,7 @@ def _scope(incident: Incident, snapshot: Snapshot) -> str:
     since_ms = incident.scope.since_ms
     since = f"created since {datetime.fromtimestamp(since_ms / 1000, UTC):%H:%M:%S} UTC" if since_ms else "queued"
     senders = [culprit.shown for culprit in incident.culprits if culprit.sender in incident.scope.senders]
-    left = f"; {snapshot.outside:,} others are left alone" if snapshot.outside else ""
+    left = f"; {snapshot.out_of_scope:,} others are left alone" if snapshot.out_of_scope else ""
     return f"about calls {since} from {', '.join(senders) or 'any number'}{left}"
 
 

@@ -16,17 +16,17 @@ import click
 
 import callguard
 from callguard.bootstrap import build
+from callguard.cli.connect import has_account
 from callguard.cli.output import console, say
 from callguard.cli.sandbox import Sandbox, loopback_excepted
-from callguard.cli.services import has_account
-from callguard.cli.story import Story
+from callguard.cli.sandbox_view import SandboxView
 from callguard.config.errors import ConfigurationError
 from callguard.config.home import expanded
 from callguard.config.settings import load_settings
 from callguard.domain.batches import will_cancel
 from callguard.domain.wording import figure
+from callguard.errors import CallGuardError
 from callguard.logs import configure_logging
-from callguard.ports import CallGuardError
 from callguard.processes.embedded_valkey import EmbeddedValkey
 from callguard.processes.program import Program
 from callguard.processes.standard_streams import LastingOutput
@@ -116,7 +116,7 @@ def _run_sandbox(host: str, port: int, extra: Mapping[str, str]) -> int:
         stack.enter_context(sandbox.published(folder))
         environ |= {"CALLGUARD_REDIS_URL": valkey.url, "CALLGUARD_DATA_DIR": str(folder)}
         say(_greeting(sandbox, host, port, folder))
-        story = Story(sandbox, build(load_settings({**os.environ, **environ})), console(), signals)
+        story = SandboxView(sandbox, build(load_settings({**os.environ, **environ})), console(), signals)
         stack.callback(story.end)
         supervisor = Supervisor([sandbox.program(folder), *_programs(environ, folder)])
         return supervisor.run_until_signalled(signals, alongside=_both(valkey.revive, story.tick))

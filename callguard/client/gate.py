@@ -12,7 +12,7 @@ from callguard.client.guard_api import GuardApi, GuardSilent, Verdict
 from callguard.client.log import Seldom, log
 from callguard.client.settings import GuardSettings
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+_INITIAL_PAUSE, _MAX_PAUSE = 1.0, 30.0
 _UNKNOWN_SECONDS = 10.0  # an account that the guard does not know is seldom added within the second
 
 
@@ -115,7 +115,7 @@ class Gate:
             return 0.0
         self._prober = me
         # A slow guard is worth asking every second: its answers count, only nobody waits for them.
-        return _FIRST_PAUSE if has_answered or not pause else min(2 * pause, _LONGEST_PAUSE)
+        return _INITIAL_PAUSE if has_answered or not pause else min(2 * pause, _MAX_PAUSE)
 
     def _fall_silent(self, problem: str) -> None:
         if not self._silent and self._warning.due():

@@ -8,18 +8,18 @@ from callguard.client.creation import Report
 from callguard.client.guard_api import GuardApi, GuardRefused, GuardSilent
 from callguard.client.log import Seldom, log
 
-_MOST_WAITING = 10_000
+_MAX_WAITING = 10_000
 _BATCH = 100
-_FIRST_PAUSE, _LONGEST_PAUSE, _FLUSH_PAUSE = 0.5, 10.0, 0.2
+_INITIAL_PAUSE, _MAX_PAUSE, _FLUSH_PAUSE = 0.5, 10.0, 0.2
 _IDLE_SECONDS = 5.0
 _MADE = " made"  # no field of Twilio's: seconds of this process' monotonic clock
-_MOST_AGE_MS = 6 * 3_600_000
+_MAX_AGE_MS = 6 * 3_600_000
 
 
 def _aged(report: Report) -> Report:
     """Return a report with the age of its call. It may have waited for the guard; its creation has not."""
     told = {name: value for name, value in report.items() if name != _MADE}
-    return {**told, "age_ms": min(_MOST_AGE_MS, max(0, round((time.monotonic() - report[_MADE]) * 1000)))}
+    return {**told, "age_ms": min(_MAX_AGE_MS, max(0, round((time.monotonic() - report[_MADE]) * 1000)))}
 
 
 class Reporter:
@@ -44,7 +44,7 @@ class Reporter:
     def add(self, report: Report) -> None:
         """Take a report for sending."""
         with self._changed:
-            if len(self._waiting) >= _MOST_WAITING:
+            if len(self._waiting) >= _MAX_WAITING:
                 self._waiting.popleft()
                 self._dropped += 1
             self._waiting.append({**report, _MADE: time.monotonic()})
@@ -77,7 +77,7 @@ class Reporter:
         while self._take_batch():
             pause = 0.0
             while not self._deliver() and not self._is_stopped:
-                pause = min(2 * pause or _FIRST_PAUSE, _LONGEST_PAUSE)
+                pause = min(2 * pause or _INITIAL_PAUSE, _MAX_PAUSE)
                 self._rest(pause)
 
     def _take_batch(self) -> bool:

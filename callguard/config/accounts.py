@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from callguard.domain.addresses import EMERGENCY
-from callguard.domain.parties import PartyMarks
+from callguard.domain.parties import PartyHasher
 from callguard.domain.policy import Policy
 
 
@@ -50,11 +50,11 @@ class Account:
     api_key: str = ""
     api_secret: str = field(default="", repr=False)
     api_url: str = ""
-    marks: PartyMarks = field(init=False, repr=False, compare=False)
+    hasher: PartyHasher = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         policy, secret = self.policy, "".join(self.auth_tokens[:1])
-        object.__setattr__(self, "marks", PartyMarks(policy.never_cancel, secret, policy.repeat_exempt))
+        object.__setattr__(self, "marks", PartyHasher(policy.never_cancel, secret, policy.repeat_exempt))
 
     @property
     def rest_credentials(self) -> tuple[str, str]:
@@ -62,6 +62,6 @@ class Account:
         return (self.api_key, self.api_secret) if self.api_key else (self.sid, self.auth_tokens[0])
 
     @property
-    def protection(self) -> str:
+    def never_cancel_digest(self) -> str:
         """A keyed hash of whom no call to, or from, is cancelled: enough to know whether that has changed."""
-        return self.marks.seal("\n".join([*sorted(EMERGENCY), "", *sorted(self.policy.never_cancel)]))
+        return self.hasher.digest("\n".join([*sorted(EMERGENCY), "", *sorted(self.policy.never_cancel)]))

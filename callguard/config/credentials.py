@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from callguard.config.accounts import SharedKey, SignatureAlgorithm
+from callguard.config.api_keys import secret
 from callguard.config.errors import Problems
-from callguard.config.keys import secret
 from callguard.config.wording import shown, unknown
 from callguard.config.written import Layer, Place, Written, in_environment, table
 

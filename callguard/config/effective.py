@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any
 
 from callguard.config.accounts import Account
-from callguard.config.keys import ApiKey
+from callguard.config.api_keys import ApiKey
 from callguard.config.masking import MASK, host_only, masked_url
 from callguard.config.policies import POLICY_KEYS, env_name
 from callguard.config.settings import Settings

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from callguard.config import live_calls, never_cancel
+from callguard.config import live_call_texts as live_calls
+from callguard.config import never_cancel
 from callguard.config.errors import Problems
 from callguard.config.lists import entries
 from callguard.config.wording import shown, unknown, wrong

@@ -12,7 +12,7 @@ SECRETS = (
     "CALLGUARD_NOTIFY_URLS",
 )
 
-_MOST_BYTES = 64 * 1024
+_MAX_BYTES = 64 * 1024
 
 
 def with_secret_files(environ: Mapping[str, str], problems: Problems) -> Mapping[str, str]:
@@ -33,7 +33,7 @@ def _read(variable: str, path: str, problems: Problems) -> str:
     place = in_environment(variable)
     try:
         with Path(path).open("rb") as file:
-            text = file.read(_MOST_BYTES).decode().strip()
+            text = file.read(_MAX_BYTES).decode().strip()
     except OSError as error:
         problems.add(place, f"names a file that cannot be read ({error.strerror}); name one that holds the secret")
         return ""

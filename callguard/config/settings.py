@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from callguard.config import keys, urls
+from callguard.config import api_keys as keys
+from callguard.config import urls
 from callguard.config.account_list import read_accounts
 from callguard.config.accounts import Account
 from callguard.config.environment import refuse_unknown_variables

@@ -12,7 +12,7 @@ from callguard.config.home import expanded
 from callguard.config.wording import unknown
 from callguard.config.written import Place, Written, in_environment, in_file, table
 
-MOST_LEVELS = 12
+MAX_LEVELS = 12
 """No setting has half as many, one within another."""
 
 _TOO_DEEP = "the file {name} has lists or tables too deep within one another; no setting needs that"
@@ -86,7 +86,7 @@ def _content(name: str, path: Path, problems: Problems) -> dict[str, Any] | None
 def _is_shallow(content: Any) -> bool:
     """What is deeper than any setting would exhaust the stack of whoever shows or compares it."""
     level = [content]
-    for _ in range(MOST_LEVELS):
+    for _ in range(MAX_LEVELS):
         tables = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
         level = [below for table_ in tables for below in table_]
     return not level

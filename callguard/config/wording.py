@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from callguard.config.masking import masked_url
 
-_MOST_SHOWN = 60
+_MAX_SHOWN = 60
 
 
 def unknown(name: str, known: Iterable[str], prefix: str = "") -> str:
@@ -25,7 +25,7 @@ def shown(value: Any) -> str:
     """Return a value for an error message: short, and with whatever a URL may hold of secrets masked."""
     text = masked_url(value) if isinstance(value, str) else value
     quoted = f'"{text}"' if isinstance(text, str) else str(text)
-    return quoted if len(quoted) <= _MOST_SHOWN else f"{quoted[:_MOST_SHOWN]}..."
+    return quoted if len(quoted) <= _MAX_SHOWN else f"{quoted[:_MAX_SHOWN]}..."
 
 
 def wrong(error: ErrorDetails, *, secret: bool = False) -> str:

@@ -8,7 +8,7 @@ https://www.twilio.com/docs/voice/twiml#request-parameters (callers without a nu
 
 import re
 
-MOST_CHARACTERS = 2048
+MAX_CHARACTERS = 2048
 """A `sip:` URI may carry a kilobyte of headers."""
 
 WORDS = "anonymous|blocked|private|restricted|unavailable|unknown"
@@ -23,11 +23,9 @@ DIGITS = r"[0-9]{3,15}(?![0-9])"
 SIP_USER = r"[0-9A-Za-z_][0-9A-Za-z_.+-]{0,63}"
 """A bare user name, such as `jack` or `sales.desk_2`."""
 
-ADDRESS = re.compile(
-    rf"{E164}|{DIGITS}|(?i:{WORDS})|(?i:{SCHEMES}):{SHOWN}{{1,{MOST_CHARACTERS - 16}}}|{SIP_USER}"
-)
+ADDRESS = re.compile(rf"{E164}|{DIGITS}|(?i:{WORDS})|(?i:{SCHEMES}):{SHOWN}{{1,{MAX_CHARACTERS - 16}}}|{SIP_USER}")
 PREFIX = re.compile(
-    rf"\+?[0-9]{{1,15}}|(?i:{SCHEMES}):{SHOWN}{{0,{MOST_CHARACTERS - 16}}}|{SIP_USER}"
+    rf"\+?[0-9]{{1,15}}|(?i:{SCHEMES}):{SHOWN}{{0,{MAX_CHARACTERS - 16}}}|{SIP_USER}"
 )  # what stands before the `*` of an entry
 
 _SHOWN_TEXT = re.compile(rf"{SHOWN}*")
@@ -64,7 +62,7 @@ _BY_COUNTRY = {
     "852": ("999", "112"),
 }
 _EMERGENCY_DIGITS = EMERGENCY | {f"{code}{number}" for code, numbers in _BY_COUNTRY.items() for number in numbers}
-_LONGEST_EMERGENCY = 1 + max(map(len, _EMERGENCY_DIGITS))
+_MAX_EMERGENCY = 1 + max(map(len, _EMERGENCY_DIGITS))
 
 
 def is_emergency(to_address: str) -> bool:
@@ -73,7 +71,7 @@ def is_emergency(to_address: str) -> bool:
     >>> is_emergency("911"), is_emergency("+44999"), is_emergency("9111"), is_emergency("sip:911@example.com")
     (True, True, False, False)
     """
-    return len(to_address) <= _LONGEST_EMERGENCY and to_address.removeprefix("+") in _EMERGENCY_DIGITS
+    return len(to_address) <= _MAX_EMERGENCY and to_address.removeprefix("+") in _EMERGENCY_DIGITS
 
 
 def is_telephone(address: str) -> bool:

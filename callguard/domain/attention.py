@@ -1,6 +1,6 @@
 """How soon an account should be looked at again, as far as its state tells."""
 
-from callguard.domain.accounts import Snapshot
+from callguard.domain.snapshot import Snapshot
 
 LOOK_SECONDS = 5.0
 """Each account is looked at so often at least, should the word that there is news of it be lost."""

@@ -3,30 +3,18 @@
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum
 
-from callguard.domain.accounts import SUSPICION_MS, Finding, State
 from callguard.domain.history import NEVER_MS, NO_TELEPHONE, History
 from callguard.domain.policy import Policy, Unqueued
 from callguard.domain.replay import Replay
 from callguard.domain.rules import Verdict, decide, is_quiet
+from callguard.domain.snapshot import SUSPICION_MS, Finding, State
+from callguard.domain.sources import Source
 
 ALERT_POLL_MS = 1000
 """How soon Twilio's list is read, and read again, under suspicion and while an incident is open."""
 
 PROGRESS_STEP = 8192
-
-
-class Hearing(Enum):
-    """What the guard is told of the calls.
-
-    `entrance`: each call as it is created and as it is dialled. `callback`: dialled calls only, and Twilio's list
-    where a rule asks for it. `poll`: Twilio's list only.
-    """
-
-    ENTRANCE = "entrance"
-    CALLBACK = "callback"
-    POLL = "poll"
 
 
 @dataclass(slots=True)
@@ -47,7 +35,7 @@ class Trip:
     queued: int
     cancelled: int = 0
     ended_ms: int | None = None
-    telephone: int = NO_TELEPHONE
+    destination: int = NO_TELEPHONE
 
 
 @dataclass(slots=True)
@@ -63,7 +51,7 @@ class UnqueuedTrip:
 
     at_ms: int
     finding: Finding
-    telephone: int
+    destination: int
     last_ms: int
 
 
@@ -82,7 +70,7 @@ class Backtest:
         self,
         history: History,
         policy: Policy,
-        hearing: Hearing = Hearing.ENTRANCE,
+        source: Source = Source.REPORT,
         *,
         progress: Callable[[int], None] = untold,
     ) -> None:
@@ -93,9 +81,9 @@ class Backtest:
         self.depth = 0
         self.last_telephone = NO_TELEPHONE
         self._history, self._policy, self._progress = history, policy, progress
-        self._hears_creations = hearing is Hearing.ENTRANCE
-        self._hears_dials = hearing is not Hearing.POLL
-        self._poll_ms = round(policy.poll_seconds * 1000) if hearing is Hearing.POLL else 0
+        self._hears_creations = source is Source.REPORT
+        self._hears_dials = source is not Source.POLL
+        self._poll_ms = round(policy.poll_seconds * 1000) if source is Source.POLL else 0
         self._next_look_ms, self._alert_until_ms, self._busy_ms = NEVER_MS, 0, 0
         self._unlisted: list[int] = []
         self._unnoticed = 0
@@ -123,11 +111,11 @@ class Backtest:
         if self._open is None and self.replay.needs_judging(at_ms):
             self._decide(at_ms)
 
-    def heard_call(self, telephone: int, at_ms: int) -> None:
+    def heard_call(self, destination: int, at_ms: int) -> None:
         """Tell the rules whom a call is for."""
-        self.last_telephone = telephone
-        if telephone != NO_TELEPHONE:
-            self.replay.called(telephone, at_ms)
+        self.last_telephone = destination
+        if destination != NO_TELEPHONE:
+            self.replay.called(destination, at_ms)
 
     def _decide(self, at_ms: int) -> None:
         snapshot = self.replay.snapshot(at_ms)
@@ -164,7 +152,7 @@ class Backtest:
         if self._hears_creations:
             self._known[call] = 1
             self.replay.entered((at_ms,), at_ms)
-            self.heard_call(history.telephones[call], at_ms)
+            self.heard_call(history.destinations[call], at_ms)
         if history.spared[call]:
             self._hear_of_spared(call, at_ms)
         elif self._open is not None and self._is_caught(call, at_ms):
@@ -217,7 +205,7 @@ class Backtest:
             return
         if history.dialled[call]:
             if not known:
-                self.heard_call(history.telephones[call], at_ms)
+                self.heard_call(history.destinations[call], at_ms)
             self.replay.dialled(at_ms)
         if known and not history.spared[call]:
             self.replay.left(1, at_ms)
@@ -244,11 +232,11 @@ class Backtest:
         self.replay.left(spared, at_ms)
         for call in listed:
             self._known[call] = 1
-            self.heard_call(history.telephones[call], history.created_ms[call])
+            self.heard_call(history.destinations[call], history.created_ms[call])
         self.judge(at_ms)
 
     def _trip(self, finding: Finding, at_ms: int) -> None:
-        self._open = Trip(at_ms, finding, self.depth, telephone=self.last_telephone)
+        self._open = Trip(at_ms, finding, self.depth, destination=self.last_telephone)
         if self.unqueued and at_ms - self.unqueued[-1].last_ms <= SUSPICION_MS:
             self.unqueued.pop()  # the same incident: its backlog has come up
         self.trips.append(self._open)
@@ -282,7 +270,7 @@ class Backtest:
     def _catch(self, call: int, at_ms: int) -> None:
         if not self._hears_creations:
             self.replay.entered((at_ms,), at_ms)
-            self.heard_call(self._history.telephones[call], at_ms)
+            self.heard_call(self._history.destinations[call], at_ms)
         self.replay.left(1, at_ms)
         self._cancel(call)
 

@@ -11,12 +11,12 @@ from callguard.domain.backtest import Backtest
 from callguard.domain.history import NO_TELEPHONE, History
 from callguard.domain.policy import Mode, Policy
 
-LARGEST_BATCH = 50_000
+MAX_BATCH = 50_000
 _BEGIN_MS = 1_000_000_000_000
 _ONE_TELEPHONE = 1
 
 
-def batch(calls: int, cps: float, telephone: int = NO_TELEPHONE) -> History:
+def batch(calls: int, cps: float, destination: int = NO_TELEPHONE) -> History:
     """Return `calls` calls that are created evenly within one second and dialled at `cps`."""
     created = array("q", (_BEGIN_MS + place * 1000 // calls for place in range(calls)))
     left, free_ms = array("q"), 0.0
@@ -24,8 +24,8 @@ def batch(calls: int, cps: float, telephone: int = NO_TELEPHONE) -> History:
         dialled_ms = max(float(at_ms), free_ms)
         free_ms = dialled_ms + 1000 / cps
         left.append(int(dialled_ms))
-    telephones = array("q", [telephone] * calls)
-    return History(created, left, bytearray([1]) * calls, bytearray(calls), telephones, array("q", range(calls)))
+    destinations = array("q", [destination] * calls)
+    return History(created, left, bytearray([1]) * calls, bytearray(calls), destinations, array("q", range(calls)))
 
 
 def is_cancelled(policy: Policy, calls: int, *, to_one_number: bool = False) -> bool:
@@ -38,15 +38,15 @@ def is_cancelled(policy: Policy, calls: int, *, to_one_number: bool = False) -> 
 
 @lru_cache(maxsize=256)
 def least_cancelled(policy: Policy, *, to_one_number: bool = False) -> int | None:
-    """Return the least batch within one second that is cancelled; None for none of up to `LARGEST_BATCH` calls."""
+    """Return the least batch within one second that is cancelled; None for none of up to `MAX_BATCH` calls."""
     likely = math.ceil(policy.spike_burst + policy.spike_rate)
     if to_one_number:
         likely = max(policy.repeat_limit, policy.min_backlog + 1)
-    least, most = 0, min(likely, LARGEST_BATCH)
+    least, most = 0, min(likely, MAX_BATCH)
     while not is_cancelled(policy, most, to_one_number=to_one_number):
-        if most == LARGEST_BATCH:
+        if most == MAX_BATCH:
             return None
-        least, most = most, min(LARGEST_BATCH, most + max(1, most - least))
+        least, most = most, min(MAX_BATCH, most + max(1, most - least))
     if least == 0 and not is_cancelled(policy, most - 1, to_one_number=to_one_number):
         return most
     while most - least > 1:
@@ -63,7 +63,7 @@ def will_cancel(policy: Policy) -> str:
     verb = "would be cancelled (mode is observe)" if policy.mode is Mode.OBSERVE else "will be cancelled"
     many, to_one = least_cancelled(policy), least_cancelled(policy, to_one_number=True)
     if many is None:
-        return f"No batch of up to {LARGEST_BATCH:,} calls at once {verb}."
+        return f"No batch of up to {MAX_BATCH:,} calls at once {verb}."
     told = f"A batch of {many:,} calls at once {verb}"
     if to_one is not None and to_one < many:
         told += f"; so {'would' if policy.mode is Mode.OBSERVE else 'will'} {to_one:,} calls to one number at once"

@@ -23,6 +23,10 @@ def is_in_rate_queue(direction: object, parent_call_sid: object) -> bool:
     return not parent_call_sid and (direction or OUTBOUND_API) == OUTBOUND_API
 
 
+SETTLING_MS = 10_000
+"""Twilio is eventually consistent: a younger call that it has never listed, or does not know, may yet show."""
+
+
 class CallStatus(Enum):
     """Every status that Twilio gives a call.
 
@@ -152,3 +156,24 @@ def by_creation(listed: Sequence[ListedCall], now_ms: int) -> list[tuple[int, Li
         calls = list(group)
         spread += [(second_ms + place * 1000 // len(calls), call) for place, call in enumerate(calls)]
     return spread
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPage:
+    """A page of Twilio's list, and whether no other follows."""
+
+    calls: list[ListedCall]
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredCall:
+    """A call in the mirror: its creation in milliseconds, and what keeps it from being cancelled.
+
+    That is `never_cancel`, an announced campaign, or an open incident that is not about it.
+    """
+
+    created_ms: int
+    spared: bool
+    announced: bool = False
+    out_of_scope: bool = False

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-MOST_OPEN_CAMPAIGNS = 100
+MAX_OPEN_CAMPAIGNS = 100
 
-MOST_CAMPAIGN_SECONDS = 7 * 86_400
+MAX_CAMPAIGN_SECONDS = 7 * 86_400
 """How far ahead a campaign may expire: what is normal for longer belongs into the policy."""
 
 
@@ -16,7 +16,7 @@ class Campaign:
         id: short, unique within the account.
         calls: how many calls were announced; more than that count as any other call does.
         came: how many of them have come.
-        sender: the keyed hash of the From number (`PartyMarks.sender`); empty for every number.
+        sender: the keyed hash of the From number (`PartyHasher.sender`); empty for every number.
         sender_shown: the number, masked; empty for every number.
         starts_ms: when it was announced, in milliseconds of Unix time.
         until_ms: when it expires. Calls that came before stay announced until they have left the queue.

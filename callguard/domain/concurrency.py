@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from callguard.domain.unsteady import FIRST_LIMIT, UnsteadyLimit
+from callguard.domain.unsteady import INITIAL_LIMIT, UnsteadyLimit
 
-LEAST_SHARE = 0.7
+MIN_SHARE = 0.7
 QUIET_SECONDS = 1.0
 STEP_SECONDS = 0.2
 FULL = 0.9
@@ -12,7 +12,7 @@ FULL = 0.9
 SERVED_BETWEEN = 100
 """A probe in vain costs a refusal: one in a hundred requests is little."""
 
-MOST_QUIET_SECONDS = 10.0
+MAX_QUIET_SECONDS = 10.0
 
 FAR_BELOW = 0.7
 """A fixed ceiling refuses nothing at so small a share of what it has borne."""
@@ -38,7 +38,7 @@ class SteadyLimit:
     finds room that others have left, and seldom asks in vain while there is none.
     """
 
-    limit: float = FIRST_LIMIT
+    limit: float = INITIAL_LIMIT
     ceiling: int = 100
     floor: int = 1
     is_searching: bool = True
@@ -75,18 +75,18 @@ class SteadyLimit:
 
         Refusals of requests that were sent before the last fall tell the same once more.
         """
-        quiet = min(MOST_QUIET_SECONDS, max(QUIET_SECONDS, retry_after))
+        quiet = min(MAX_QUIET_SECONDS, max(QUIET_SECONDS, retry_after))
         self._quiet_until = max(self._quiet_until, now + quiet)
         self._served, self._wanted = 0.0, min(SERVED_BETWEEN, 10 * self.limit)
         self.is_searching = False
         self._step = 1.0
         if number > self._refused_up_to:
-            self.limit = max(self.floor, self.limit * LEAST_SHARE, min(self.limit, under_way - 1.0))
+            self.limit = max(self.floor, self.limit * MIN_SHARE, min(self.limit, under_way - 1.0))
             self._refused_up_to = last
 
     def lost(self) -> None:
         """Take note that Twilio does not answer at all: that tells nothing of its ceiling."""
-        self.limit, self.is_searching = min(self.limit, FIRST_LIMIT), True
+        self.limit, self.is_searching = min(self.limit, INITIAL_LIMIT), True
 
     def _grow(self, more: float) -> None:
         self.limit = min(float(self.ceiling), self.limit + more)
@@ -106,7 +106,7 @@ class ConcurrencyLimit:
     """
 
     def __init__(
-        self, limit: float = FIRST_LIMIT, *, ceiling: int = 100, floor: int = 1, is_searching: bool = True
+        self, limit: float = INITIAL_LIMIT, *, ceiling: int = 100, floor: int = 1, is_searching: bool = True
     ) -> None:
         """Begin with `limit`; without `is_searching` it is taken for the ceiling."""
         self.ceiling = ceiling

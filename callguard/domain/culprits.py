@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-LEAST_SHARE = 0.1
-MOST_CULPRITS = 5
+MIN_SHARE = 0.1
+MAX_CULPRITS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def carriers(senders: Iterable[Sender], level: float) -> frozenset[str]:
     loudest = sorted(senders, key=lambda sender: sender.level, reverse=True)
     rest = sum(sender.level for sender in loudest)
     taken = set()
-    for sender in loudest[:MOST_CULPRITS]:
+    for sender in loudest[:MAX_CULPRITS]:
         if rest >= level:
             taken.add(sender.sender)
             rest -= sender.level
@@ -50,5 +50,5 @@ def culprits(senders: Iterable[Sender]) -> list[Culprit]:
     """Return the numbers that carry a tenth or more of all that is above the rate, the greatest first."""
     loud = [sender for sender in senders if sender.level > 0]
     total = sum(sender.level for sender in loud)
-    named = [Culprit(s.sender, s.shown, s.level / total) for s in loud if s.level >= LEAST_SHARE * total]
-    return sorted(named, key=lambda culprit: culprit.share, reverse=True)[:MOST_CULPRITS]
+    named = [Culprit(s.sender, s.shown, s.level / total) for s in loud if s.level >= MIN_SHARE * total]
+    return sorted(named, key=lambda culprit: culprit.share, reverse=True)[:MAX_CULPRITS]

@@ -95,3 +95,24 @@ def _says_more(known: Announced, held: Announced | None) -> bool:
 
 def _ended(decided: Decided) -> dict[str, tuple[bool, bool]]:
     return {name: (campaign.has_ended, campaign.is_released) for name, campaign in decided.campaigns.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class StateLost:
+    """A loss of what the store held of an account, which was noticed and made good as far as it is remembered.
+
+    Attributes:
+        account_sid: whose state it was.
+        was_emptied: nothing was left; else it lacked the latest decisions.
+        is_unknown: nobody remembers what was decided, so that the guard observes until a person speaks.
+        doubt: why it is not known; empty where it is.
+        restored: what holds now, in words.
+        at_ms: when it was noticed.
+    """
+
+    account_sid: str
+    was_emptied: bool
+    is_unknown: bool
+    doubt: str
+    restored: str
+    at_ms: int

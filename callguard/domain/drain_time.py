@@ -18,7 +18,7 @@ from callguard.domain.calls import ListedCall
 QUEUE_FULL_SECONDS = 86_400.0
 """Beyond so long a queue Twilio refuses new calls: https://www.twilio.com/docs/api/errors/22005"""
 
-MOST_QUEUE_MS = 25 * 3_600_000
+MAX_QUEUE_MS = 25 * 3_600_000
 """Twilio queues no call for longer than a day; an hour is for what we do not know."""
 
 LATE_MS = 30_000
@@ -44,7 +44,7 @@ def newest_quote(listed: Sequence[tuple[int, ListedCall]], now_ms: int) -> Quote
     if not listed:
         return None
     created_ms, newest = listed[-1]
-    if newest.queue_ms is None or not 0 <= newest.queue_ms <= MOST_QUEUE_MS:
+    if newest.queue_ms is None or not 0 <= newest.queue_ms <= MAX_QUEUE_MS:
         return None
     if newest.queue_ms == 0 and len(listed) > 1:
         return None

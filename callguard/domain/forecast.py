@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from callguard.domain.accounts import Snapshot
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

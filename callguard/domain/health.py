@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from callguard.domain.accounts import Snapshot
 from callguard.domain.holds import HoldReason, holds
 from callguard.domain.policy import Policy
+from callguard.domain.snapshot import Snapshot
 from callguard.domain.wording import span
 
 PROCESSES = ("watcher", "cancel-worker")

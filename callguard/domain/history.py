@@ -13,7 +13,7 @@ from callguard.domain.policy import Policy
 
 NEVER_MS = 2**62
 NO_TELEPHONE = -1
-_LONGEST_NUMBER = 15
+_MAX_NUMBER = 15
 
 
 class HistoricCall(NamedTuple):
@@ -59,7 +59,7 @@ class History:
     left_ms: "array[int]"
     dialled: bytearray
     spared: bytearray
-    telephones: "array[int]"
+    destinations: "array[int]"
     departures: "array[int]"
 
     def __len__(self) -> int:
@@ -177,7 +177,7 @@ def _was_dialled(call: HistoricCall) -> bool:
 
 def _telephone(number: str) -> int:
     digits = number[1:] if number[:1] == "+" else number
-    is_one = digits.isdigit() and digits.isascii() and 3 <= len(digits) <= _LONGEST_NUMBER
+    is_one = digits.isdigit() and digits.isascii() and 3 <= len(digits) <= _MAX_NUMBER
     return int(digits) if is_one else NO_TELEPHONE
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from callguard.domain.numbers import masked
 
-MOST_SHOWN = 50
-MOST_NAME = 64
+MAX_SHOWN = 50
+MAX_NAME = 64
 
 _NUMBER = re.compile(r"\+[0-9]{7,}|[0-9]{9,}")
 
@@ -32,18 +32,18 @@ class HoldQueue:
 
 
 def shown_sizes(queues: Iterable[HoldQueue]) -> dict[str, int]:
-    """Return the sizes by name, fit for labels: the `MOST_SHOWN` longest queues, in the order of their names.
+    """Return the sizes by name, fit for labels: the `MAX_SHOWN` longest queues, in the order of their names.
 
-    Anybody may name a queue: names are cut off at `MOST_NAME` characters, telephone numbers in them are masked,
+    Anybody may name a queue: names are cut off at `MAX_NAME` characters, telephone numbers in them are masked,
     and queues that then have the same name count as one.
     """
     sizes: Counter[str] = Counter()
     for queue in queues:
         sizes[_shown(queue.name)] += queue.size or 0
-    longest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:MOST_SHOWN]
+    longest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:MAX_SHOWN]
     return dict(sorted(longest))
 
 
 def _shown(name: str) -> str:
     printable = "".join(character if character.isprintable() else "?" for character in name)
-    return _NUMBER.sub(lambda number: masked(number[0]), printable)[:MOST_NAME]
+    return _NUMBER.sub(lambda number: masked(number[0]), printable)[:MAX_NAME]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 
-from callguard.domain.accounts import Snapshot, State, Word
 from callguard.domain.policy import Mode, Policy, Rearm
+from callguard.domain.snapshot import Snapshot, State, Word
 
 
 class HoldReason(Enum):

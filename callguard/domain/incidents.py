@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from callguard.domain.accounts import Finding, Word
 from callguard.domain.culprits import Culprit
 from callguard.domain.policy import Mode
 from callguard.domain.scope import EVERY_CALL, Scope
+from callguard.domain.snapshot import Finding, Word
 
 
 class Outcome(Enum):

@@ -27,7 +27,7 @@ class Parties:
     protected: bool = False
 
 
-class PartyMarks:
+class PartyHasher:
     """Makes marks of numbers, for one account."""
 
     def __init__(self, never_cancel: Iterable[str], secret: str, repeat_exempt: Iterable[str] = ()) -> None:
@@ -52,7 +52,7 @@ class PartyMarks:
             return True
         return from_number in self._never_cancel or to_number in self._never_cancel
 
-    def seal(self, text: str) -> str:
+    def digest(self, text: str) -> str:
         """Return the keyed hash of a text that holds numbers: enough to know it again."""
         return _digest(self._text_hash, text)
 

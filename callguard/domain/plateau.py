@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 FULL_SHARE = 0.9
 GAP_SECONDS = 5.0
-LEAST_GAP_CALLS = 4.0
+MIN_GAP_CALLS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +46,4 @@ class Plateau:
 
 def gap_calls(cps: float) -> float:
     """Return how many missing calls make a gap."""
-    return max(LEAST_GAP_CALLS, GAP_SECONDS * FULL_SHARE * cps)
+    return max(MIN_GAP_CALLS, GAP_SECONDS * FULL_SHARE * cps)

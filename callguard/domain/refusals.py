@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-MOST_BY_CHANCE = 1 / 3
+MAX_BY_CHANCE = 1 / 3
 """More than a third is never taken for bad luck: then Twilio is full."""
 
 DEVIATIONS = 2.0
@@ -11,7 +11,7 @@ DEVIATIONS = 2.0
 MEMORY = 0.6
 """What was learned before counts so much less with each time that something is learned."""
 
-LEAST_REMEMBERED = 0.5
+MIN_REMEMBERED = 0.5
 
 
 def most_by_chance(share: float, sent: int, known_from: float = math.inf) -> float:
@@ -70,10 +70,10 @@ class Baseline:
 
     @property
     def share(self) -> float:
-        """0 where nothing is refused, `MOST_BY_CHANCE` at most."""
-        if self._refused < LEAST_REMEMBERED:
+        """0 where nothing is refused, `MAX_BY_CHANCE` at most."""
+        if self._refused < MIN_REMEMBERED:
             return 0.0
-        return min(MOST_BY_CHANCE, self._refused / self._counted)
+        return min(MAX_BY_CHANCE, self._refused / self._counted)
 
     def learn(self, refused: int, counted: int) -> None:
         """Take note of requests at a lesser load."""

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from callguard.domain.accounts import SUSPICION_MS, Finding, Rule, Snapshot, State
 from callguard.domain.policy import Policy, Unqueued
 from callguard.domain.rates import LeakyBucket
+from callguard.domain.snapshot import SUSPICION_MS, Finding, Rule, Snapshot, State
 
 
 class Verdict(Enum):

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from callguard.domain.accounts import Finding, Rule
 from callguard.domain.culprits import Sender
+from callguard.domain.snapshot import Finding, Rule
 
 SLACK_MS = 2000
 """Clocks differ, and Twilio tells a creation in whole seconds."""
@@ -61,6 +61,6 @@ def widened(scope: Scope, others: Sequence[Sender], burst: float) -> Scope:
     return replace(scope, senders=frozenset() if rest >= burst else scope.senders | spiking)
 
 
-def flooded(scope: Scope, listed_short_ms: int) -> Scope:
+def unbounded(scope: Scope, listed_short_ms: int) -> Scope:
     """Return the scope where the calls that were left alone are more than the ceiling: as that rule has it."""
     return Scope(max(0, min(scope.since_ms, listed_short_ms - SHORT_SLACK_MS)))

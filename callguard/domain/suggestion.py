@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from statistics import median
 
-from callguard.domain.backtest import Backtest, Hearing, untold
+from callguard.domain.backtest import Backtest, untold
 from callguard.domain.history import NO_TELEPHONE, History
 from callguard.domain.policy import Policy
+from callguard.domain.sources import Source
 
 MARGIN = 1.5
 """A threshold is so many times the highest figure of the ordinary days.
@@ -28,8 +29,8 @@ one, of 1.5 times on none. A runaway of 10 calls/s is seen 1.5 s later with 1.5 
 OUTLIER = 4.0
 """A day is left out where a figure is more than so many times that of the median day."""
 
-LEAST_DAYS = 3
-LEAST_CALLS = 100
+MIN_DAYS = 3
+MIN_CALLS = 100
 DAY_MS = 86_400_000
 _RATE_WINDOW_MS = 600_000
 _UNREACHABLE = 10**12
@@ -125,10 +126,10 @@ def suggested(
     Raises nothing: too little history gives a `reason`.
     """
     days = sorted({at_ms // DAY_MS for at_ms in history.created_ms})
-    if len(days) < LEAST_DAYS or len(history) < LEAST_CALLS:
+    if len(days) < MIN_DAYS or len(history) < MIN_CALLS:
         return Suggestion(
             reason=f"{len(history):,} calls on {len(days)} days are too few to suggest anything from: it takes "
-            f"{LEAST_CALLS} calls on {LEAST_DAYS} days"
+            f"{MIN_CALLS} calls on {MIN_DAYS} days"
         )
     exempt = _called_every_day(history, policy, len(days))
     dialled = array("q", (history.left_ms[call] for call in history.departures if history.dialled[call]))
@@ -165,15 +166,15 @@ def _called_every_day(history: History, policy: Policy, days: int) -> tuple[int,
     """Return the telephones that are called `_EVERYDAY_CALLS` times in a window on at least half of the days."""
     window_ms = policy.repeat_window_seconds * 1000
     counts: dict[tuple[int, int], int] = {}
-    for telephone, at_ms in zip(history.telephones, history.created_ms, strict=True):
-        if telephone != NO_TELEPHONE:
-            key = (telephone, at_ms // window_ms)
+    for destination, at_ms in zip(history.destinations, history.created_ms, strict=True):
+        if destination != NO_TELEPHONE:
+            key = (destination, at_ms // window_ms)
             counts[key] = counts.get(key, 0) + 1
     busy: dict[int, set[int]] = {}
-    for (telephone, window), count in counts.items():
+    for (destination, window), count in counts.items():
         if count >= _EVERYDAY_CALLS:
-            busy.setdefault(telephone, set()).add(window * window_ms // DAY_MS)
-    return tuple(sorted(one for one, seen in busy.items() if 2 * len(seen) >= max(days, 2 * LEAST_DAYS)))
+            busy.setdefault(destination, set()).add(window * window_ms // DAY_MS)
+    return tuple(sorted(one for one, seen in busy.items() if 2 * len(seen) >= max(days, 2 * MIN_DAYS)))
 
 
 def _ordinary(
@@ -243,7 +244,7 @@ class _DailyGauge(Backtest):
     def __init__(
         self, history: History, policy: Policy, exempt: Collection[int], progress: Callable[[int], None]
     ) -> None:
-        super().__init__(history, policy, Hearing.ENTRANCE, progress=progress)
+        super().__init__(history, policy, Source.REPORT, progress=progress)
         self._exempt = frozenset(exempt)
         self._times_called = 0
         self._today = _Day()
@@ -261,10 +262,10 @@ class _DailyGauge(Backtest):
                 highest[place] = figure
         self._times_called = 0
 
-    def heard_call(self, telephone: int, at_ms: int) -> None:
+    def heard_call(self, destination: int, at_ms: int) -> None:
         """Note how often it was called lately, unless that is its everyday."""
-        if telephone != NO_TELEPHONE and telephone not in self._exempt:
-            self._times_called = max(self._times_called, self.replay.called(telephone, at_ms))
+        if destination != NO_TELEPHONE and destination not in self._exempt:
+            self._times_called = max(self._times_called, self.replay.called(destination, at_ms))
 
     def by_day(self) -> dict[str, dict[int, float]]:
         """Return each setting's highest figure by day; what was only touched in passing counts as not reached."""

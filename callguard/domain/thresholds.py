@@ -10,24 +10,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from callguard.domain.accounts import SUSPICION_MS, Finding
-from callguard.domain.backtest import ALERT_POLL_MS, Backtest, Hearing, untold
+from callguard.domain.backtest import ALERT_POLL_MS, Backtest, untold
 from callguard.domain.history import NEVER_MS, NO_TELEPHONE, History
 from callguard.domain.policy import Policy
+from callguard.domain.snapshot import SUSPICION_MS, Finding
+from callguard.domain.sources import Source
 
 _UNREACHABLE = 10**12
-_MOST_PROOFS = 8
+_MAX_PROOFS = 8
 _EXACT_PROOFS = 2
 _STRIDE = 2.0
-_LONGEST_HOLD_MS = 2 * SUSPICION_MS
+_MAX_HOLD_MS = 2 * SUSPICION_MS
 _LEAST = {
     "spike_burst": 1, "initiated_burst": 1, "plateau_seconds": 10, "repeat_limit": 2, "max_backlog": 1,
     "max_drain_seconds": 1,
 }  # fmt: skip
 _HEARD = {
-    Hearing.ENTRANCE: tuple(_LEAST),
-    Hearing.CALLBACK: ("initiated_burst", "plateau_seconds", "repeat_limit"),
-    Hearing.POLL: ("spike_burst", "repeat_limit", "max_backlog", "max_drain_seconds"),
+    Source.REPORT: tuple(_LEAST),
+    Source.CALLBACK: ("initiated_burst", "plateau_seconds", "repeat_limit"),
+    Source.POLL: ("spike_burst", "repeat_limit", "max_backlog", "max_drain_seconds"),
 }
 
 
@@ -59,22 +60,22 @@ class Tightest:
 def tightest(
     history: History,
     policy: Policy,
-    hearing: Hearing,
+    source: Source,
     *,
     progress: Callable[[int], None] = untold,
 ) -> Tightest:
     """Return the least value of each rule's setting that would not have tripped, all together."""
-    reached = _reached(history, policy, hearing, progress)
-    wanted = {setting: _just_above(setting, reached[setting]) for setting in _HEARD[hearing]}
+    reached = _reached(history, policy, source, progress)
+    wanted = {setting: _just_above(setting, reached[setting]) for setting in _HEARD[source]}
     is_proven = False
-    for proof in range(1, _MOST_PROOFS + 1):
-        trips = Backtest(history, _with(policy, wanted), hearing, progress=progress).run()
+    for proof in range(1, _MAX_PROOFS + 1):
+        trips = Backtest(history, _with(policy, wanted), source, progress=progress).run()
         if is_proven := not trips:
             break
-        if proof == 1 and hearing is Hearing.POLL:
+        if proof == 1 and source is Source.POLL:
             # Tight rules ask for lists more often than every `poll_seconds`, and so see more.
             often = replace(policy, poll_seconds=min(policy.poll_seconds, ALERT_POLL_MS / 1000))
-            reached = _reached(history, often, hearing, progress)
+            reached = _reached(history, often, source, progress)
             wanted = {setting: max(wanted[setting], _just_above(setting, reached[setting])) for setting in wanted}
         for trip in trips:
             _raise(wanted, reached, trip.finding, 1.0 if proof <= _EXACT_PROOFS else _STRIDE)
@@ -86,9 +87,9 @@ def tightest(
 
 
 def _reached(
-    history: History, policy: Policy, hearing: Hearing, progress: Callable[[int], None]
+    history: History, policy: Policy, source: Source, progress: Callable[[int], None]
 ) -> dict[str, float]:
-    gauge = _Gauge(history, _with(policy, dict.fromkeys(_LEAST, _UNREACHABLE)), hearing, progress=progress)
+    gauge = _Gauge(history, _with(policy, dict.fromkeys(_LEAST, _UNREACHABLE)), source, progress=progress)
     gauge.run()
     return {setting: peak.highest for setting, peak in gauge.peaks.items()}
 
@@ -150,17 +151,17 @@ class _Gauge(Backtest):
     """A backtest that judges nothing and notes how far each statistic goes."""
 
     def __init__(
-        self, history: History, policy: Policy, hearing: Hearing, *, progress: Callable[[int], None]
+        self, history: History, policy: Policy, source: Source, *, progress: Callable[[int], None]
     ) -> None:
-        super().__init__(history, policy, hearing, progress=progress)
+        super().__init__(history, policy, source, progress=progress)
         # The rule `repeat` looks back for as long as a suspicion lasts, and then the suspicion lasts.
-        self.peaks = {key: _Peak(_LONGEST_HOLD_MS if key == "repeat_limit" else SUSPICION_MS) for key in _LEAST}
+        self.peaks = {key: _Peak(_MAX_HOLD_MS if key == "repeat_limit" else SUSPICION_MS) for key in _LEAST}
         self._settings = ("spike_burst", "initiated_burst", "plateau_seconds", "max_drain_seconds")
         self._peaks = [self.peaks[key] for key in self._settings]
         self._min_backlog = policy.min_backlog
-        self._asks = hearing is Hearing.CALLBACK
+        self._asks = source is Source.CALLBACK
         # While the queue is shallow and stays so for longer than anything is held, there is nothing to note.
-        self._can_rest = hearing is Hearing.ENTRANCE
+        self._can_rest = source is Source.REPORT
         self._deepened = history.deepened(policy.min_backlog)
         self._next_deep_ms = 0
         self._times_called = 0
@@ -180,12 +181,12 @@ class _Gauge(Backtest):
     def _stays_shallow(self, at_ms: int) -> bool:
         while self._next_deep_ms < at_ms:
             self._next_deep_ms = next(self._deepened, NEVER_MS)
-        if self._next_deep_ms - at_ms <= _LONGEST_HOLD_MS:
+        if self._next_deep_ms - at_ms <= _MAX_HOLD_MS:
             return False
         self._times_called = 0
         return True
 
-    def heard_call(self, telephone: int, at_ms: int) -> None:
+    def heard_call(self, destination: int, at_ms: int) -> None:
         """Note how often it was called: a lower limit would see more than the one most called telephone."""
-        if telephone != NO_TELEPHONE:
-            self._times_called = max(self._times_called, self.replay.called(telephone, at_ms))
+        if destination != NO_TELEPHONE:
+            self._times_called = max(self._times_called, self.replay.called(destination, at_ms))

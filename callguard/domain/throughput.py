@@ -7,9 +7,9 @@ somebody else's mass cancel must not be taken for a fast dialler.
 
 from dataclasses import dataclass, replace
 
-LEAST_WINDOW_MS = 10_000
-MOST_WINDOW_MS = 60_000
-LEAST_DEPARTURES = 10
+MIN_WINDOW_MS = 10_000
+MAX_WINDOW_MS = 60_000
+MIN_DEPARTURES = 10
 AGREEMENT = 0.15
 DOUBT = 0.10
 WARNING = 0.20
@@ -41,8 +41,8 @@ class Throughput:
         if not 0 < self.since_ms <= now_ms:
             return replace(self, since_ms=now_ms, departed=departed)
         window_ms, calls = now_ms - self.since_ms, departed - self.departed
-        too_little = window_ms < LEAST_WINDOW_MS or calls < LEAST_DEPARTURES
-        if too_little and window_ms < MOST_WINDOW_MS:
+        too_little = window_ms < MIN_WINDOW_MS or calls < MIN_DEPARTURES
+        if too_little and window_ms < MAX_WINDOW_MS:
             return self
         if calls <= 0:
             return replace(self, since_ms=now_ms, departed=departed)

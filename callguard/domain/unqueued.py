@@ -7,10 +7,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from callguard.domain.accounts import Finding, Rule
 from callguard.domain.incidents import Incident
 from callguard.domain.policy import LiveCalls, Mode, Policy, Unqueued
 from callguard.domain.scope import Scope
+from callguard.domain.snapshot import Finding, Rule
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
-from callguard.domain.refusals import MOST_BY_CHANCE, Baseline, Round, most_by_chance
+from callguard.domain.refusals import MAX_BY_CHANCE, Baseline, Round, most_by_chance
 
-FIRST_LIMIT = 20.0
+INITIAL_LIMIT = 20.0
 FULL = 0.9
 FALL = 0.8
 
-LEAST_ROUND = 20.0
+MIN_ROUND = 20.0
 """Fewer requests say nothing of the share that is refused."""
 
 SERVED_BETWEEN = 100.0
@@ -18,12 +18,12 @@ SERVED_BETWEEN = 100.0
 FORGIVEN = 2
 """So many refusals do not end a search: above the ceiling more follow at once, and else it would end too soon."""
 
-FIRST_TOLERATED = 0.1
+INITIAL_TOLERATED = 0.1
 LESSER_LOAD = 0.6
 ROUNDS_BETWEEN = 10
 """While some is refused at any load, it is looked again how much, after so many rounds."""
 
-MOST_QUIET_SECONDS = 10.0
+MAX_QUIET_SECONDS = 10.0
 
 
 class Phase(Enum):
@@ -58,13 +58,13 @@ class UnsteadyLimit:
     All times are seconds of one monotonic clock.
     """
 
-    limit: float = FIRST_LIMIT
+    limit: float = INITIAL_LIMIT
     ceiling: int = 100
     floor: int = 1
     is_searching: bool = True
     _last: int = 0
     _phase: Phase = Phase.FULL
-    _round: Round = field(default_factory=lambda: Round(1, LEAST_ROUND))
+    _round: Round = field(default_factory=lambda: Round(1, MIN_ROUND))
     _baseline: Baseline = field(default_factory=Baseline)
     _rounds: int = 0
     _before: float = 0.0
@@ -72,7 +72,7 @@ class UnsteadyLimit:
     _proven: float = 0.0
     _step: float = 1.0
     _falls: int = 0
-    _patience: float = LEAST_ROUND
+    _patience: float = MIN_ROUND
     _quiet_until: float = field(default=float("-inf"))
 
     @property
@@ -123,12 +123,12 @@ class UnsteadyLimit:
         known = under_way if concurrent is None else min(under_way, concurrent)
         self._round.borne = min(self._round.borne, known - 1.0)
         if self._is_excessive(concurrent):
-            self._quiet_until = max(self._quiet_until, now + min(MOST_QUIET_SECONDS, retry_after))
+            self._quiet_until = max(self._quiet_until, now + min(MAX_QUIET_SECONDS, retry_after))
             self._fall()
 
     def lost(self) -> None:
         """Take note that Twilio does not answer at all: that tells nothing of its ceiling."""
-        self.limit, self.is_searching = min(self.limit, FIRST_LIMIT), True
+        self.limit, self.is_searching = min(self.limit, INITIAL_LIMIT), True
         self._begin(Phase.FULL)
 
     def _is_excessive(self, concurrent: int | None) -> bool:
@@ -144,13 +144,13 @@ class UnsteadyLimit:
     def _tolerated(self) -> float:
         """The share that is borne while it is not known what is refused by chance: little at first, to save it."""
         is_first = self._phase is Phase.DOUBT and not self._baseline.share
-        return min(MOST_BY_CHANCE, FIRST_TOLERATED * (1 + self._falls)) if is_first else MOST_BY_CHANCE
+        return min(MAX_BY_CHANCE, INITIAL_TOLERATED * (1 + self._falls)) if is_first else MAX_BY_CHANCE
 
     def _is_over(self) -> bool:
         """Return whether the round has shown enough; what was refused needs no long look to be believed."""
         counted = self._round.counted
         is_shown = self._phase is not Phase.FULL and self._round.counted_refused > 0
-        return counted >= (max(LEAST_ROUND, self.limit) if is_shown else self._round.wanted)
+        return counted >= (max(MIN_ROUND, self.limit) if is_shown else self._round.wanted)
 
     def _end_round(self, now: float) -> None:
         counted, refused = self._round.counted, self._round.counted_refused
@@ -158,7 +158,7 @@ class UnsteadyLimit:
         match self._phase:
             case Phase.LESSER:
                 self._compare(refused, counted)
-            case Phase.DOUBT if refused > MOST_BY_CHANCE * counted:
+            case Phase.DOUBT if refused > MAX_BY_CHANCE * counted:
                 self._fall()
             case Phase.DOUBT if not self._baseline.explains(refused, counted):
                 self._doubted = refused, counted
@@ -174,9 +174,9 @@ class UnsteadyLimit:
         if self._round.is_used and not self.is_searching and now >= self._quiet_until:
             self._raise(self._step)
             self._step = min(2 * self._step, max(1.0, self.limit / 2))
-            self._patience = LEAST_ROUND if self._step > 4 else self._patience
+            self._patience = MIN_ROUND if self._step > 4 else self._patience
         # What is under way belongs to the next round, which is judged by what is sent from now on.
-        wanted = in_flight + max(LEAST_ROUND, self.limit) / 2
+        wanted = in_flight + max(MIN_ROUND, self.limit) / 2
         self._phase, self._round = Phase.FULL, Round(self._round.served_up_to + 1, wanted)
 
     def _raise(self, more: float) -> None:
@@ -210,6 +210,6 @@ class UnsteadyLimit:
 
     def _begin(self, phase: Phase, wanted: float = 0.0) -> None:
         """Begin with the next request: those under way were sent while the limit was another."""
-        least = max(LEAST_ROUND, self.limit)
+        least = max(MIN_ROUND, self.limit)
         self._phase = phase
         self._round = Round(self._last + 1, least / 2 if phase is Phase.FULL else max(least, wanted))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from callguard.domain.plateau import Plateau
 
-LEAST_MS = 60_000
+MIN_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +39,4 @@ class Wake:
         """
         if not self.announced_ms:
             return False
-        return at_ms - self.announced_ms <= max(LEAST_MS, self.announced_ms - self.line.since_ms)
+        return at_ms - self.announced_ms <= max(MIN_MS, self.announced_ms - self.line.since_ms)

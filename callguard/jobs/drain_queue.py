@@ -13,9 +13,9 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from callguard.errors import StoreUnavailable
 from callguard.jobs.rq_records import delete_spoilt, is_spoilt
 from callguard.jobs.wake_up import DRAIN_JOB, WakeUp, wake_up_of
-from callguard.ports import StoreUnavailable
 from callguard.redis_client import redis_client
 
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ QUEUE_NAME = "callguard-cancel"
 # A wake-up that nobody heard for so long is worthless: the watcher has sent others.
 WAITING_SECONDS = 30
 JOB_TIMEOUT_SECONDS = 60
-MOST_READ = 10_000
+MAX_READ = 10_000
 """Of the queue's entries; ours are one an account."""
 
 FAILED_SECONDS = 3600
@@ -110,7 +110,7 @@ class RqDrainQueue:
         _log.warning("RQ's queue %s held %d entries that are none of ours: taken out", QUEUE_NAME, len(foreign))
 
     def _entries(self) -> list[bytes]:
-        entries: Any = self._queue.connection.lrange(self._queue.key, 0, MOST_READ - 1)
+        entries: Any = self._queue.connection.lrange(self._queue.key, 0, MAX_READ - 1)
         return list(entries)
 
     def counts(self) -> Mapping[str, int]:

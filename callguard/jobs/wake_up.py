@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 DRAIN_JOB = "workers.jobs.drain"
 
-MOST_BYTES = 1_000
+MAX_BYTES = 1_000
 """Of a wake-up's data, packed or not; ours has some 90."""
 
 _ID = re.compile(r"(AC[0-9a-f]{32})-([0-9]{1,15})-[0-9a-f]{8}")
@@ -53,6 +53,6 @@ def wake_up_of(job_id: str | bytes) -> WakeUp | None:
 
 def _unpacked(data: bytes) -> bytes:
     try:
-        return zlib.decompressobj().decompress(data, MOST_BYTES)
+        return zlib.decompressobj().decompress(data, MAX_BYTES)
     except zlib.error:
         return data

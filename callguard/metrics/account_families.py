@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from prometheus_client.metrics_core import Metric as Family
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Rule, Snapshot, State
 from callguard.domain.calls import CallStatus
 from callguard.domain.drain_time import seconds_until_full
 from callguard.domain.forecast import forecast
 from callguard.domain.holds import HoldReason, holds
 from callguard.domain.incidents import LiveOutcome, Outcome
+from callguard.domain.readings import AccountReading
+from callguard.domain.snapshot import Rule, Snapshot, State
 from callguard.metrics.family import Sample, family
-from callguard.ports import AccountReading
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,25 +9,18 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
+from callguard.clock import Clock
 from callguard.config.accounts import Account
 from callguard.domain.health import PROCESSES
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY, Histogram
 from callguard.domain.processes import VERSION, Fingerprint, RunningProcess
+from callguard.domain.readings import AccountReading, OutboxFacts
 from callguard.domain.results import ApiRefusal, CallbackResult, NoticeResult, ReportResult, ReportSource
+from callguard.errors import CallGuardError
 from callguard.metrics.account_families import Shown, account_families
 from callguard.metrics.catalogue import CATALOGUE
 from callguard.metrics.family import family
-from callguard.ports import (
-    AccountReading,
-    ApiRefusals,
-    CallGuardError,
-    Clock,
-    JobCounts,
-    OutboxFacts,
-    OutboxReadings,
-    Presence,
-    Readings,
-)
+from callguard.metrics.needs import ApiRefusals, JobCounts, OutboxReadings, Presence, Readings
 
 _log = logging.getLogger(__name__)
 

@@ -4,8 +4,9 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 
+from callguard.domain.notices import Delivery, Notice
+from callguard.errors import CallGuardError
 from callguard.notify.receiver import PATIENCE_SECONDS, Receiver
-from callguard.ports import CallGuardError, Delivery, Notice
 
 HELP = "https://appriseit.com/services/"
 

@@ -5,12 +5,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from callguard.ports import Notice
+from callguard.domain.notices import Notice
 
 _log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 5.0
-MOST_REMEMBERED = 1_000
+MAX_REMEMBERED = 1_000
 
 
 class Receiver:
@@ -73,5 +73,5 @@ class Receiver:
             self._problem = type(error).__name__
         if not self._problem:
             self._taken[notice] = None
-            for surplus in list(self._taken)[:-MOST_REMEMBERED]:
+            for surplus in list(self._taken)[:-MAX_REMEMBERED]:
                 self.forget(surplus)

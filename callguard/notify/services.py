@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType, PersistentStoreMode
 
-from callguard.ports import Notice, NoticeKind
+from callguard.domain.notices import Notice, NoticeKind
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 3.0

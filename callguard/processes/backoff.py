@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-FIRST_SECONDS = 0.2
-LONGEST_SECONDS = 5.0
+INITIAL_SECONDS = 0.2
+MAX_SECONDS = 5.0
 GOOD_RUN_SECONDS = 10.0
 
 
@@ -11,12 +11,12 @@ GOOD_RUN_SECONDS = 10.0
 class Backoff:
     """Delays that double from exit to exit; a good run starts them anew."""
 
-    _next: float = field(default=FIRST_SECONDS, init=False)
+    _next: float = field(default=INITIAL_SECONDS, init=False)
 
     def after(self, run_seconds: float) -> float:
         """Return the delay after a run that lasted `run_seconds`, and remember that there was one."""
         if run_seconds >= GOOD_RUN_SECONDS:
-            self._next = FIRST_SECONDS
+            self._next = INITIAL_SECONDS
         delay = self._next
-        self._next = min(2 * delay, LONGEST_SECONDS)
+        self._next = min(2 * delay, MAX_SECONDS)
         return delay

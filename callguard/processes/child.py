@@ -4,9 +4,9 @@ import logging
 import signal
 import subprocess
 
+from callguard.errors import EssentialProgramError
 from callguard.processes import ending
 from callguard.processes.backoff import Backoff
-from callguard.processes.errors import EssentialProgramError
 from callguard.processes.log_tail import last_lines
 from callguard.processes.program import Program
 from callguard.processes.spawn import Output, spawn

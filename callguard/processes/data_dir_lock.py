@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from callguard.processes.errors import DataDirInUseError
+from callguard.errors import DataDirInUseError
 
 _LEFTOVER_SECONDS = 3.0
 _LOOK_SECONDS = 0.02

@@ -16,11 +16,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from callguard.errors import ServerNotFoundError, ServerStartError
 from callguard.processes import ending
 from callguard.processes.backoff import Backoff
 from callguard.processes.child import describe_exit
 from callguard.processes.data_dir_lock import DataDirLock
-from callguard.processes.errors import ServerNotFoundError, ServerStartError
 from callguard.processes.log_tail import last_lines
 from callguard.processes.server_binary import find_server_binary
 from callguard.processes.spawn import spawn
@@ -30,7 +30,7 @@ _LOADING_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _LOOK_SECONDS = 0.01
 # The kernel's limit for a socket's path is 108 bytes on Linux and 104 on macOS.
-_LONGEST_SOCKET_PATH = 100
+_MAX_SOCKET_PATH = 100
 _SOCKET = "valkey.sock"
 _WRITTEN = "appendonlydir"
 
@@ -156,10 +156,10 @@ class EmbeddedValkey:
 
     def _choose_socket(self) -> Path:
         socket = self._data_dir / _SOCKET
-        if len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH:
+        if len(os.fsencode(socket)) <= _MAX_SOCKET_PATH:
             return socket
         short = Path(tempfile.mkdtemp(prefix="callguard-")) / _SOCKET
-        if len(os.fsencode(short)) > _LONGEST_SOCKET_PATH:
+        if len(os.fsencode(short)) > _MAX_SOCKET_PATH:
             short.parent.rmdir()
             raise ServerStartError(
                 f"{socket} and {short} are both too long for a Unix socket. "

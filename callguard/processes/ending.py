@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _LOOK_SECONDS = 0.01
-_MOST_LOOKS = 100
+_MAX_LOOKS = 100
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def _kill_session(session: int) -> None:
     with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM where only zombies are left.
         os.killpg(session, signal.SIGKILL)
     # Members may sit in groups of their own (RQ's work-horses do) or be forking: look until none is left.
-    for _ in range(_MOST_LOOKS):
+    for _ in range(_MAX_LOOKS):
         members = _session_members(session)
         if not members:
             return

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from callguard.processes.errors import ServerNotFoundError
+from callguard.errors import ServerNotFoundError
 
 _NAMES = ("valkey-server", "redis-server")
 

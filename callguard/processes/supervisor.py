@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from types import TracebackType
 
+from callguard.errors import EssentialProgramError
 from callguard.processes.child import Child
-from callguard.processes.errors import EssentialProgramError
 from callguard.processes.program import Program
 from callguard.processes.stop_signals import StopSignals
 

@@ -27,7 +27,7 @@ OTHER_FILES = 300
 
 FEWEST = 50
 
-MOST_UNREAD = 128 * 1024
+MAX_UNREAD = 128 * 1024
 """Bytes of an answer that the kernel keeps for a peer that does not read (it takes twice as much memory)."""
 
 
@@ -60,7 +60,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Serve one connection to its end."""
         greenlet = gevent.getcurrent()
         with suppress(OSError):  # it is gone already: gunicorn will see that
-            client.setsockopt(SOL_SOCKET, SO_SNDBUF, MOST_UNREAD)
+            client.setsockopt(SOL_SOCKET, SO_SNDBUF, MAX_UNREAD)
         connection = self.connections.add(client, self.cfg.keepalive or WORK_SECONDS)
         self._of_greenlet[greenlet] = connection
         try:

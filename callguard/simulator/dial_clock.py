@@ -6,7 +6,7 @@ from collections.abc import Callable
 from callguard.simulator.account import Account
 
 # Things due sooner are done together: 200 wake-ups a second at most, and dialling exact to 5 ms.
-_SHORTEST_NAP_SECONDS = 0.005
+_MIN_NAP_SECONDS = 0.005
 
 
 class DialClock:
@@ -27,7 +27,7 @@ class DialClock:
         if self._timer is not None:
             self._timer.cancel()
         self._wakes_at = due
-        delay = max(due - self._clock(), _SHORTEST_NAP_SECONDS)
+        delay = max(due - self._clock(), _MIN_NAP_SECONDS)
         self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
 
     def stop(self) -> None:

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from callguard.simulator.calls import Call
 
-MOST_MEMBERS = 1000
+MAX_MEMBERS = 1000
 """How many callers a queue holds unless it was told otherwise."""
 
 
@@ -19,7 +19,7 @@ class HoldQueue:
     sid: str
     name: str
     created_at: float
-    max_size: int = MOST_MEMBERS
+    max_size: int = MAX_MEMBERS
     updated_at: float = 0.0
     members: dict[str, float] = field(default_factory=dict)
 

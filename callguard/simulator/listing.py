@@ -17,7 +17,7 @@ from callguard.simulator.config import ListOrder
 from callguard.simulator.dates import ANY_TIME, DateRange, date_range
 from callguard.simulator.errors import invalid, missing_page_token
 
-LARGEST_PAGE = 1000
+MAX_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def read_place(query: Mapping[str, str], tokens: tuple[str, ...]) -> tuple[int, 
         raise missing_page_token()
     if token and not token.startswith(tokens):
         raise invalid("PageToken", token)
-    return min(size, LARGEST_PAGE), page, token or None
+    return min(size, MAX_PAGE), page, token or None
 
 
 def select_page(account: Account, request: PageRequest, now: float) -> Page:

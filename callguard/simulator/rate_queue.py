@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from callguard.simulator.calls import Call
 
-LONGEST_QUEUE_SECONDS = 24 * 3600.0
+MAX_QUEUE_SECONDS = 24 * 3600.0
 
 
 class QueueFullError(Exception):
@@ -41,7 +41,7 @@ class RateQueue:
     def slot_for_new(self, now: float) -> float:
         """When a call that joins now will be dialled. Raises `QueueFullError`."""
         slot = max(self.next_free(), now)
-        if slot - now >= LONGEST_QUEUE_SECONDS:
+        if slot - now >= MAX_QUEUE_SECONDS:
             raise QueueFullError
         return slot
 

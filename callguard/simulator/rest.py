@@ -12,7 +12,7 @@ from aiohttp import web
 from callguard.simulator import errors
 from callguard.simulator.errors import ApiError
 from callguard.simulator.hosted_account import HostedAccount
-from callguard.simulator.visit import Reply, Target, Visit, refusal
+from callguard.simulator.rest_request import Reply, RestRequest, Target, refusal
 
 
 class RestApi:
@@ -78,7 +78,7 @@ class RestApi:
         try:
             text = (await request.read()).decode(errors="replace")
             form = parse_qs(text, keep_blank_values=True)
-            return await Visit(account, request.method, target, query, form).serve(self._closing)
+            return await RestRequest(account, request.method, target, query, form).serve(self._closing)
         finally:
             account.in_flight -= 1
 

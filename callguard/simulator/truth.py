@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-LONGEST_LOG = 200_000
+MAX_LOG = 200_000
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class UpdateRecord:
 class UpdateLog:
     """The last 200,000 update requests."""
 
-    _records: deque[UpdateRecord] = field(default_factory=lambda: deque(maxlen=LONGEST_LOG))
+    _records: deque[UpdateRecord] = field(default_factory=lambda: deque(maxlen=MAX_LOG))
     last_number: int = 0
 
     def add(self, record: UpdateRecord) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from xml.etree import ElementTree
 
-MOST_CHARACTERS = 64_000
+MAX_CHARACTERS = 64_000
 
 
 class Act(Enum):
@@ -33,7 +33,7 @@ class BadTwimlError(ValueError):
 
 def next_step(document: str) -> Step:
     """The first act of a document that lasts; where its verbs end, Twilio hangs up. Raises `BadTwimlError`."""
-    if len(document) > MOST_CHARACTERS:
+    if len(document) > MAX_CHARACTERS:
         raise BadTwimlError("the document is longer than 64 kB")
     try:
         response = ElementTree.fromstring(document)  # noqa: S314  the tests' own documents

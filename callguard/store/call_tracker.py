@@ -7,15 +7,16 @@ from typing import Any
 
 from redis import Redis
 
-from callguard.domain.accounts import Finding, Rule, Snapshot
-from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.calls import CallEvent, CallStatus, MirroredCall
 from callguard.domain.culprits import Culprit, Sender, culprits
 from callguard.domain.drain_time import Quote, may_have_left
+from callguard.domain.observations import Observation
 from callguard.domain.policy import Policy
 from callguard.domain.rates import LeakyBucket
 from callguard.domain.scope import SLACK_MS
+from callguard.domain.snapshot import Finding, Rule, Snapshot
+from callguard.domain.sources import Source
 from callguard.domain.throughput import Throughput
-from callguard.ports import Door, MirroredCall, Observation
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import ACCOUNT_MS, BATCH, INCIDENT_MS, LEFT_CALL_MS, QUEUED_CALL_MS, RING_SECONDS
@@ -42,7 +43,7 @@ class RedisCallTracker:
         events: Sequence[CallEvent],
         policy: Policy,
         now_ms: int,
-        door: Door,
+        source: Source,
         *,
         if_crossed: bool = False,
     ) -> Observation:
@@ -56,11 +57,11 @@ class RedisCallTracker:
                 "observe_calls",
                 [*_account_keys(account_sid), *_event_keys(keys, batch)],
                 [
-                    *_settings(policy, now_ms, door),
+                    *_settings(policy, now_ms, source),
                     int(if_crossed),
                     SLACK_MS,
                     policy.warn_share,
-                    *_arguments(batch, now_ms, door),
+                    *_arguments(batch, now_ms, source),
                 ],
             )
             counted += reply[0]
@@ -78,7 +79,7 @@ class RedisCallTracker:
         """Take calls out of the mirror, `BATCH` at a time."""
         keys = AccountKeys(account_sid)
         fixed = [keys.state, keys.queue, keys.spared, keys.incident, keys.ledger, keys.totals]
-        fixed += [keys.announced, keys.outside]
+        fixed += [keys.announced, keys.out_of_scope]
         return sum(
             self._scripts.run(
                 "retire",
@@ -107,11 +108,13 @@ class RedisCallTracker:
         *,
         began_ms: int,
         believe: bool = True,
-        protection: str = "",
+        never_cancel_digest: str = "",
     ) -> Snapshot:
         """Note a complete reading of Twilio's list, and read the account in the same round trip."""
         learned = (throughput.since_ms, throughput.departed, throughput.candidate, throughput.learned)
-        return self._note_list(account_sid, policy, now_ms, quote, believe, *learned, began_ms, protection)
+        return self._note_list(
+            account_sid, policy, now_ms, quote, believe, *learned, began_ms, never_cancel_digest
+        )
 
     def quoted(self, account_sid: str, policy: Policy, now_ms: int, quote: Quote) -> Snapshot:
         """Note the quote of a list that was not read whole, and read the account in the same round trip."""
@@ -189,7 +192,7 @@ class RedisCallTracker:
     def in_scope(self, account_sid: str, call_sids: Sequence[str]) -> list[str]:
         """Sort the calls, `BATCH` at a time."""
         keys = AccountKeys(account_sid)
-        return self._sort(keys, (keys.queue, keys.outside), call_sids, is_wanted=0)
+        return self._sort(keys, (keys.queue, keys.out_of_scope), call_sids, is_wanted=0)
 
     def newest(self, account_sid: str, start: int, count: int) -> list[str]:
         """Read the newest part of the mirror."""
@@ -201,8 +204,8 @@ class RedisCallTracker:
         """Sort all calls that were left alone."""
         keys = AccountKeys(account_sid)
         with translated_errors():
-            outside: Any = self._redis.zrange(keys.outside, 0, -1)
-        self._sort(keys, (keys.outside, keys.queue), outside, is_wanted=1)
+            out_of_scope: Any = self._redis.zrange(keys.out_of_scope, 0, -1)
+        self._sort(keys, (keys.out_of_scope, keys.queue), out_of_scope, is_wanted=1)
 
     def _sort(
         self, keys: AccountKeys, ways: tuple[str, str], call_sids: Sequence[str], *, is_wanted: int
@@ -215,7 +218,7 @@ class RedisCallTracker:
             )
         return stay
 
-    def protection(self, account_sid: str) -> str:
+    def never_cancel_digest(self, account_sid: str) -> str:
         """Read it."""
         with translated_errors():
             held: Any = self._redis.hget(AccountKeys(account_sid).state, "protection")
@@ -289,18 +292,18 @@ def _account_keys(account_sid: str) -> tuple[str, ...]:
     keys = AccountKeys(account_sid)
     return (
         *(keys.state, keys.totals, keys.series, keys.queue, keys.spared, keys.announced),
-        *(keys.incident, keys.ledger, keys.senders, keys.outside, keys.unconfirmed),
+        *(keys.incident, keys.ledger, keys.senders, keys.out_of_scope, keys.unconfirmed),
     )
 
 
 def _mirror(keys: AccountKeys) -> tuple[str, ...]:
-    return (keys.queue, keys.spared, keys.announced, keys.outside)
+    return (keys.queue, keys.spared, keys.announced, keys.out_of_scope)
 
 
 def _event_keys(keys: AccountKeys, events: Iterable[CallEvent]) -> Iterator[str]:
     for event in events:
         yield keys.call(event.call_sid)
-        yield keys.telephone(event.destination)
+        yield keys.destination(event.destination)
 
 
 def _sender(sender: str, held: str, rate: float, now_ms: int) -> Sender:
@@ -309,10 +312,10 @@ def _sender(sender: str, held: str, rate: float, now_ms: int) -> Sender:
     return Sender(sender, shown, bucket.level_at(now_ms, rate))
 
 
-def _settings(policy: Policy, now_ms: int, door: Door) -> list[Argument]:
+def _settings(policy: Policy, now_ms: int, source: Source) -> list[Argument]:
     # A bucket holds twice its burst: enough to trip, and soon empty again where a trip was not called for.
     return [
-        *(now_ms, door.value, policy.cps, RING_SECONDS),
+        *(now_ms, source.value, policy.cps, RING_SECONDS),
         *(policy.spike_rate, policy.spike_burst * 2),
         *(policy.initiated_rate, policy.initiated_burst * 2),
         *(policy.min_backlog, ACCOUNT_MS, QUEUED_CALL_MS, LEFT_CALL_MS, INCIDENT_MS),
@@ -322,17 +325,22 @@ def _settings(policy: Policy, now_ms: int, door: Door) -> list[Argument]:
     ]
 
 
-def _arguments(events: Iterable[CallEvent], now_ms: int, door: Door) -> list[Argument]:
+def _arguments(events: Iterable[CallEvent], now_ms: int, source: Source) -> list[Argument]:
     arguments: list[Argument] = []
     for event in events:
         arguments += (event.call_sid, event.status.value, event.at_ms, 2 if event.protected else int(event.spared))
         arguments += ("" if event.queue_ms is None else event.queue_ms,)
-        arguments += (event.sender, event.sender_shown, event.destination, int(_is_doubtful(event, now_ms, door)))
+        arguments += (
+            event.sender,
+            event.sender_shown,
+            event.destination,
+            int(_is_doubtful(event, now_ms, source)),
+        )
     return arguments
 
 
-def _is_doubtful(event: CallEvent, now_ms: int, door: Door) -> bool:
-    if door is Door.POLL or event.status is not CallStatus.QUEUED:
+def _is_doubtful(event: CallEvent, now_ms: int, source: Source) -> bool:
+    if source is Source.POLL or event.status is not CallStatus.QUEUED:
         return False
     return event.doubtful or may_have_left(event.at_ms, event.queue_ms, now_ms)
 

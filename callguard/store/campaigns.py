@@ -8,8 +8,8 @@ from typing import Any
 from redis import Redis
 
 from callguard.domain.campaign_calls import CampaignCalls, WaitingCall, calls_of
-from callguard.domain.campaigns import MOST_OPEN_CAMPAIGNS, Campaign
-from callguard.ports import TooManyCampaigns
+from callguard.domain.campaigns import MAX_OPEN_CAMPAIGNS, Campaign
+from callguard.errors import TooManyCampaigns
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import ACCOUNT_MS, BATCH, CAMPAIGN_MS
@@ -31,16 +31,16 @@ class RedisCampaigns:
         """Record campaigns, all or none; a repeat does nothing.
 
         Raises:
-            TooManyCampaigns: more than `MOST_OPEN_CAMPAIGNS` would be open; none was recorded.
+            TooManyCampaigns: more than `MAX_OPEN_CAMPAIGNS` would be open; none was recorded.
         """
         keys = AccountKeys(account_sid)
-        arguments: list[Argument] = [max(c.starts_ms for c in campaigns), CAMPAIGN_MS, MOST_OPEN_CAMPAIGNS]
+        arguments: list[Argument] = [max(c.starts_ms for c in campaigns), CAMPAIGN_MS, MAX_OPEN_CAMPAIGNS]
         for campaign in campaigns:
             record = json.dumps(asdict(campaign))
             arguments += [campaign.id, record, campaign.sender, campaign.until_ms, campaign.calls]
         if self._scripts.run("announce", [keys.state, keys.campaigns], arguments) < 0:
             raise TooManyCampaigns(
-                f"{account_sid} may have {MOST_OPEN_CAMPAIGNS} open campaigns, and with these it would have more; "
+                f"{account_sid} may have {MAX_OPEN_CAMPAIGNS} open campaigns, and with these it would have more; "
                 "none of them was announced. End some of the open ones, or announce one for any number"
             )
 

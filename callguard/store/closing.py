@@ -15,7 +15,7 @@ def close_incident(
     touched = [
         *(keys.state, keys.incident, keys.ledger),
         *(keys.closed_incident(name), keys.closed_ledger(name), keys.queue, keys.spared),
-        *(keys.outside, keys.senders),
+        *(keys.out_of_scope, keys.senders),
     ]
     arguments: list[Argument] = [generation, int(force), now_ms, reason, INCIDENT_MS, ACCOUNT_MS, by]
     return bool(scripts.run("rearm", touched, arguments))

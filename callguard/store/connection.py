@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import OutOfMemoryError, RedisError
 from redis.retry import Retry
 
-from callguard.ports import StoreUnavailable
+from callguard.errors import StoreUnavailable
 from callguard.redis_client import redis_client
 
 HEALTH_CHECK_SECONDS = 15

@@ -10,10 +10,9 @@ from typing import Any
 
 from redis import Redis
 
-from callguard.clock import SystemClock
-from callguard.domain.accounts import Snapshot, Word
-from callguard.domain.decisions import Announced, Decided, merged
-from callguard.ports import Clock, StateLost
+from callguard.clock import Clock, SystemClock
+from callguard.domain.decisions import Announced, Decided, StateLost, merged
+from callguard.domain.snapshot import Snapshot, Word
 from callguard.store.closing import close_incident
 from callguard.store.connection import translated_errors
 from callguard.store.decision_file import DecisionFile, UnreadableMemory
@@ -36,7 +35,7 @@ OTHERS_FIRST_SECONDS = 2.0
 
 SERVER_SECONDS = 1.0
 FOLLOW_SECONDS = 1.0
-MOST_TRIES = 5
+MAX_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +183,7 @@ class RedisDecisions:
 
     def make_good(self, account_sid: str) -> bool:
         """Compare Redis with what is remembered, restore what it lacks, and vouch for it."""
-        for _ in range(MOST_TRIES):
+        for _ in range(MAX_TRIES):
             if (done := self._make_good_once(account_sid)) is not None:
                 return done
         return False

@@ -97,7 +97,7 @@ class AccountKeys:
         return self._key("announced")
 
     @property
-    def outside(self) -> str:
+    def out_of_scope(self) -> str:
         """ZSET, 25 h: the part of the mirror that the open incident leaves alone. As `queue`."""
         return self._key("outside")
 
@@ -160,24 +160,24 @@ class AccountKeys:
         return self._key("hold")
 
     @property
-    def clearing(self) -> str:
+    def cancel_run(self) -> str:
         """HASH, 25 h: a `callguard cancel`: id, beginning, sealed selection, counts. Written by `*_clearing`."""
         return self._key("clearing")
 
     @property
-    def clearing_left(self) -> str:
+    def cancel_run_left(self) -> str:
         """ZSET, 25 h: the calls that it has not settled: SID by creation. As `clearing`."""
         return self._key("clearing:left")
 
     @property
-    def clearing_outcomes(self) -> str:
+    def cancel_run_outcomes(self) -> str:
         """HASH, 25 h: SID -> what became of it in the clearing. As `clearing`."""
         return self._key("clearing:outcomes")
 
     @property
-    def of_clearing(self) -> tuple[str, str, str]:
+    def of_cancel_run(self) -> tuple[str, str, str]:
         """The three keys of a clearing, as its scripts take them."""
-        return self.clearing, self.clearing_left, self.clearing_outcomes
+        return self.cancel_run, self.cancel_run_left, self.cancel_run_outcomes
 
     def call(self, call_sid: str) -> str:
         """STRING, 25 h queued, 6 h after: the phases seen of a call, as bits, and above them a mark of its From.
@@ -190,7 +190,7 @@ class AccountKeys:
         """STRING, 25 h: what was done with a live call, or that it is left alone. Written by `claim_live_call`."""
         return self._key(f"live:{call_sid}")
 
-    def telephone(self, destination: str) -> str:
+    def destination(self, destination: str) -> str:
         """STRING, or LIST from the second call on, `repeat_window_seconds`: when a telephone was called lately.
 
         It is named by its keyed hash. Written by `observe_calls`.

@@ -7,7 +7,7 @@ from typing import Any
 from redis import Redis
 
 from callguard.domain.incidents import LiveOutcome, incident_id
-from callguard.ports import Claim
+from callguard.domain.live_call import Claim
 from callguard.store.connection import translated_errors
 from callguard.store.decisions import RedisDecisions
 from callguard.store.keys import AccountKeys
@@ -17,11 +17,11 @@ from callguard.store.scripts import Scripts
 ATTEMPT_MS = 15_000
 """How long an attempt may take before another may be made: longer than a request waits for its answer."""
 
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 
 
-class RedisLiveCallBook:
-    """Fulfils `LiveCallBook`. Every method may raise `StoreUnavailable`."""
+class RedisLiveCallStore:
+    """Fulfils `LiveCallStore`. Every method may raise `StoreUnavailable`."""
 
     def __init__(self, connection: Redis, scripts: Scripts, decisions: RedisDecisions | None = None) -> None:
         """Use `scripts` for everything that compares and sets; `decisions` remembers what people have decided."""
@@ -30,7 +30,7 @@ class RedisLiveCallBook:
         self._decisions = decisions or RedisDecisions(connection, scripts)
 
     def claim(self, account_sid: str, generation: int, call_sid: str, now_ms: int, *, unheard: bool) -> Claim:
-        """Take the call for `ATTEMPT_MS`, at most `MOST_ATTEMPTS` times."""
+        """Take the call for `ATTEMPT_MS`, at most `MAX_ATTEMPTS` times."""
         keys = AccountKeys(account_sid)
         reply = self._scripts.run(
             "claim_live_call",
@@ -39,7 +39,7 @@ class RedisLiveCallBook:
                 generation,
                 now_ms,
                 ATTEMPT_MS,
-                MOST_ATTEMPTS,
+                MAX_ATTEMPTS,
                 LIVE_CALL_MS,
                 int(unheard),
                 self._decisions.latest(account_sid),
@@ -71,8 +71,8 @@ class RedisLiveCallBook:
             pipe.execute()
 
 
-class RedisHoldBoard:
-    """Fulfils `HoldBoard`. Every method may raise `StoreUnavailable`."""
+class RedisHoldQueueSizes:
+    """Fulfils `HoldQueueSizes`. Every method may raise `StoreUnavailable`."""
 
     def __init__(self, connection: Redis) -> None:
         """Use `connection`."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from redis import Redis
 
+from callguard.domain.notices import Notice, NoticeKind
+from callguard.domain.readings import OutboxFacts
 from callguard.domain.results import NoticeResult
-from callguard.ports import Notice, NoticeKind, OutboxFacts
 from callguard.store.connection import translated_errors
 from callguard.store.keys import NOTICE_RESULTS, NOTICES, NOTICES_TAKEN, told
 from callguard.store.retention import HOUR_MS
@@ -18,7 +19,7 @@ from callguard.store.scripts import Scripts
 
 _log = logging.getLogger(__name__)
 
-MOST_NOTICES = 1_000
+MAX_NOTICES = 1_000
 NOTICE_MS = 30 * 24 * HOUR_MS
 REPEAT_MS = HOUR_MS
 """For how long the same notice is taken for a repeat after a lost reply."""
@@ -50,10 +51,10 @@ class RedisNotices:
         posted, dropped = self._scripts.run(
             "post_notice",
             [NOTICES, told(notice.account_sid, name), NOTICE_RESULTS],
-            [digest, quiet_ms, MOST_NOTICES, NOTICE_MS, *fields],
+            [digest, quiet_ms, MAX_NOTICES, NOTICE_MS, *fields],
         )
         if dropped:
-            _log.error("the outbox is full (%d notices): the oldest %d dropped untold", MOST_NOTICES, dropped)
+            _log.error("the outbox is full (%d notices): the oldest %d dropped untold", MAX_NOTICES, dropped)
         return bool(posted)
 
     def waiting(self, count: int) -> list[tuple[str, Notice]]:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from callguard.domain.accounts import Snapshot
 from callguard.domain.health import Watched
 from callguard.domain.policy import Policy
-from callguard.ports import AccountReading
+from callguard.domain.readings import AccountReading
+from callguard.domain.snapshot import Snapshot
 from callguard.store.call_tracker import RedisCallTracker, series_counts, series_fields, snapshot_reads
 from callguard.store.keys import AccountKeys
 from callguard.store.live_calls import shown_from
@@ -20,7 +20,7 @@ RATE_SECONDS = 10
 SWEEP_SECONDS = 4
 """The rate of a sweep is a mean over so many seconds, the present one among them."""
 
-LEAST_SECONDS = 0.5
+MIN_SECONDS = 0.5
 
 _SNAPSHOT_PARTS = 6
 _NOTHING_COUNTED = (0, 0, 0, 0, 0)
@@ -118,4 +118,4 @@ def _reading(reply: Sequence[Any], policy: Policy, now_ms: int) -> AccountReadin
 def _swept(counts: Sequence[int], snapshot: Snapshot) -> float:
     window = SWEEP_SECONDS - 1 + snapshot.now_ms % 1000 / 1000
     seconds = min(window, (snapshot.now_ms - snapshot.tripped_ms) / 1000)
-    return sum(counts) / max(LEAST_SECONDS, seconds)
+    return sum(counts) / max(MIN_SECONDS, seconds)

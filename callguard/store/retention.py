@@ -37,7 +37,7 @@ POLL_MS = 2_500
 
 CAMPAIGN_MS = 30 * 24 * HOUR_MS
 
-CLEARING_MS = 25 * HOUR_MS
+CANCEL_RUN_MS = 25 * HOUR_MS
 """After that no call is queued any more that a broken-off `callguard cancel` could go on with."""
 
 CONCURRENCY_MS = 600_000

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from callguard.domain.accounts import Finding, Mark, Repeats, Rule, Snapshot, State, Suspicion, Word
 from callguard.domain.plateau import Plateau
 from callguard.domain.policy import Mode
 from callguard.domain.rates import LeakyBucket
+from callguard.domain.snapshot import Finding, Mark, Repeats, Rule, Snapshot, State, Suspicion, Word
 from callguard.domain.throughput import Throughput
 
 Field = str | None
@@ -38,7 +38,7 @@ def snapshot_from(
     cancellable: int,
     spared: int,
     announced: int,
-    outside: int,
+    out_of_scope: int,
     unconfirmed: int,
     outages: int | None = None,
 ) -> Snapshot:
@@ -63,7 +63,7 @@ def snapshot_from(
         cancellable=cancellable,
         spared=spared,
         announced=announced,
-        outside=outside,
+        out_of_scope=out_of_scope,
         unconfirmed=unconfirmed,
         reported=_bucket(reported),
         queued=_bucket(queued),

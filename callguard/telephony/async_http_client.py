@@ -12,9 +12,9 @@ import aiohttp
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 
-from callguard.ports import TwilioUnavailable
+from callguard.errors import TwilioUnavailable
 from callguard.telephony.requests import checked, headers_of
-from callguard.telephony.timed_connections import MOST_ANSWER_BYTES
+from callguard.telephony.timed_connections import MAX_ANSWER_BYTES
 from callguard.telephony.ways_out import WaysOut, shown, trusted
 
 _log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class PooledAsyncHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the libra
 
         Raises:
             TwilioThrottled: 429; the request was never processed.
-            TwilioUnavailable: no whole answer in time, or 5xx, or more than `MOST_ANSWER_BYTES`.
+            TwilioUnavailable: no whole answer in time, or 5xx, or more than `MAX_ANSWER_BYTES`.
         """
         if self._session is None:
             raise RuntimeError("the HTTP client has not been entered")
@@ -86,7 +86,7 @@ class PooledAsyncHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the libra
         return Response(answer.status, text, answer.headers)
 
 
-async def _body_of(answer: aiohttp.ClientResponse, most_bytes: int = MOST_ANSWER_BYTES) -> bytes:
+async def _body_of(answer: aiohttp.ClientResponse, most_bytes: int = MAX_ANSWER_BYTES) -> bytes:
     read = bytearray()
     async for piece in answer.content.iter_any():
         read += piece

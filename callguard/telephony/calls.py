@@ -10,10 +10,11 @@ from typing import Any
 from twilio.rest.api.v2010.account.call import CallContext, CallInstance
 
 from callguard.config.accounts import Account
-from callguard.domain.calls import CallStatus, ListedCall, is_in_rate_queue
+from callguard.domain.calls import CallStatus, ListedCall, ListedPage, is_in_rate_queue
 from callguard.domain.history import NEVER_MS, HistoricCall
+from callguard.domain.replies import CancelReply
 from callguard.domain.selection import Selection
-from callguard.ports import CancelReply, ListedPage, TwilioRefused, TwilioThrottled, TwilioUnavailable
+from callguard.errors import TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.telephony.clients import CallLists
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.telephony.replies import (
@@ -32,14 +33,14 @@ from callguard.telephony.replies import (
 PAGE_SIZE = 1000
 
 HISTORY_TRIES = 8
-FIRST_HISTORY_PAUSE = 1.0
+INITIAL_HISTORY_PAUSE = 1.0
 
 THROTTLED_TRIES = 6
-FIRST_THROTTLED_PAUSE = 0.05
-MOST_THROTTLED_PAUSE = 2.0
+INITIAL_THROTTLED_PAUSE = 0.05
+MAX_THROTTLED_PAUSE = 2.0
 
 LIST_TRIES = 6
-FIRST_LIST_PAUSE = 0.5
+INITIAL_LIST_PAUSE = 0.5
 
 
 class TwilioCalls:
@@ -66,7 +67,7 @@ class TwilioCalls:
         Twilio is given the selection's numbers where there is one of each; never its times: what it compares
         them with is the time of dialling.
         """
-        ask = partial(_patiently, rest=rest, tries=LIST_TRIES, pause=FIRST_LIST_PAUSE)
+        ask = partial(_patiently, rest=rest, tries=LIST_TRIES, pause=INITIAL_LIST_PAUSE)
         numbers = {"from_": selection.from_number, "to": selection.to_number}
         filters = {name: number for name, number in numbers.items() if number is not None}
         first = partial(self._calls[account_sid].page, status=CallStatus.QUEUED.value, page_size=PAGE_SIZE)
@@ -155,9 +156,9 @@ def _despite_throttling(ask: Callable[[], Any]) -> Any:
             with translated():
                 return ask()
         except TwilioThrottled as error:
-            if attempt == THROTTLED_TRIES - 1 or (error.retry_after or 0.0) > MOST_THROTTLED_PAUSE:
+            if attempt == THROTTLED_TRIES - 1 or (error.retry_after or 0.0) > MAX_THROTTLED_PAUSE:
                 raise
-            pause = max(FIRST_THROTTLED_PAUSE * 2**attempt, error.retry_after or 0.0)
+            pause = max(INITIAL_THROTTLED_PAUSE * 2**attempt, error.retry_after or 0.0)
             time.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311  (jitter)
     raise AssertionError("unreachable")
 
@@ -166,7 +167,7 @@ def _patiently(
     ask: Callable[[], Any],
     rest: Callable[[float, str], None],
     tries: int = HISTORY_TRIES,
-    pause: float = FIRST_HISTORY_PAUSE,
+    pause: float = INITIAL_HISTORY_PAUSE,
 ) -> Any:
     """Ask for a page up to `tries` times, with pauses that double, from `pause` seconds on."""
     for left in reversed(range(tries)):

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from twilio.rest.api.v2010.account.call import CallContext
 
 from callguard.config.accounts import Account
-from callguard.ports import CancelReply, TwilioRefused
+from callguard.domain.replies import CancelReply
+from callguard.errors import TwilioRefused
 from callguard.telephony.async_http_client import PooledAsyncHttpClient
 from callguard.telephony.clients import CallLists
 from callguard.telephony.replies import CANCEL_STATUS, NOT_FOUND, OVER, reply_of, seen_in, translated

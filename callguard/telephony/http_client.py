@@ -15,7 +15,7 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from urllib3.exceptions import HTTPError
 
-from callguard.ports import TwilioUnavailable
+from callguard.errors import TwilioUnavailable
 from callguard.telephony.requests import checked, headers_of
 from callguard.telephony.timed_connections import body_of, end_answers_in_time
 from callguard.telephony.ways_out import WaysOut, pool_by, shown, trusted
@@ -59,7 +59,7 @@ class PooledHttpClient(HttpClient):
         Raises:
             TwilioThrottled: 429; the request was never processed
                 (https://www.twilio.com/docs/api/errors/20429).
-            TwilioUnavailable: no whole answer in time, or 5xx, or more than `MOST_ANSWER_BYTES`.
+            TwilioUnavailable: no whole answer in time, or 5xx, or more than `MAX_ANSWER_BYTES`.
         """
         answer, body = self._send(method, uri, params, data, headers_of(headers, auth), timeout, allow_redirects)
         checked(answer.status, answer.headers)

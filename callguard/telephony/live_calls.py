@@ -14,14 +14,15 @@ from twilio.rest.api.v2010.account.queue import QueueInstance
 from callguard.config.accounts import Account
 from callguard.domain.calls import OUTBOUND_API, CallStatus
 from callguard.domain.hold_queues import HoldQueue
-from callguard.domain.live_calls import LiveCall
-from callguard.ports import LiveReply, TwilioRefused, TwilioUnavailable
+from callguard.domain.live_call import LiveCall
+from callguard.domain.replies import LiveReply
+from callguard.errors import TwilioRefused, TwilioUnavailable
 from callguard.telephony.calls import PAGE_SIZE, TwilioCalls, unix_ms
 from callguard.telephony.clients import account_of
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.telephony.replies import NOT_FOUND, OVER, sid_of, status_of, text_of, translated
 
-MOST_PAGES = 50
+MAX_PAGES = 50
 
 LIVE_STATUSES = (CallStatus.IN_PROGRESS, CallStatus.RINGING)
 
@@ -104,19 +105,19 @@ def _pages(first: Callable[[], Any]) -> Iterator[list[Any]]:
     """Yield the pages of a list.
 
     Raises:
-        TwilioUnavailable: it has more than `MOST_PAGES`, and is not known whole.
+        TwilioUnavailable: it has more than `MAX_PAGES`, and is not known whole.
     """
     with translated():
         page = first()
         items = list(page)
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         yield items
         with translated():
             page = page.next_page()
             if page is None:
                 return
             items = list(page)
-    raise TwilioUnavailable(f"a list of more than {MOST_PAGES} pages")
+    raise TwilioUnavailable(f"a list of more than {MAX_PAGES} pages")
 
 
 def _queue(queue: QueueInstance) -> HoldQueue:

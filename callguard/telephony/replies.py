@@ -9,7 +9,8 @@ from twilio.rest.api.v2010.account.call import CallInstance
 
 from callguard.domain.addresses import is_emergency
 from callguard.domain.calls import CallStatus, is_in_rate_queue
-from callguard.ports import CancelReply, TwilioRefused, TwilioUnavailable
+from callguard.domain.replies import CancelReply
+from callguard.errors import TwilioRefused, TwilioUnavailable
 
 # Never `completed`: that would hang up on people who are talking.
 CANCEL_STATUS = "canceled"

@@ -4,10 +4,10 @@ import math
 from base64 import b64encode
 from collections.abc import Mapping
 
-from callguard.ports import TwilioThrottled, TwilioUnavailable
+from callguard.errors import TwilioThrottled, TwilioUnavailable
 
 _THROTTLED = 429
-_MOST_SECONDS = 3600.0
+_MAX_SECONDS = 3600.0
 
 
 def headers_of(headers: Mapping[str, str] | None, auth: tuple[str, str] | None) -> dict[str, str]:
@@ -35,7 +35,7 @@ def _seconds(retry_after: str | None) -> float | None:
         seconds = float(retry_after) if retry_after else math.nan
     except ValueError:
         return None  # an HTTP date: no such answer of Twilio's is known
-    return min(seconds, _MOST_SECONDS) if math.isfinite(seconds) and seconds >= 0 else None
+    return min(seconds, _MAX_SECONDS) if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def _count(concurrent_requests: str | None) -> int | None:

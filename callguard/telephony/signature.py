@@ -29,7 +29,7 @@ _QUERY = re.compile(r"[!$-~]*")
 _SIGNATURE = re.compile(r"(?:[A-Za-z0-9+/]{27}|[A-Za-z0-9+/]{43})=")  # 160 or 256 bits
 _UNDONE = re.compile("%3A|%40|%27|%2C", re.IGNORECASE)  # : @ ' ,
 _BODY_HASH = re.compile(r"bodySHA256=([0-9a-f]{64})")
-_MOST_SETTINGS_CHARACTERS = 256
+_MAX_SETTINGS_CHARACTERS = 256
 
 
 class Headers(Protocol):
@@ -210,8 +210,8 @@ def _callback_urls(public_url: str, path: str) -> tuple[str, str]:
 
 def _named_in(settings: str) -> tuple[str, str]:
     """Return key and algorithm of `key=<id>,algorithm=<algorithm>`; two blanks if it says anything else."""
-    parts = [part.partition("=") for part in settings[: _MOST_SETTINGS_CHARACTERS + 1].split(",")]
+    parts = [part.partition("=") for part in settings[: _MAX_SETTINGS_CHARACTERS + 1].split(",")]
     named = {name.strip(): value.strip() for name, _, value in parts}
-    if len(settings) > _MOST_SETTINGS_CHARACTERS or len(parts) != 2 or named.keys() != {"key", "algorithm"}:
+    if len(settings) > _MAX_SETTINGS_CHARACTERS or len(parts) != 2 or named.keys() != {"key", "algorithm"}:
         return "", ""
     return named["key"], named["algorithm"]

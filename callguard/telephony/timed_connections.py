@@ -14,9 +14,9 @@ import urllib3
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from callguard.ports import TwilioUnavailable
+from callguard.errors import TwilioUnavailable
 
-MOST_ANSWER_BYTES = 16 * 1024 * 1024
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """After decompression. A page of a thousand calls has some two million."""
 
 _PIECE_BYTES = 64 * 1024
@@ -27,7 +27,7 @@ def end_answers_in_time(pools: urllib3.PoolManager) -> None:
     pools.pool_classes_by_scheme = {"http": _TimedPool, "https": _TimedTlsPool}
 
 
-def body_of(answer: Any, most_bytes: int = MOST_ANSWER_BYTES) -> bytes:
+def body_of(answer: Any, most_bytes: int = MAX_ANSWER_BYTES) -> bytes:
     """Read an answer that was asked for without its content.
 
     Raises:

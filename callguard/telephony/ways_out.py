@@ -21,7 +21,7 @@ from requests.utils import (
     urldefragauth,
 )
 
-from callguard.ports import TwilioUnavailable
+from callguard.errors import TwilioUnavailable
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 

@@ -3,35 +3,26 @@
 import logging
 from collections.abc import Callable, Sequence
 
+from callguard.clock import Clock
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Snapshot, State
+from callguard.detect.guard import Guard
 from callguard.domain.attention import rest_seconds
 from callguard.domain.incidents import summary
+from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.policy import Mode, Rearm
 from callguard.domain.rules import is_quiet, reported, warnings
-from callguard.guard.guard import Guard
-from callguard.guard.reach import Reach
-from callguard.guard.reconcile import Reconciler
-from callguard.ports import (
-    CallTracker,
-    Clock,
-    Decisions,
-    DrainQueue,
-    IncidentBook,
-    Notice,
-    NoticeKind,
-    Notices,
-    TwilioRefused,
-    TwilioThrottled,
-    TwilioUnavailable,
-)
+from callguard.domain.snapshot import Snapshot, State
+from callguard.errors import TwilioRefused, TwilioThrottled, TwilioUnavailable
+from callguard.mirror.reconcile import Reconciler
+from callguard.mirror.twilio_outages import TwilioOutages
+from callguard.watch.needs import CallTracker, Decisions, DrainQueue, IncidentStore, Notices
 from callguard.watch.unqueued import UnqueuedIncident
 
 _log = logging.getLogger(__name__)
 
 ALERT_POLL_SECONDS = 1.0
 WAKE_EVERY_SECONDS = 1.0
-MOST_BACK_OFF_SECONDS = 30.0
+MAX_BACK_OFF_SECONDS = 30.0
 REMIND_SECONDS = 4 * 3600
 """How often it is told again that an incident waits for `callguard reset`."""
 
@@ -46,13 +37,13 @@ class AccountWatch:
         guard: Guard,
         reconciler: Reconciler,
         tracker: CallTracker,
-        incidents: IncidentBook,
+        incidents: IncidentStore,
         drains: DrainQueue,
         notices: Notices,
-        reach: Reach,
+        reach: TwilioOutages,
         clock: Clock,
         monotonic: Callable[[], float],
-        chores: Sequence[Callable[[Snapshot], None]] = (),
+        tasks: Sequence[Callable[[Snapshot], None]] = (),
         decisions: Decisions | None = None,
         verify_reports: Callable[[Account, int], None] = lambda _account, _began_ms: None,
     ) -> None:
@@ -72,7 +63,7 @@ class AccountWatch:
         self._reach = reach
         self._clock = clock
         self._monotonic = monotonic
-        self._chores = chores
+        self._chores = tasks
         self._decisions = decisions
         self._verify = verify_reports
         self._polled_at = float("-inf")
@@ -112,8 +103,8 @@ class AccountWatch:
             snapshot = self._look()
         if not snapshot.paused:
             self._nurse(snapshot)
-        for chore in self._chores:
-            chore(snapshot)
+        for task in self._chores:
+            task(snapshot)
         return max(0.0, min(self._poll_in(snapshot), rest_seconds(snapshot)))
 
     def _is_being_drained(self, snapshot: Snapshot) -> bool:
@@ -155,7 +146,7 @@ class AccountWatch:
         calm_seconds = self.account.policy.poll_seconds
         interval = min(ALERT_POLL_SECONDS, calm_seconds) if alert else calm_seconds
         if self._poll_failures:
-            interval = max(interval, min(MOST_BACK_OFF_SECONDS, 2.0 ** min(self._poll_failures, 8) / 2))
+            interval = max(interval, min(MAX_BACK_OFF_SECONDS, 2.0 ** min(self._poll_failures, 8) / 2))
         return interval - (self._monotonic() - self._polled_at)
 
     def _is_suspicious(self, snapshot: Snapshot) -> bool:

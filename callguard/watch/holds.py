@@ -3,9 +3,12 @@
 import logging
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Snapshot
+from callguard.domain.decisions import StateLost
 from callguard.domain.holds import moment
-from callguard.ports import IncidentBook, Notice, NoticeKind, Notices, StateLost, StoreUnavailable
+from callguard.domain.notices import Notice, NoticeKind
+from callguard.domain.snapshot import Snapshot
+from callguard.errors import StoreUnavailable
+from callguard.watch.needs import IncidentStore, Notices
 
 _log = logging.getLogger(__name__)
 
@@ -15,13 +18,13 @@ WARN_MS = 5 * 60_000
 REMIND_SECONDS = 3600
 
 
-class HoldsChore:
+class HoldsTask:
     """A chore of the watch: it alone ends a pause whose time is over, and tells before it does.
 
     Without a watcher such a pause lasts: nothing is cancelled that nobody watches.
     """
 
-    def __init__(self, account: Account, incidents: IncidentBook, notices: Notices) -> None:
+    def __init__(self, account: Account, incidents: IncidentStore, notices: Notices) -> None:
         """Keep the ports."""
         self._account = account
         self._incidents = incidents

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Snapshot
 from callguard.domain.campaigns import Campaign
+from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.rates import LeakyBucket
-from callguard.ports import CallTracker, Campaigns, Notice, NoticeKind, Notices
+from callguard.domain.snapshot import Snapshot
+from callguard.watch.needs import CallTracker, Campaigns, Notices
 
 LOOK_SECONDS = 5.0
 PRUNE_SECONDS = 60.0

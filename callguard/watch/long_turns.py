@@ -5,7 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from callguard.ports import Clock, Notice, NoticeKind, Notices, StoreUnavailable
+from callguard.clock import Clock
+from callguard.domain.notices import Notice, NoticeKind
+from callguard.errors import StoreUnavailable
+from callguard.watch.needs import Notices
 
 LONG_SECONDS = 30.0
 LOG_AGAIN_SECONDS = 60.0

@@ -1,11 +1,12 @@
 """Calls are dialled, and the callbacks that used to come do not: half of what the guard sees is missing."""
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Snapshot
-from callguard.ports import Notice, NoticeKind, Notices
+from callguard.domain.notices import Notice, NoticeKind
+from callguard.domain.snapshot import Snapshot
+from callguard.watch.needs import Notices
 
 MISSING_MS = 300_000
-LEAST_DIALLED = 20
+MIN_DIALLED = 20
 EVERY_SECONDS = 6 * 3600
 
 
@@ -29,7 +30,7 @@ class MissingCallbacks:
         if snapshot.called_back_ms != self._called_back_ms or snapshot.departed < self._departed:
             self._called_back_ms, self._departed, self._told = snapshot.called_back_ms, snapshot.departed, False
         dialled, silent_ms = snapshot.departed - self._departed, snapshot.now_ms - self._called_back_ms
-        if not self._called_back_ms or self._told or dialled < LEAST_DIALLED or silent_ms < MISSING_MS:
+        if not self._called_back_ms or self._told or dialled < MIN_DIALLED or silent_ms < MISSING_MS:
             return
         text = (
             f"no callback has come for {silent_ms / 60_000:.0f} min, and Twilio has dialled {dialled:,} calls "

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 
-from callguard.ports import AccountLeases
+from callguard.watch.needs import AccountLeases
 
 HOLD_EVERY_SECONDS = 0.75
 

@@ -3,8 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from callguard.clock import Clock
+from callguard.domain.notices import EVERY_ACCOUNT, Notice, NoticeKind
 from callguard.domain.wording import span
-from callguard.ports import EVERY_ACCOUNT, Clock, Heartbeats, Notice, NoticeKind, Notices, StoreUnavailable
+from callguard.errors import StoreUnavailable
+from callguard.watch.needs import Heartbeats, Notices
 
 SILENT_SECONDS = 30.0
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+from callguard.cancel.endings import tell_done
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Snapshot, State
 from callguard.domain.forecast import Forecast, forecast
 from callguard.domain.incidents import Incident, ledger
-from callguard.guard.endings import tell_done
-from callguard.ports import IncidentBook, Notice, NoticeKind, Notices
+from callguard.domain.notices import Notice, NoticeKind
+from callguard.domain.snapshot import Snapshot, State
+from callguard.watch.needs import IncidentStore, Notices
 
 PROGRESS_SECONDS = 180
 ASK_EVERY_MS = 10_000
@@ -19,7 +20,7 @@ class Progress:
     def __init__(
         self,
         account: Account,
-        incidents: IncidentBook,
+        incidents: IncidentStore,
         notices: Notices,
         cancelled_rate: Callable[[Snapshot], float],
     ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Protocol
 
-from callguard.ports import StoreUnavailable
+from callguard.errors import StoreUnavailable
 
 EVERY_SECONDS = 1.0
 

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from callguard.ports import CallGuardError
+from callguard.errors import CallGuardError
 
 _log = logging.getLogger(__name__)
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Snapshot
+from callguard.detect.guard import Guard
+from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.rules import crossed
+from callguard.domain.snapshot import Snapshot
 from callguard.domain.unqueued import RECENT, everyday
-from callguard.guard.guard import Guard
-from callguard.ports import IncidentBook, Notice, NoticeKind, Notices
+from callguard.watch.needs import IncidentStore, Notices
 
 LOOK_SECONDS = 60.0
 EVERYDAY_SECONDS = 24 * 3600
@@ -20,7 +21,7 @@ class UnqueuedIncident:
         self,
         account: Account,
         guard: Guard,
-        incidents: IncidentBook,
+        incidents: IncidentStore,
         notices: Notices,
         monotonic: Callable[[], float],
     ) -> None:

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 from callguard.config.accounts import Account
 from callguard.config.policies import env_name
-from callguard.domain.accounts import Finding, Rule, Snapshot
 from callguard.domain.culprits import Culprit
+from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.rules import Verdict, decide, warnings
+from callguard.domain.snapshot import Finding, Rule, Snapshot
 from callguard.domain.throughput import disagree
-from callguard.ports import Notice, NoticeKind, Notices
+from callguard.watch.needs import Notices
 
 WARN_EVERY_SECONDS = 600
 CPS_EVERY_SECONDS = 3600

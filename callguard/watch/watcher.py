@@ -8,10 +8,12 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from callguard.domain.accounts import Snapshot
-from callguard.ports import AccountLeases, CallGuardError, Clock, Heartbeats
+from callguard.clock import Clock
+from callguard.domain.snapshot import Snapshot
+from callguard.errors import CallGuardError
 from callguard.watch.agenda import Agenda
 from callguard.watch.long_turns import LongTurns
+from callguard.watch.needs import AccountLeases, Heartbeats
 from callguard.watch.own_accounts import OwnAccounts
 
 _log = logging.getLogger(__name__)
@@ -21,7 +23,7 @@ BEAT_SECONDS = 1.0
 APART_SECONDS = 0.05
 """Accounts are polled so far apart at the beginning, and closer only where there are many."""
 
-MOST_THREADS = 64
+MAX_THREADS = 64
 PROCESS = "watcher"
 
 
@@ -88,7 +90,7 @@ class Watcher:
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Watch until `should_stop`; errors of Redis or Twilio are logged and outlived."""
-        with ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="watch") as pool:
+        with ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="watch") as pool:
             while not should_stop():
                 started = time.monotonic()
                 self.turn(pool)

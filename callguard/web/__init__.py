@@ -7,16 +7,16 @@ from flask import Flask
 
 from callguard.bootstrap import WEB_PATIENCE_SECONDS, Services, build
 from callguard.config.errors import ConfigurationError
-from callguard.ports import CallGuardError
+from callguard.errors import CallGuardError
 from callguard.startup import start
 from callguard.web.api import api
 from callguard.web.api.refusals import Refusals
 from callguard.web.beside import beside, take_leave
-from callguard.web.callbacks import callbacks
-from callguard.web.events import events
-from callguard.web.form import MOST_BODY_BYTES
 from callguard.web.probes import probes
-from callguard.web.twiml import twiml
+from callguard.web.twilio.event_streams import events
+from callguard.web.twilio.form import MAX_BODY_BYTES
+from callguard.web.twilio.status_callbacks import callbacks
+from callguard.web.twilio.twiml import twiml
 
 # gunicorn's exit code for "the app cannot be loaded": it stops, instead of starting workers for ever.
 _APP_LOAD_ERROR = 4
@@ -28,7 +28,7 @@ def create_app(services: Services | None = None) -> Flask:
     Bad settings end the process with a message that names them.
     """
     app = Flask("callguard", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     built = services or _build_from_environment()
     refusals = Refusals(built.clock, built.notices)
     if services is None:

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from callguard.bootstrap import Services
-from callguard.ports import CallGuardError
+from callguard.errors import CallGuardError
 from callguard.watch.repeated import Repeated
 from callguard.web.api.refusals import Refusals
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
-from callguard.web.callback_fields import PATTERNS
+from callguard.web.twilio.callback_fields import PATTERNS
 
 _RFC2822 = re.compile(PATTERNS["Timestamp"])
-_MOST_CHARACTERS = 64
+_MAX_CHARACTERS = 64
 
 
 def unix_ms(text: str) -> int:
@@ -17,7 +17,7 @@ def unix_ms(text: str) -> int:
     Raises:
         ValueError: it is neither.
     """
-    if len(text) > _MOST_CHARACTERS:
+    if len(text) > _MAX_CHARACTERS:
         raise ValueError("is too long")
     return _unix_ms(text)
 

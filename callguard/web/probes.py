@@ -7,11 +7,11 @@ from flask import Blueprint, Response, request
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from callguard.bootstrap import Services
-from callguard.config.keys import Role
+from callguard.config.api_keys import Role
 from callguard.domain.health import report, troubles
 from callguard.domain.results import ApiRefusal
+from callguard.errors import CallGuardError
 from callguard.metrics.exposition import as_text
-from callguard.ports import CallGuardError
 from callguard.web.api.access import NotAdmitted, caller_of, is_same, offered_key, wrong_role
 from callguard.web.api.refusals import Refusals
 from callguard.web.kept_answer import KeptAnswer

@@ -3,7 +3,7 @@
 import logging
 from threading import Lock
 
-from callguard.ports import Clock
+from callguard.clock import Clock
 
 _log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from callguard.bootstrap import Services
-from callguard.domain.accounts import State
 from callguard.domain.incidents import Incident, Outcome
+from callguard.domain.snapshot import State
 from tests.benchmarks.guard_run import wait_at_most
 from tests.benchmarks.process_cpu import cpu_seconds
 from tests.benchmarks.twilio_process import Truth, TwilioProcess, twilio_process
@@ -27,7 +27,7 @@ SILENT = 5
 WANTED_SCRAPE_MS = {MANY: 500, SOME: 60}
 WANTED_CORES = 0.2
 WANTED_AFTER_POLL = 3.0
-MOST_SECONDS = 240.0
+MAX_SECONDS = 240.0
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _runaways(many: _Many) -> Iterator[str]:
                 swept[sid] = truth.at
         return len(swept) == len(wild)
 
-    is_over = wait_at_most(MOST_SECONDS, all_swept)
+    is_over = wait_at_most(MAX_SECONDS, all_swept)
     wait_at_most(30, lambda: all(_has_ended(many, sid) for sid in wild))
     incidents = {sid: incident for sid in wild if (incident := many.incident(sid)) is not None}
     truths = {sid: many.twilio.truth(sid) for sid in wild}
@@ -152,7 +152,7 @@ def _runaways(many: _Many) -> Iterator[str]:
     right = sum(_is_right(incident, truths[sid]) for sid, incident in incidents.items())
     yield (
         f"{SOME} accounts that run away at once, {CALLS} calls each: {len(incidents)} tripped, {len(swept)} swept"
-        + (f" within {max(swept.values()) - started:.0f} s" if is_over else f" in {MOST_SECONDS:.0f} s")
+        + (f" within {max(swept.values()) - started:.0f} s" if is_over else f" in {MAX_SECONDS:.0f} s")
     )
     dialled = sum(truth.dialled for truth in truths.values())
     cancelled = sum(truth.cancelled for truth in truths.values())

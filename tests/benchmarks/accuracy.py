@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from callguard.domain.accounts import State
+from callguard.domain.snapshot import State
 from callguard.simulator import (
     AccountConfig,
     CallEvent,

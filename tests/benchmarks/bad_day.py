@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tests.benchmarks.guard_run import guard_run, wait_at_most
 from tests.benchmarks.twilio_process import Truth, TwilioProcess, Watched, twilio_process, watched
 
-CALLS, LATENCY, CEILING, MOST_SECONDS = 2000, 0.1, 100, 150.0
+CALLS, LATENCY, CEILING, MAX_SECONDS = 2000, 0.1, 100, 150.0
 HEAD = (
     f"{'':<32} {'CPS':>3} {'cancelled':>9} {'dialled':>7} {'wanted':>6} {'all s':>6} {'at once':>7}"
     f" {'in use':>6} {'429':>6}"
@@ -85,7 +85,7 @@ def _run(scene: Scene, cps: int) -> str:
         twilio.change(faults=scene.faults)
         twilio.create(CALLS)
         tripped = guard.wait_for_trip().tripped_ms / 1000
-        wait_at_most(MOST_SECONDS, lambda: seen.samples[-1].queued == 0)
+        wait_at_most(MAX_SECONDS, lambda: seen.samples[-1].queued == 0)
         trip, end = seen.at(tripped), seen.first(lambda t: t.at > tripped and t.queued == 0) or seen.samples[-1]
         return _line(scene, cps, trip, end, _in_use(seen, tripped, others))
 

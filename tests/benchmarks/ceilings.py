@@ -13,8 +13,8 @@ LATENCIES = ((20, 0.1), (50, 0.1), (100, 0.1), (100, 0.3))
 are too few; at 300 ms it takes 333, and what is missing then is the method's."""
 
 SWEEP_SECONDS = 30  # at the ceiling; so many calls are queued
-FOUND_SECONDS, MOST_SECONDS = 10.0, 40.0
-WANTED_SHARE, MOST_THROTTLED = 0.85, 0.02
+FOUND_SECONDS, MAX_SECONDS = 10.0, 40.0
+WANTED_SHARE, MAX_THROTTLED = 0.85, 0.02
 
 
 def measure() -> Iterator[str]:
@@ -26,7 +26,7 @@ def measure() -> Iterator[str]:
     )
     for ceiling, latency in LATENCIES:
         yield f"  {_at(ceiling, latency).line()}"
-    yield f"  (wanted: {WANTED_SHARE:.0%} or more of the ceiling in use, under {MOST_THROTTLED:.0%} answered 429;"
+    yield f"  (wanted: {WANTED_SHARE:.0%} or more of the ceiling in use, under {MAX_THROTTLED:.0%} answered 429;"
     yield f"  found, that is {WANTED_SHARE:.0%} in use over a second, within {FOUND_SECONDS:g} s of the trip)"
 
 
@@ -65,7 +65,7 @@ def _at(ceiling: int, latency: float) -> _Held:
         twilio.create(calls)
         tripped = guard.wait_for_trip().tripped_ms / 1000
         nearly = max(2 * ceiling, calls // 20)
-        wait_at_most(MOST_SECONDS, lambda: seen.samples[-1].queued <= nearly)
+        wait_at_most(MAX_SECONDS, lambda: seen.samples[-1].queued <= nearly)
         until = next((t.at for t in seen.samples if t.at > tripped and t.queued <= nearly), seen.samples[-1].at)
         before = seen.between(tripped, tripped + FOUND_SECONDS)
         after = seen.between(tripped + FOUND_SECONDS, until)

@@ -13,11 +13,11 @@ from werkzeug.test import Client, EnvironBuilder
 
 from callguard.bootstrap import Services, build
 from callguard.config.settings import load_settings
-from callguard.domain.accounts import Finding, Rule
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode
-from callguard.ports import Door
+from callguard.domain.snapshot import Finding, Rule
+from callguard.domain.sources import Source
 from callguard.processes.embedded_valkey import EmbeddedValkey
 from callguard.web import create_app
 from tests.callback_requests import PATH, signed_callback
@@ -125,7 +125,7 @@ def _queue(services: Services, times_ms: list[int], lap: int = 0) -> list[str]:
     (account,) = services.accounts.values()
     sids = [f"CA{lap:08x}{number:024x}" for number in range(len(times_ms))]
     events = [CallEvent(sid, CallStatus.QUEUED, at) for sid, at in zip(sids, times_ms, strict=True)]
-    services.tracker.observe(account.sid, events, account.policy, services.clock.now_ms(), Door.POLL)
+    services.tracker.observe(account.sid, events, account.policy, services.clock.now_ms(), Source.POLL)
     return sids
 
 

@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 OTHER_GREAT, SMALL = "AC" + "a" * 32, "AC" + "b" * 32
 GREAT_CALLS, SMALL_CALLS = 10_000, 10
 CPS = 0.2  # slow, so that the calls of the small account wait for the sweep, not for the dialler
-MOST_SECONDS = 70.0
+MAX_SECONDS = 70.0
 WANTED_SECONDS = 5.0
 
 
@@ -65,7 +65,7 @@ def _race(twilio: TwilioProcess, guard: GuardRun, great: Sequence[str]) -> str:
     with watched(twilio, SMALL, hertz=20) as seen:
         twilio.create(SMALL_CALLS, SMALL)
         tripped = guard.wait_for_trip(SMALL).tripped_ms / 1000
-        is_over = wait_at_most(MOST_SECONDS, lambda: seen.samples[-1].queued == 0)
+        is_over = wait_at_most(MAX_SECONDS, lambda: seen.samples[-1].queued == 0)
         left = [f"{twilio.truth(sid).queued:,}" for sid in great]
     end, before = seen.samples[-1], seen.at(tripped)
     over = "" if is_over else f", {end.queued} still queued"

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from callguard.bootstrap import Services
-from callguard.domain.accounts import State
 from callguard.domain.incidents import Incident
+from callguard.domain.snapshot import State
 from tests.benchmarks.twilio_process import TwilioProcess
 from tests.stack import SID, free_port, guard_at
 from tests.waiting import wait_until

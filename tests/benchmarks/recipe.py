@@ -18,7 +18,7 @@ import aiohttp
 
 from tests.stack import TOKEN
 
-LIST_OF_LIBRARY, LARGEST_PAGE = None, 1000
+LIST_OF_LIBRARY, MAX_PAGE = None, 1000
 SOCKETS_OF_LIBRARY = 20
 NO_LIMIT = 0
 
@@ -163,7 +163,7 @@ def list_queued(url: str, sid: str) -> list[str]:
     """Return the account's queued calls, in the order of the list."""
 
     async def run() -> list[str]:
-        script = _Script(Recipe("list", 1, LARGEST_PAGE), url, sid)
+        script = _Script(Recipe("list", 1, MAX_PAGE), url, sid)
         await script.list_alone()
         return script.listed
 

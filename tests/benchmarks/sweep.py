@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from tests.benchmarks.guard_run import guard_run, wait_at_most
 from tests.benchmarks.load import run_load
 from tests.benchmarks.recipe import (
-    LARGEST_PAGE,
     LIST_OF_LIBRARY,
+    MAX_PAGE,
     NO_LIMIT,
     SOCKETS_OF_LIBRARY,
     Recipe,
@@ -30,12 +30,12 @@ GUARD_SECONDS, RECIPE_SECONDS = 120.0, 90.0
 SLOW = (
     Recipe("recipe as written", SOCKETS_OF_LIBRARY, LIST_OF_LIBRARY, dies=True),
     Recipe("recipe, errors ignored", SOCKETS_OF_LIBRARY, LIST_OF_LIBRARY),
-    Recipe("one after another", 1, LARGEST_PAGE),
+    Recipe("one after another", 1, MAX_PAGE),
 )
 FAST = (
-    Recipe("all at once, as written", NO_LIMIT, LARGEST_PAGE, dies=True),
-    Recipe("all at once, errors ignored", NO_LIMIT, LARGEST_PAGE),
-    Recipe("newest first, 100 at once", CEILING, LARGEST_PAGE, tries=50),
+    Recipe("all at once, as written", NO_LIMIT, MAX_PAGE, dies=True),
+    Recipe("all at once, errors ignored", NO_LIMIT, MAX_PAGE),
+    Recipe("newest first, 100 at once", CEILING, MAX_PAGE, tries=50),
 )
 HEAD = f"{'':<28} {'cancelled':>9} {'dialled':>7} {'hung up':>7} {'lost':>6} {'429':>6} {'list s':>6} {'all s':>7}"
 

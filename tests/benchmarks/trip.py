@@ -6,7 +6,7 @@ from statistics import median
 
 import requests
 
-from callguard.domain.accounts import State
+from callguard.domain.snapshot import State
 from callguard.simulator import AccountConfig, RunawayPlan, SimulatorConfig
 from tests.benchmarks.load import run_load
 from tests.callback_requests import signed_callback

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from callguard.cli.backtest import backtest
-from callguard.cli.call_times import TimeReader
+from callguard.cli.backtest.call_times import TimeReader
+from callguard.cli.backtest.command import backtest
 from callguard.simulator import (
     SANDBOX_ACCOUNT_SID,
     SANDBOX_AUTH_TOKEN,

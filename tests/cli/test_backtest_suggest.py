@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from callguard.cli.backtest import backtest
+from callguard.cli.backtest.command import backtest
 
 ACCOUNT, OTHER = "AC" + "1" * 32, "AC" + "2" * 32
 BEGIN = datetime(2026, 11, 2, tzinfo=UTC)

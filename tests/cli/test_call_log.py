@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from callguard.cli.backtest import backtest
-from callguard.cli.call_table import LogError, Unread, table_of
+from callguard.cli.backtest.call_table import LogError, Unread, table_of
+from callguard.cli.backtest.command import backtest
 from tests.cli.test_backtest import ACCOUNT, NOON, SET, csv, environ, row, run, runaway, told
 
 __all__ = ["environ"]
@@ -244,13 +244,13 @@ def test_start_times_alone_prove_nothing() -> None:
         f"{NOON + timedelta(seconds=n // 20):%Y-%m-%d %H:%M:%S}" for n in range(1500)
     )
 
-    for door in ("entrance", "callback"):
-        result = run("-", "--door", door, given=given)
+    for source in ("entrance", "callback"):
+        result = run("-", "--door", source, given=given)
         assert result.exit_code == 0
         assert "Verified" not in result.output
         assert "tightest thresholds with" not in result.output
         assert "No thresholds follow" in result.output
-        answer = told("-", "--door", door, given=given)
+        answer = told("-", "--door", source, given=given)
         assert (answer["verified"], answer["tightest"]) == (False, [])
         assert "the log does not show the queue" in answer["doubts"]
 

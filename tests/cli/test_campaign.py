@@ -7,8 +7,9 @@ import pytest
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.notices import NoticeKind
 from callguard.domain.policy import Policy
-from callguard.ports import Door, NoticeKind
+from callguard.domain.sources import Source
 from callguard.store.notices import RedisNotices
 from tests.calls import call_sid
 from tests.cli.running import environ, run
@@ -22,10 +23,10 @@ NUMBER, OTHER = "+15550001111", "+15550002222"
 
 def call_from(number: str, count: int, store: Store, first: int = 0) -> None:
     """Create calls from a number."""
-    sender = Account(ACCOUNT_SID, ("a" * 32,)).marks.sender(number)
+    sender = Account(ACCOUNT_SID, ("a" * 32,)).hasher.sender(number)
     now = time.time_ns() // 1_000_000
     news = [CallEvent(call_sid(n), CallStatus.QUEUED, now, sender=sender) for n in range(first, first + count)]
-    store.tracker.observe(ACCOUNT_SID, news, Policy(), now, Door.EVENT)
+    store.tracker.observe(ACCOUNT_SID, news, Policy(), now, Source.REPORT)
 
 
 def test_a_campaign_is_announced_listed_and_ended(store: Store) -> None:

@@ -4,47 +4,47 @@ from dataclasses import replace
 
 import pytest
 
-from callguard.cli.cancel_closing import Closing
-from callguard.cli.cancel_options import Wanted, resuming_command
-from callguard.cli.cancel_wait import Quotes, Wait, guards_view, wait_of
-from callguard.cli.services import own_settings
-from callguard.domain.accounts import Snapshot
+from callguard.cancel.manual_cancel import ManualCancelEnd
+from callguard.cli.cancel.final_report import FinalReport
+from callguard.cli.cancel.options import CancelOptions, resuming_command
+from callguard.cli.cancel.waiting_time import Quotes, Wait, guards_view, wait_of
+from callguard.cli.connect import own_settings
 from callguard.domain.calls import ListedCall
-from callguard.domain.clearing import ClearingAccount
+from callguard.domain.cancel_run import Tally
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Policy
 from callguard.domain.selection import Selection
-from callguard.drain.clearance import ClearanceEnd
-from callguard.ports import Door
+from callguard.domain.snapshot import Snapshot
+from callguard.domain.sources import Source
 from tests.calls import call_sid, queued
 from tests.cli.running import environ
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
 
 __all__ = ["environ"]
 
-CLEAN = ClearingAccount(12, {Outcome.CANCELLED: 9, Outcome.DIALLED: 2, Outcome.SPARED: 1}, 0)
-LEFT = ClearingAccount(12, {Outcome.CANCELLED: 9}, 3)
-FAILED = ClearingAccount(12, {Outcome.CANCELLED: 9, Outcome.FAILED: 3}, 0)
+CLEAN = Tally(12, {Outcome.CANCELLED: 9, Outcome.DIALLED: 2, Outcome.SPARED: 1}, 0)
+LEFT = Tally(12, {Outcome.CANCELLED: 9}, 3)
+FAILED = Tally(12, {Outcome.CANCELLED: 9, Outcome.FAILED: 3}, 0)
 
 
-def closing(end: ClearanceEnd, account: ClearingAccount) -> Closing:
-    return Closing(end, account, 5.0, Wait(0.0, is_whole=True), 0, True)
+def closing(end: ManualCancelEnd, account: Tally) -> FinalReport:
+    return FinalReport(end, account, 5.0, Wait(0.0, is_whole=True), 0, True)
 
 
 @pytest.mark.parametrize(
     ("end", "account", "is_done", "word"),
     [
-        (ClearanceEnd.CLEARED, CLEAN, True, "DONE"),
-        (ClearanceEnd.CLEARED, FAILED, False, "counted as failed"),
-        (ClearanceEnd.STOPPED, CLEAN, False, "STOPPED"),
-        (ClearanceEnd.DENIED, LEFT, False, "TWILIO_AUTH_TOKEN"),
-        (ClearanceEnd.STUCK, LEFT, False, "no usable answer"),
-        (ClearanceEnd.UNLISTED, CLEAN, False, "not known"),
-        (ClearanceEnd.LOST, LEFT, False, "begin afresh"),
+        (ManualCancelEnd.CLEARED, CLEAN, True, "DONE"),
+        (ManualCancelEnd.CLEARED, FAILED, False, "counted as failed"),
+        (ManualCancelEnd.STOPPED, CLEAN, False, "STOPPED"),
+        (ManualCancelEnd.DENIED, LEFT, False, "TWILIO_AUTH_TOKEN"),
+        (ManualCancelEnd.STUCK, LEFT, False, "no usable answer"),
+        (ManualCancelEnd.UNLISTED, CLEAN, False, "not known"),
+        (ManualCancelEnd.LOST, LEFT, False, "begin afresh"),
     ],
 )
 def test_it_is_done_only_if_nothing_is_left(
-    end: ClearanceEnd, account: ClearingAccount, is_done: bool, word: str
+    end: ManualCancelEnd, account: Tally, is_done: bool, word: str
 ) -> None:
     last = closing(end, account)
     lines = list(last.lines())
@@ -55,8 +55,10 @@ def test_it_is_done_only_if_nothing_is_left(
     assert max(map(len, lines)) <= 95
 
 
-def wanted(selection: Selection) -> Wanted:
-    return Wanted(selection, dry_run=False, goes_on=False, yes=True, shows_numbers=False, price=0.0, cps=5.0)
+def wanted(selection: Selection) -> CancelOptions:
+    return CancelOptions(
+        selection, dry_run=False, goes_on=False, yes=True, shows_numbers=False, price=0.0, cps=5.0
+    )
 
 
 def test_the_command_that_goes_on_has_the_same_options() -> None:
@@ -76,8 +78,8 @@ def test_where_numbers_must_not_be_printed_it_has_none_of_the_options() -> None:
     )
 
 
-def slots(wait: Wait, account: ClearingAccount = CLEAN) -> str:
-    said = replace(closing(ClearanceEnd.CLEARED, account), wait=wait)
+def slots(wait: Wait, account: Tally = CLEAN) -> str:
+    said = replace(closing(ManualCancelEnd.CLEARED, account), wait=wait)
     return " ".join(line for line in said.lines() if "slots" in line)
 
 
@@ -86,7 +88,7 @@ def test_the_wait_is_told_as_far_as_it_is_known() -> None:
     assert "may wait 36 s or longer. How many slots" in slots(Wait(36.0, is_whole=False))
     assert "may wait. How many slots" in slots(Wait(0.0, is_whole=False))
     assert slots(Wait(0.0, is_whole=True)) == ""
-    assert slots(Wait(0.0, is_whole=False), ClearingAccount(2, {Outcome.DIALLED: 2}, 0)) == ""
+    assert slots(Wait(0.0, is_whole=False), Tally(2, {Outcome.DIALLED: 2}, 0)) == ""
 
 
 NOW_MS = 1_700_000_000_000
@@ -137,7 +139,7 @@ def test_quotes_are_those_of_the_newest_call() -> None:
 class TestBesideAGuard:
     def test_its_estimate_is_read(self, store: Store, clock: FrozenClock) -> None:
         store.tracker.observe(
-            ACCOUNT_SID, [queued(n, clock.ms) for n in range(120)], Policy(), clock.ms, Door.POLL
+            ACCOUNT_SID, [queued(n, clock.ms) for n in range(120)], Policy(), clock.ms, Source.POLL
         )
         settings = own_settings()
 

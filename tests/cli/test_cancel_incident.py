@@ -5,12 +5,12 @@ import time
 import pytest
 import redis
 
-from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.snapshot import Finding, Rule, State
+from callguard.domain.sources import Source
 from callguard.jobs.drain_queue import QUEUE_NAME
-from callguard.ports import Door
 from tests.calls import call_sid
 from tests.cli.running import environ, run
 from tests.conftest import ACCOUNT_SID, Store
@@ -28,7 +28,7 @@ def _stop_at_the_cap(store: Store) -> None:
     """An incident of five calls of which two were cancelled; then it was at its cap."""
     now = _now_ms()
     events = [CallEvent(call_sid(n), CallStatus.QUEUED, now, sender="s") for n in range(1, 6)]
-    store.tracker.observe(ACCOUNT_SID, events, Policy(), now, Door.EVENT)
+    store.tracker.observe(ACCOUNT_SID, events, Policy(), now, Source.REPORT)
     store.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70.5, 65, "spike_burst", now), Mode.ENFORCE, now)
     store.incidents.start_drain(ACCOUNT_SID, 1, "a worker", Mode.ENFORCE)
     for number in (1, 2):

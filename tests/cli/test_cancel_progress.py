@@ -6,11 +6,11 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from callguard.cli.cancel_progress import ClearingProgress, filled
-from callguard.domain.clearing import ClearingAccount
+from callguard.cli.cancel.progress import ClearingProgress, filled
+from callguard.domain.cancel_run import Tally
 from callguard.domain.incidents import Outcome
 
-LEFT = ClearingAccount(12_345, {Outcome.CANCELLED: 45, Outcome.DIALLED: 300}, 12_000)
+LEFT = Tally(12_345, {Outcome.CANCELLED: 45, Outcome.DIALLED: 300}, 12_000)
 
 
 def told(silent_seconds: float, *, throttled: bool = False) -> str:

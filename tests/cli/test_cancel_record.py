@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 import pytest
 
-from callguard.cli.cancel_record import progress_record
-from callguard.ports import StoreUnavailable
+from callguard.cli.cancel.record import progress_record
+from callguard.errors import StoreUnavailable
 from tests.conftest import ACCOUNT_SID
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from callguard.cli.services import embedded_url
+from callguard.cli.connect import embedded_url
 from callguard.store.connection import connect
 from tests.cli.cancelling import HANG_UP, SID, Emergency, account_of, emergency, on_a_terminal
 from tests.processes.victims import is_running

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.policy import Policy
+from callguard.domain.sources import Source
 from callguard.domain.throughput import Throughput
-from callguard.ports import Door, Notice, NoticeKind
 from callguard.simulator import AccountConfig, RunawayPlan, RunningSimulator, SimulatorConfig, running
 from callguard.store.connection import connect
 from callguard.store.notices import RedisNotices
@@ -41,7 +42,7 @@ def all_is_well(store: Store, learned: float = 1.0) -> None:
     now = now_ms()
     store.tracker.polled(ACCOUNT_SID, Policy(), now, None, Throughput(learned=learned), began_ms=now)
     store.tracker.observe(
-        ACCOUNT_SID, [CallEvent(call_sid(1), CallStatus.COMPLETED, now)], Policy(), now, Door.CALLBACK
+        ACCOUNT_SID, [CallEvent(call_sid(1), CallStatus.COMPLETED, now)], Policy(), now, Source.CALLBACK
     )
     for process in ("watcher", "cancel-worker"):
         store.heartbeats.beat(process, now)

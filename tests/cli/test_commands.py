@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from callguard.cli.person import person
-from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.incidents import LiveOutcome
+from callguard.domain.notices import NoticeKind
+from callguard.domain.outages import Outage
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.snapshot import Finding, Rule, State
+from callguard.domain.sources import Source
 from callguard.domain.throughput import Throughput
-from callguard.ports import Door, NoticeKind, Outage
 from callguard.store.connection import connect
 from callguard.store.notices import RedisNotices
 from callguard.store.outages import RedisOutages
@@ -106,7 +108,7 @@ def test_without_a_running_guard_the_commands_say_what_to_set(
 
 def test_status_says_that_all_ring_while_paused(store: Store) -> None:
     news = [queued(n, now_ms()) for n in range(100)]
-    store.tracker.observe(ACCOUNT_SID, news, Policy(), now_ms(), Door.POLL)
+    store.tracker.observe(ACCOUNT_SID, news, Policy(), now_ms(), Source.POLL)
     store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, now_ms())
     store.incidents.pause(ACCOUNT_SID, "to look", now_ms())
 

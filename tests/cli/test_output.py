@@ -18,8 +18,8 @@ from rich.text import Text
 
 from callguard.cli import main, output
 from callguard.cli.output import say_command, wrapped
-from callguard.domain.accounts import Finding, Rule
 from callguard.domain.policy import Mode
+from callguard.domain.snapshot import Finding, Rule
 from tests.cli.cancelling import ROOT, SID, Emergency, emergency, on_a_terminal
 from tests.cli.running import environ, run
 from tests.conftest import ACCOUNT_SID, Store

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from callguard.cli.services import NO_PUBLIC_URL, own_settings, settings_of
+from callguard.cli.connect import NO_PUBLIC_URL, own_settings, settings_of
 from callguard.config.settings import load_settings
 from tests.cli.running import environ, run
 from tests.conftest import Store

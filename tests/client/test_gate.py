@@ -177,7 +177,7 @@ def test_a_wrong_setting_is_named_once(
 def test_the_gate_holds_again_after_the_guard_comes_back(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "_FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(gate, "_INITIAL_PAUSE", 0.1)
     with guard_server() as first:
         client = connect(first.url, answer_seconds=0.05)
         create(client)
@@ -194,7 +194,7 @@ def test_the_gate_holds_again_after_the_guard_comes_back(
 def test_probes_grow_apart_and_are_the_only_asks(
     guard: GuardServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "_FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(gate, "_INITIAL_PAUSE", 0.1)
     guard.gate_status = 503
     client = connect(guard.url)
     ends = time.monotonic() + 1.6

@@ -83,7 +83,7 @@ def test_reporting_does_not_slow_creates_when_the_guard_hangs(guard: GuardServer
 
 
 def test_reports_outlive_a_guard_that_is_down(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reports, "_FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(reports, "_INITIAL_PAUSE", 0.05)
     with guard_server() as first:
         port = first.port
     client = connect(first.url)
@@ -99,7 +99,7 @@ def test_reports_outlive_a_guard_that_is_down(connect: Connect, monkeypatch: pyt
 def test_a_guard_in_trouble_is_asked_again(
     guard: GuardServer, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reports, "_FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(reports, "_INITIAL_PAUSE", 0.05)
     guard.reports_status = status
     reporter = reporter_to(guard.url)
     reporter.add(report(1))

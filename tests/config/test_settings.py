@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from callguard.config.keys import ApiKey, Role
+from callguard.config.api_keys import ApiKey, Role
 from callguard.config.settings import Settings, load_settings
 from callguard.config.sources import setting_keys, variable
 from tests.config.given import RIGHT, SID, TOKEN, problem, problems, with_file

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from callguard.drain.drain import DrainEnd
+from callguard.cancel.incident_drain import DrainEnd
 from tests.guarded import SID, Guarded, guarded, trip_at
 
 CALLS, CPS = 2000, 30
 
-MOST_DIALLED = CALLS / 4
+MAX_DIALLED = CALLS / 4
 """`tests/benchmarks/bad_day.py` has the figure, 60 at most; here Twilio is in the same process, on busy cores."""
 
 pytestmark = pytest.mark.full
@@ -57,12 +57,12 @@ def test_what_fails_and_is_refused_at_any_load_loses_no_race(
     redis_url: str, tells: bool, faults: dict[str, float]
 ) -> None:
     with guarded(redis_url, trip_at(cps=CPS), latency=0.1, tells_concurrency=tells) as g:
-        assert drained(g, CALLS, error_rate=0.1, throttle_rate=0.05, **faults) <= MOST_DIALLED
+        assert drained(g, CALLS, error_rate=0.1, throttle_rate=0.05, **faults) <= MAX_DIALLED
         assert g.truth().max_concurrent > 50
 
 
 @pytest.mark.parametrize("tells", [True, False])
 def test_a_ceiling_that_others_use_too_loses_no_race(redis_url: str, tells: bool) -> None:
     with guarded(redis_url, trip_at(cps=CPS), latency=0.1, tells_concurrency=tells) as g, others_come_and_go(g):
-        assert drained(g, CALLS) <= MOST_DIALLED
+        assert drained(g, CALLS) <= MAX_DIALLED
         assert g.truth().max_concurrent > 50

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from callguard.cancel import backlog, manual_cancel
+from callguard.cancel.manual_cancel import ManualCancel, ManualCancelEnd
+from callguard.cancel.queue_search import find
 from callguard.config.accounts import Account
 from callguard.domain.calls import ListedCall
-from callguard.domain.clearing import FoundCall, found_calls
+from callguard.domain.cancel_run import FoundCall, found_calls
 from callguard.domain.incidents import Outcome
 from callguard.domain.selection import Selection
-from callguard.drain import backlog, clearance
-from callguard.drain.clearance import Clearance, ClearanceEnd
-from callguard.drain.found import find
-from callguard.ports import StoreUnavailable
+from callguard.errors import StoreUnavailable
 from callguard.simulator import SANDBOX_AUTH_TOKEN
-from callguard.store.clearings import RedisClearing, RedisClearings
+from callguard.store.cancel_runs import RedisCancelRun, RedisCancelRuns
 from callguard.store.connection import connect
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
@@ -49,76 +49,78 @@ def _found(here: Emergency) -> list[ListedCall]:
         http_client.close()
 
 
-def _clearing(here: Emergency, redis_url: str) -> RedisClearing:
+def _clearing(here: Emergency, redis_url: str) -> RedisCancelRun:
     """Everything that is queued, in a record of its own."""
-    clearings = RedisClearings(connect(redis_url), Scripts(ScriptConnections(connect(redis_url))))
-    clearing = clearings.begin(SID, "seal", 0)
-    clearing.add(list(found_calls(_found(here), ACCOUNT.marks, 0)))
-    return clearing
+    cancel_runs = RedisCancelRuns(connect(redis_url), Scripts(ScriptConnections(connect(redis_url))))
+    cancel_run = cancel_runs.begin(SID, "seal", 0)
+    cancel_run.add(list(found_calls(_found(here), ACCOUNT.hasher, 0)))
+    return cancel_run
 
 
 def _cleared(
-    here: Emergency, clearing: RedisClearing, *, listed: bool, token: str = SANDBOX_AUTH_TOKEN
-) -> ClearanceEnd:
+    here: Emergency, cancel_run: RedisCancelRun, *, listed: bool, token: str = SANDBOX_AUTH_TOKEN
+) -> ManualCancelEnd:
     async def find_again() -> Sequence[FoundCall] | None:
         calls = await asyncio.to_thread(_found, here) if listed else None
-        return None if calls is None else list(found_calls(calls, ACCOUNT.marks, 0))
+        return None if calls is None else list(found_calls(calls, ACCOUNT.hasher, 0))
 
-    async def clear() -> ClearanceEnd:
+    async def clear() -> ManualCancelEnd:
         async with TwilioCanceller({SID: Account(SID, (token,))}, here.twilio.url) as canceller:
-            return await Clearance(SID, clearing, canceller, find_again, lambda: True).run()
+            return await ManualCancel(SID, cancel_run, canceller, find_again, lambda: True).run()
 
     return asyncio.run(clear())
 
 
 def test_credentials_that_are_refused_end_it_with_one_request(tmp_path: Path, redis_url: str) -> None:
     with emergency(tmp_path, 50) as here:
-        clearing = _clearing(here, redis_url)
+        cancel_run = _clearing(here, redis_url)
 
-        assert _cleared(here, clearing, listed=True, token="f" * 32) is ClearanceEnd.DENIED
-        assert clearing.account().remaining == clearing.account().found
+        assert _cleared(here, cancel_run, listed=True, token="f" * 32) is ManualCancelEnd.DENIED
+        assert cancel_run.account().remaining == cancel_run.account().found
         assert here.truth().cancelled == 0
 
 
 def test_calls_of_which_no_answer_is_had_are_not_tried_for_ever(
     tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backlog, "MOST_ATTEMPTS", 2)
+    monkeypatch.setattr(backlog, "MAX_ATTEMPTS", 2)
     with emergency(tmp_path, 10) as here:
-        clearing = _clearing(here, redis_url)
+        cancel_run = _clearing(here, redis_url)
         here.twilio.change_faults(SID, error_rate=1.0)
 
-        assert _cleared(here, clearing, listed=True) is ClearanceEnd.STUCK
-        assert clearing.account().remaining == clearing.account().found
+        assert _cleared(here, cancel_run, listed=True) is ManualCancelEnd.STUCK
+        assert cancel_run.account().remaining == cancel_run.account().found
         here.twilio.change_faults(SID, error_rate=0.0)
-        assert _cleared(here, clearing, listed=True) is ClearanceEnd.CLEARED
-        assert clearing.account().is_clean
+        assert _cleared(here, cancel_run, listed=True) is ManualCancelEnd.CLEARED
+        assert cancel_run.account().is_clean
 
 
 def test_a_twilio_that_never_answers_ends_it_by_time(tmp_path: Path, redis_url: str) -> None:
     with emergency(tmp_path, 100) as here:
-        clearing = _clearing(here, redis_url)
+        cancel_run = _clearing(here, redis_url)
         here.twilio.change(SID, latency=60.0)
 
-        async def clear() -> tuple[ClearanceEnd, float]:
+        async def clear() -> tuple[ManualCancelEnd, float]:
             async with TwilioCanceller({SID: ACCOUNT}, here.twilio.url) as canceller:
-                cleared = Clearance(SID, clearing, canceller, _never_asked, lambda: True, most_silent_seconds=1.0)
+                cleared = ManualCancel(
+                    SID, cancel_run, canceller, _never_asked, lambda: True, most_silent_seconds=1.0
+                )
                 task = asyncio.create_task(cleared.run())
                 await asyncio.sleep(0.5)
                 silent_seconds = cleared.silent_seconds
                 return await task, silent_seconds
 
         end, silent_seconds = asyncio.run(clear())
-        assert end is ClearanceEnd.STUCK
+        assert end is ManualCancelEnd.STUCK
         assert silent_seconds > 0
-        assert clearing.account().remaining == clearing.account().found > 0
+        assert cancel_run.account().remaining == cancel_run.account().found > 0
 
 
 async def _never_asked() -> Sequence[FoundCall] | None:
     raise AssertionError("calls are left, so no list is of use")
 
 
-class FullDisk(RedisClearing):
+class FullDisk(RedisCancelRun):
     """A record that can be read, and takes nothing."""
 
     def settle(self, outcomes: Sequence[tuple[str, Outcome]]) -> bool:
@@ -130,10 +132,10 @@ class FullDisk(RedisClearing):
 def test_a_record_that_takes_nothing_ends_it_by_time(
     tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clearance, "MOST_UNRECORDED_SECONDS", 1.0)
+    monkeypatch.setattr(manual_cancel, "MAX_UNRECORDED_SECONDS", 1.0)
     with emergency(tmp_path, 50) as here:
-        clearing = _clearing(here, redis_url)
-        full = FullDisk(clearing._redis, clearing._scripts, clearing._keys, clearing._id)
+        cancel_run = _clearing(here, redis_url)
+        full = FullDisk(cancel_run._redis, cancel_run._scripts, cancel_run._keys, cancel_run._id)
 
         with pytest.raises(StoreUnavailable, match="MISCONF"):
             _cleared(here, full, listed=True)
@@ -142,34 +144,34 @@ def test_a_record_that_takes_nothing_ends_it_by_time(
 
 def test_a_list_that_cannot_be_read_again_is_no_good_end(tmp_path: Path, redis_url: str) -> None:
     with emergency(tmp_path, 20) as here:
-        clearing = _clearing(here, redis_url)
+        cancel_run = _clearing(here, redis_url)
 
-        assert _cleared(here, clearing, listed=False) is ClearanceEnd.UNLISTED
-        assert clearing.account().remaining == 0
-        assert clearing.account().count(Outcome.CANCELLED) == here.truth().cancelled
+        assert _cleared(here, cancel_run, listed=False) is ManualCancelEnd.UNLISTED
+        assert cancel_run.account().remaining == 0
+        assert cancel_run.account().count(Outcome.CANCELLED) == here.truth().cancelled
 
 
 def test_a_list_that_lags_for_ever_is_believed_in_the_end(
     tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clearance, "LAG_SECONDS", 1.0)
-    monkeypatch.setattr(clearance, "PAUSE_BETWEEN_LISTS_SECONDS", 0.2)
+    monkeypatch.setattr(manual_cancel, "LAG_SECONDS", 1.0)
+    monkeypatch.setattr(manual_cancel, "PAUSE_BETWEEN_LISTS_SECONDS", 0.2)
     with emergency(tmp_path, 20, latency=0.02) as here:
-        clearings = RedisClearings(connect(redis_url), Scripts(ScriptConnections(connect(redis_url))))
-        clearing = clearings.begin(SID, "seal", 0)
+        cancel_runs = RedisCancelRuns(connect(redis_url), Scripts(ScriptConnections(connect(redis_url))))
+        cancel_run = cancel_runs.begin(SID, "seal", 0)
         queued = [sid for sid, status in here.twilio.statuses(SID).items() if status == "queued"]
         stale = [FoundCall(sid, 0, spared=False) for sid in queued]
-        clearing.add(stale)
+        cancel_run.add(stale)
 
         async def find_again() -> Sequence[FoundCall]:
             return stale
 
-        async def clear() -> tuple[ClearanceEnd, int]:
+        async def clear() -> tuple[ManualCancelEnd, int]:
             async with TwilioCanceller({SID: ACCOUNT}, here.twilio.url) as canceller:
-                cleared = Clearance(SID, clearing, canceller, find_again, lambda: True)
+                cleared = ManualCancel(SID, cancel_run, canceller, find_again, lambda: True)
                 return await cleared.run(), cleared.lagging
 
         end, lagging = asyncio.run(clear())
-        assert end is ClearanceEnd.CLEARED
-        assert lagging == len(queued) == clearing.account().found
+        assert end is ManualCancelEnd.CLEARED
+        assert lagging == len(queued) == cancel_run.account().found
         assert here.truth().requests.updates == len(queued)

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
+from callguard.cancel import backlog
+from callguard.cancel.incident_drain import DrainEnd, IncidentDrain
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
-from callguard.domain.accounts import State
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.concurrency import ConcurrencyLimit
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.snapshot import State
+from callguard.domain.sources import Source
 from callguard.domain.throughput import Throughput
-from callguard.drain import backlog
-from callguard.drain.drain import Drain, DrainEnd
-from callguard.guard.reconcile import Reconciler
-from callguard.ports import Door
+from callguard.mirror.reconcile import Reconciler
 from callguard.simulator import Behaviour, RunawayPlan
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.cancelling import TwilioCanceller
@@ -83,8 +83,8 @@ def test_cancelling_leaves_the_drain_estimate_to_time(redis_url: str) -> None:
 def test_faults_at_twilio_do_not_stop_it(
     redis_url: str, fault: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backlog, "FIRST_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(backlog, "MOST_ATTEMPTS", 12)
+    monkeypatch.setattr(backlog, "INITIAL_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(backlog, "MAX_ATTEMPTS", 12)
     with tripped(redis_url, trip_at()) as g:
         g.twilio.change_faults(SID, **fault)
         while (end := g.drain.run(g.account, 1, "me")) is DrainEnd.YIELDED:
@@ -159,7 +159,9 @@ def test_a_call_that_an_older_guard_took_into_the_mirror_is_spared_too(redis_url
         g.store.tracker.spare(SID, [(spared[0], "")], spared=False)
         now_ms = SystemClock().now_ms()
         older = "as of an older guard"
-        g.store.tracker.polled(SID, Policy(), now_ms, None, Throughput(), began_ms=now_ms, protection=older)
+        g.store.tracker.polled(
+            SID, Policy(), now_ms, None, Throughput(), began_ms=now_ms, never_cancel_digest=older
+        )
 
         g.drain.run(g.account, 1, "me")
 
@@ -234,12 +236,12 @@ def test_a_refused_token_ends_it_without_a_storm(redis_url: str) -> None:
         assert g.drain.run(g.account, 1, "me") is DrainEnd.FINISHED
 
 
-def drain_as(account: Account, g: Guarded) -> Drain:
+def drain_as(account: Account, g: Guarded) -> IncidentDrain:
     """Return a drain with other credentials."""
     telephony = TwilioCalls({SID: account}, g.twilio.url, PooledHttpClient(timeout=2.0))
     reconciler = Reconciler(telephony, g.store.tracker, g.guard, SystemClock(), g.store.poll_lease, "other")
     canceller = partial(TwilioCanceller, {SID: account}, g.twilio.url)
-    return Drain(
+    return IncidentDrain(
         canceller, g.store.tracker, g.store.incidents, reconciler, g.wakes, SystemClock(), g.notices, g.reach
     )
 
@@ -303,11 +305,11 @@ def test_it_goes_on_cancelling_while_another_process_reads_the_list(redis_url: s
             now_ms = SystemClock().now_ms()
             news = [
                 CallEvent(
-                    call.call_sid, CallStatus.QUEUED, now_ms, sender=g.account.marks.sender(call.from_number)
+                    call.call_sid, CallStatus.QUEUED, now_ms, sender=g.account.hasher.sender(call.from_number)
                 )
                 for call in page.calls
             ]
-            g.guard.take(g.account, news, Door.POLL)
+            g.guard.take(g.account, news, Source.POLL)
             g.store.poll_lease.take(SID, "the watcher")
         wait_until(lambda: g.truth().queued == 0, "and what is found", timeout=4)
 

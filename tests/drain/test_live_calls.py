@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 import requests
 
+from callguard.cancel.incident_drain import DrainEnd
 from callguard.clock import SystemClock
-from callguard.domain.accounts import State
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.campaigns import Campaign
 from callguard.domain.incidents import Incident, LiveOutcome, live_summary
+from callguard.domain.notices import NoticeKind
 from callguard.domain.policy import LiveCalls, Mode, Policy
 from callguard.domain.scope import SLACK_MS
-from callguard.drain import live_calls
-from callguard.drain.drain import DrainEnd
-from callguard.drain.live_calls import LiveCallsChore
-from callguard.ports import Door, NoticeKind
+from callguard.domain.snapshot import State
+from callguard.domain.sources import Source
+from callguard.live import live_calls
+from callguard.live.live_calls import LiveCallsTask
 from callguard.simulator import SANDBOX_AUTH_TOKEN, Behaviour, UpdateRecord
 from callguard.store import live_calls as book
 from callguard.telephony.http_client import PooledHttpClient
@@ -41,10 +42,10 @@ class Live:
     """A tripped guard, and the chore that acts on live calls."""
 
     g: Guarded
-    chore: LiveCallsChore
+    task: LiveCallsTask
 
     def look(self) -> None:
-        self.chore(self.g.store.tracker.snapshot(SID, SystemClock().now_ms()))
+        self.task(self.g.store.tracker.snapshot(SID, SystemClock().now_ms()))
 
     def looking(self, condition: Any, description: str) -> None:
         def look_and_see() -> bool:
@@ -77,10 +78,10 @@ def chore_of(redis_url: str, wanted: Policy, behaviour: Behaviour = TALKING, **s
     with guarded(redis_url, wanted, behaviour=behaviour, **simulated) as g:
         twilio = TwilioLiveCalls({SID: g.account}, g.twilio.url, http_client, g.telephony)
         store, url = g.store, f"{g.twilio.url}/nothing"
-        chore = LiveCallsChore(
+        task = LiveCallsTask(
             g.account, twilio, store.live_calls, store.incidents, store.campaigns, g.notices, SystemClock(), url
         )
-        yield Live(g, chore)
+        yield Live(g, task)
     http_client.close()
 
 
@@ -232,14 +233,14 @@ def test_who_is_put_on_hold_while_the_list_is_read_is_not_touched(
     with receiving() as receiver, tripped(redis_url, policy(live, live_calls_url=receiver.url)) as runaway:
         late, early = runaway.statuses("in-progress")[:2]
         runaway.g.twilio.put_on_hold(SID, early, "sales")
-        listed = runaway.chore._telephony.live_calls
+        listed = runaway.task._telephony.live_calls
 
         def slowly(account_sid: str) -> Any:
             yield from listed(account_sid)
             runaway.g.twilio.put_on_hold(SID, late, "support")
             twiml(runaway, early, "<Response><Dial>+15550102222</Dial></Response>")
 
-        monkeypatch.setattr(runaway.chore._telephony, "live_calls", slowly)
+        monkeypatch.setattr(runaway.task._telephony, "live_calls", slowly)
         runaway.look()
         monkeypatch.undo()
         runaway.look()
@@ -299,13 +300,13 @@ def test_paused_observing_and_armed_guards_do_nothing(redis_url: str) -> None:
 
         book.pause(SID, "a test", now_ms)
         runaway.look()
-        runaway.chore(before)  # it was not paused when the look began
+        runaway.task(before)  # it was not paused when the look began
         assert runaway.updates() == []
 
         book.resume(SID)
         book.rearm(SID, before.generation, "a test", now_ms, force=True)
         runaway.look()
-        runaway.chore(before)
+        runaway.task(before)
         assert runaway.updates() == []
         assert runaway.statuses("in-progress")
 
@@ -328,17 +329,17 @@ def test_leave_asks_twilio_nothing(redis_url: str) -> None:
 
 def test_a_pause_amid_the_work_stops_it(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_calls, "BATCH", 2)
-    monkeypatch.setattr(live_calls, "MOST_THREADS", 1)
+    monkeypatch.setattr(live_calls, "MAX_THREADS", 1)
     with tripped(redis_url, policy(HANGUP), live=20, latency=0.1) as runaway:
         in_progress = len(runaway.statuses("in-progress"))
-        hang_up = runaway.chore._telephony.hang_up
+        hang_up = runaway.task._telephony.hang_up
 
         def pause_after(account_sid: str, call_sid: str) -> Any:
             reply = hang_up(account_sid, call_sid)
             runaway.g.store.incidents.pause(SID, "enough", SystemClock().now_ms())
             return reply
 
-        monkeypatch.setattr(runaway.chore._telephony, "hang_up", pause_after)
+        monkeypatch.setattr(runaway.task._telephony, "hang_up", pause_after)
         runaway.look()
 
         assert len(runaway.updates()) == 1
@@ -351,7 +352,7 @@ def test_who_is_spared_older_or_announced_is_left_alone(redis_url: str) -> None:
         time.sleep(SLACK_MS / 1000 + 2)  # Twilio tells whole seconds
         runaway.g.twilio.change(SID, cps=0.001)
         now_ms = SystemClock().now_ms()
-        sender = runaway.g.account.marks.sender("+15550107777")
+        sender = runaway.g.account.hasher.sender("+15550107777")
         campaign = Campaign("c1", 5, 0, sender, "+1555***77", now_ms, now_ms + 600_000, "a test")
         runaway.g.store.campaigns.announce(SID, campaign)
         for number in (RUNAWAY, "+15550107777", OTHER):  # their creation is seen, so the runaway begins with them
@@ -375,11 +376,11 @@ def test_a_restart_repeats_nothing(redis_url: str) -> None:
     with receiving() as receiver, tripped(redis_url, policy(REDIRECT, live_calls_url=receiver.url)) as runaway:
         runaway.looking(runaway.updates, "they are redirected")
         done = len(runaway.updates())
-        chore = runaway.chore
+        task = runaway.task
         for _ in range(3):
-            again = LiveCallsChore(
-                chore._account, chore._telephony, chore._book, chore._incidents, chore._campaigns,
-                chore._notices, chore._clock, receiver.url,
+            again = LiveCallsTask(
+                task._account, task._telephony, task._book, task._incidents, task._campaigns,
+                task._notices, task._clock, receiver.url,
             )  # fmt: skip
             Live(runaway.g, again).look()
 
@@ -391,13 +392,13 @@ def test_two_watchers_act_once(redis_url: str) -> None:
     with receiving() as receiver:
         wanted = policy(REDIRECT, live_calls_url=receiver.url)
         with tripped(redis_url, wanted, latency=0.05) as runaway:
-            chore = runaway.chore
-            other = LiveCallsChore(
-                chore._account, chore._telephony, chore._book, chore._incidents, chore._campaigns,
-                chore._notices, chore._clock, receiver.url,
+            task = runaway.task
+            other = LiveCallsTask(
+                task._account, task._telephony, task._book, task._incidents, task._campaigns,
+                task._notices, task._clock, receiver.url,
             )  # fmt: skip
             live = len(runaway.statuses("in-progress"))
-            threads = [Thread(target=Live(runaway.g, one).look) for one in (chore, other)]
+            threads = [Thread(target=Live(runaway.g, one).look) for one in (task, other)]
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -412,7 +413,7 @@ def test_lost_replies_are_looked_into(redis_url: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(book, "ATTEMPT_MS", 1)
     with tripped(redis_url, policy(HANGUP)) as runaway:
         live = set(runaway.statuses("in-progress"))
-        update = runaway.chore._telephony.hang_up
+        update = runaway.task._telephony.hang_up
 
         def lose(account_sid: str, call_sid: str) -> Any:
             runaway.g.twilio.change_faults(SID, lost_reply_rate=1.0)
@@ -421,7 +422,7 @@ def test_lost_replies_are_looked_into(redis_url: str, monkeypatch: pytest.Monkey
             finally:
                 runaway.g.twilio.change_faults(SID, lost_reply_rate=0.0)
 
-        monkeypatch.setattr(runaway.chore._telephony, "hang_up", lose)
+        monkeypatch.setattr(runaway.task._telephony, "hang_up", lose)
         runaway.looking(lambda: sum(runaway.incident.live.values()) == len(live), "all are accounted for")
 
         assert runaway.incident.live == {LiveOutcome.HUNG_UP: len(live)}
@@ -432,7 +433,7 @@ def test_a_redirect_of_unknown_end_is_not_repeated(redis_url: str, monkeypatch: 
     monkeypatch.setattr(book, "ATTEMPT_MS", 1)
     with receiving() as receiver, tripped(redis_url, policy(REDIRECT, live_calls_url=receiver.url)) as runaway:
         live = len(runaway.statuses("in-progress"))
-        redirect = runaway.chore._telephony.redirect
+        redirect = runaway.task._telephony.redirect
 
         def lose(account_sid: str, call_sid: str, url: str) -> Any:
             runaway.g.twilio.change_faults(SID, lost_reply_rate=1.0)
@@ -441,8 +442,8 @@ def test_a_redirect_of_unknown_end_is_not_repeated(redis_url: str, monkeypatch: 
             finally:
                 runaway.g.twilio.change_faults(SID, lost_reply_rate=0.0)
 
-        monkeypatch.setattr(live_calls, "MOST_THREADS", 1)
-        monkeypatch.setattr(runaway.chore._telephony, "redirect", lose)
+        monkeypatch.setattr(live_calls, "MAX_THREADS", 1)
+        monkeypatch.setattr(runaway.task._telephony, "redirect", lose)
         runaway.looking(lambda: sum(runaway.incident.live.values()) == live, "all are accounted for")
         runaway.look()
 
@@ -454,7 +455,7 @@ def test_attempts_are_bounded(redis_url: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(book, "ATTEMPT_MS", 1)
     with tripped(redis_url, policy(HANGUP)) as runaway:
         live = set(runaway.statuses("in-progress"))
-        update = runaway.chore._telephony.hang_up
+        update = runaway.task._telephony.hang_up
 
         def fail(account_sid: str, call_sid: str) -> Any:
             runaway.g.twilio.change_faults(SID, error_rate=1.0)
@@ -463,14 +464,14 @@ def test_attempts_are_bounded(redis_url: str, monkeypatch: pytest.MonkeyPatch) -
             finally:
                 runaway.g.twilio.change_faults(SID, error_rate=0.0)
 
-        monkeypatch.setattr(live_calls, "MOST_THREADS", 1)
-        monkeypatch.setattr(runaway.chore._telephony, "hang_up", fail)
+        monkeypatch.setattr(live_calls, "MAX_THREADS", 1)
+        monkeypatch.setattr(runaway.task._telephony, "hang_up", fail)
         runaway.looking(lambda: sum(runaway.incident.live.values()) == len(live), "all are given up")
         for _ in range(3):
             runaway.look()
 
         assert runaway.incident.live == {LiveOutcome.FAILED: len(live)}
-        assert len(runaway.updates()) == book.MOST_ATTEMPTS * len(live)
+        assert len(runaway.updates()) == book.MAX_ATTEMPTS * len(live)
         assert set(runaway.statuses("in-progress")) == live
 
 
@@ -534,8 +535,8 @@ def dial(runaway: Live, calls: int) -> None:
     g.twilio.change(SID, cps=1000)
     g.queue_calls(calls, from_number=RUNAWAY)
     wait_until(lambda: len(runaway.statuses("in-progress")) == len(before) + calls, "all are dialled")
-    sender = g.account.marks.of(RUNAWAY, "").sender
+    sender = g.account.hasher.of(RUNAWAY, "").sender
     now_ms = SystemClock().now_ms()
     news = [CallEvent(sid, CallStatus.INITIATED, now_ms, sender=sender) for sid in g.twilio.statuses(SID)]
-    g.guard.take(g.account, [event for event in news if event.call_sid not in before], Door.CALLBACK)
+    g.guard.take(g.account, [event for event in news if event.call_sid not in before], Source.CALLBACK)
     g.reconciler.read_queue(g.account, retire=True)

@@ -2,12 +2,12 @@
 
 import time
 
+from callguard.cancel.incident_drain import DrainEnd
 from callguard.clock import SystemClock
-from callguard.domain.accounts import State
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.incidents import Outcome
-from callguard.drain.drain import DrainEnd
-from callguard.ports import Door
+from callguard.domain.snapshot import State
+from callguard.domain.sources import Source
 from callguard.simulator import RunawayPlan
 from tests.guarded import SID, Guarded, guarded, trip_at
 from tests.waiting import wait_until
@@ -38,7 +38,7 @@ def test_calls_that_waited_before_the_spike_are_left_alone(redis_url: str) -> No
         snapshot = g.store.tracker.snapshot(SID, 0)
         incident = g.store.incidents.current(SID)
         assert incident is not None
-        assert snapshot.outside == g.truth().queued == snapshot.depth
+        assert snapshot.out_of_scope == g.truth().queued == snapshot.depth
         assert (incident.count(Outcome.CANCELLED), incident.remaining) == (120, 0)
 
 
@@ -87,12 +87,12 @@ def test_calls_left_alone_are_like_any_other_once_the_guard_is_armed(redis_url: 
         wait_until(lambda: g.truth().created == 108, "all are created")
         g.trip()
         g.drain.run(g.account, 1, "me")
-        left = g.store.tracker.snapshot(SID, 0).outside
+        left = g.store.tracker.snapshot(SID, 0).out_of_scope
         g.store.incidents.rearm(SID, 1, "quiet", 0, force=False)
 
         snapshot = g.store.tracker.snapshot(SID, 0)
         assert left == g.truth().queued > 0
-        assert (snapshot.state, snapshot.cancellable, snapshot.outside) == (State.ARMED, left, 0)
+        assert (snapshot.state, snapshot.cancellable, snapshot.out_of_scope) == (State.ARMED, left, 0)
 
 
 def test_a_call_left_alone_that_is_dialled_is_no_part_of_the_incident(redis_url: str) -> None:
@@ -133,22 +133,22 @@ def test_a_runaway_that_is_listed_newest_first_is_taken_back_to_its_onset(redis_
     with guarded(redis_url, trip_at(cps=0.1)) as g:
         now_ms = SystemClock().now_ms()
         calls = [queued_at(f"CA{n:032x}", now_ms - 30_000 + n * 100, g) for n in range(300)]
-        g.guard.take(g.account, calls[-40:], Door.POLL)  # the newest: four seconds of it
+        g.guard.take(g.account, calls[-40:], Source.POLL)  # the newest: four seconds of it
         assert g.store.tracker.snapshot(SID, now_ms).state is State.TRIPPED
         first = g.store.incidents.current(SID)
         assert first is not None
-        g.guard.take(g.account, calls[:-40], Door.POLL)
+        g.guard.take(g.account, calls[:-40], Source.POLL)
         g.watch.tick()
 
         incident = g.store.incidents.current(SID)
         assert incident is not None
         assert incident.scope.since_ms <= now_ms - 30_000 < first.scope.since_ms
-        assert g.store.tracker.snapshot(SID, now_ms).outside == 0
+        assert g.store.tracker.snapshot(SID, now_ms).out_of_scope == 0
         assert incident.remaining == 300
 
 
 def queued_at(call_sid: str, at_ms: int, g: Guarded) -> CallEvent:
-    return CallEvent(call_sid, CallStatus.QUEUED, at_ms, sender=g.account.marks.sender(SCRIPT), sender_shown="x")
+    return CallEvent(call_sid, CallStatus.QUEUED, at_ms, sender=g.account.hasher.sender(SCRIPT), sender_shown="x")
 
 
 def test_a_script_that_rotates_its_numbers_is_followed(redis_url: str) -> None:
@@ -178,7 +178,7 @@ def test_calls_left_alone_are_no_short_queue(redis_url: str) -> None:
         g.reconciler.read_queue(g.account, retire=True)
 
         snapshot = g.store.tracker.snapshot(SID, 0)
-        assert (snapshot.outside >= g.account.policy.min_backlog, snapshot.shallow_ms) == (True, before)
+        assert (snapshot.out_of_scope >= g.account.policy.min_backlog, snapshot.shallow_ms) == (True, before)
 
 
 def test_calls_to_one_telephone_are_cancelled_for_who_called_it(redis_url: str) -> None:

@@ -9,17 +9,22 @@ from typing import Any
 
 import pytest
 
+from callguard.cancel import backlog
+from callguard.cancel import time_slice as turn
+from callguard.cancel.incident_drain import DrainEnd, IncidentDrain, OpenCanceller
+from callguard.cancel.needs import CallCanceller
+from callguard.cancel.sweep import MAX_UNKNOWN
 from callguard.clock import SystemClock
-from callguard.domain.accounts import State
-from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.calls import CallEvent, CallStatus, ListedPage
 from callguard.domain.concurrency import ConcurrencyLimit
 from callguard.domain.incidents import Outcome, ledger
+from callguard.domain.notices import NoticeKind
 from callguard.domain.policy import Mode
-from callguard.drain import backlog, turn
-from callguard.drain.drain import Drain, DrainEnd, OpenCanceller
-from callguard.drain.sweep import MOST_UNKNOWN
-from callguard.guard.reconcile import Reconciler
-from callguard.ports import CallCanceller, CancelReply, Door, ListedPage, NoticeKind, TwilioRefused
+from callguard.domain.replies import CancelReply
+from callguard.domain.snapshot import State
+from callguard.domain.sources import Source
+from callguard.errors import TwilioRefused
+from callguard.mirror.reconcile import Reconciler
 from callguard.store import retention
 from callguard.telephony.calls import TwilioCalls
 from tests.guarded import SID, Guarded, guarded, trip_at
@@ -71,10 +76,10 @@ class MeddlingCanceller:
         return await self.real.look_up(account_sid, call_sid)
 
 
-def meddled(g: Guarded, **meddling: Any) -> tuple[Drain, Meddling]:
+def meddled(g: Guarded, **meddling: Any) -> tuple[IncidentDrain, Meddling]:
     telephony = Meddling(g.telephony, g.drain.canceller, **meddling)
     reconciler = Reconciler(telephony, g.store.tracker, g.guard, SystemClock(), g.store.poll_lease, "other")
-    drain = Drain(
+    drain = IncidentDrain(
         telephony.canceller,
         g.store.tracker,
         g.store.incidents,
@@ -87,7 +92,7 @@ def meddled(g: Guarded, **meddling: Any) -> tuple[Drain, Meddling]:
     return drain, telephony
 
 
-def run_to_the_end(drain: Drain, g: Guarded, runs: int = 6) -> DrainEnd:
+def run_to_the_end(drain: IncidentDrain, g: Guarded, runs: int = 6) -> DrainEnd:
     for _ in range(runs):
         end = drain.run(g.account, 1, "me")
         if end is not DrainEnd.YIELDED:
@@ -115,7 +120,7 @@ def test_calls_that_twilio_does_not_know_end_the_sweep(redis_url: str) -> None:
         g.queue_calls(40)
         long_ago = SystemClock().now_ms() - 15_000
         unknown = [CallEvent(f"CA{n:032x}", CallStatus.QUEUED, long_ago) for n in range(300)]
-        g.guard.take(g.account, unknown, Door.CALLBACK)
+        g.guard.take(g.account, unknown, Source.CALLBACK)
         g.reconciler.read_queue(g.account, retire=False)
         asked: list[str] = []
         drain, _ = meddled(g, on_cancel=lambda sid, _: asked.append(sid))
@@ -123,7 +128,7 @@ def test_calls_that_twilio_does_not_know_end_the_sweep(redis_url: str) -> None:
         assert run_to_the_end(drain, g) is DrainEnd.FINISHED
 
         not_known = {call.call_sid for call in unknown} & set(asked)
-        assert MOST_UNKNOWN <= len(not_known) <= MOST_UNKNOWN + ConcurrencyLimit().ceiling
+        assert MAX_UNKNOWN <= len(not_known) <= MAX_UNKNOWN + ConcurrencyLimit().ceiling
         assert len(not_known) < 150, "the list has shown none of them"
         (notice,) = [n for n in g.notices.posted if "knows none of the first 20 calls" in n.text]
         assert notice.kind is NoticeKind.WARNING
@@ -156,7 +161,7 @@ def test_calls_that_one_list_has_left_out_are_cancelled_all_the_same(redis_url: 
 
 
 def test_an_outage_does_not_pass_for_the_cap(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turn, "MOST_SECONDS", 2.0)
+    monkeypatch.setattr(turn, "MAX_SECONDS", 2.0)
     with guarded(redis_url, trip_at(cps=1, max_cancellations=40)) as g:
         g.queue_calls(150)
         g.trip()
@@ -169,7 +174,7 @@ def test_an_outage_does_not_pass_for_the_cap(redis_url: str, monkeypatch: pytest
 
 
 def test_an_outage_is_no_storm_of_requests(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turn, "MOST_SECONDS", 2.0)
+    monkeypatch.setattr(turn, "MAX_SECONDS", 2.0)
     with guarded(redis_url, trip_at(cps=1)) as g:
         g.queue_calls(150)
         g.trip()
@@ -183,7 +188,7 @@ def test_an_outage_is_no_storm_of_requests(redis_url: str, monkeypatch: pytest.M
 def test_one_call_that_twilio_always_refuses_does_not_keep_the_drain_going(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backlog, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(backlog, "INITIAL_PAUSE_SECONDS", 0.01)
     with guarded(redis_url, trip_at(cps=1)) as g:
         g.queue_calls(40)
         g.trip()
@@ -200,7 +205,7 @@ def test_one_call_that_twilio_always_refuses_does_not_keep_the_drain_going(
         incident = g.store.incidents.current(SID)
         assert incident is not None
         assert incident.count(Outcome.FAILED) == 1
-        assert telephony.turns[poison] == backlog.MOST_ATTEMPTS
+        assert telephony.turns[poison] == backlog.MAX_ATTEMPTS
         assert g.truth().queued == 1
 
 
@@ -208,8 +213,8 @@ def test_a_list_that_takes_longer_than_the_lease_is_waited_for(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "LEASE_MS", 600)
-    monkeypatch.setattr("callguard.store.incident_book.LEASE_MS", 600)
-    monkeypatch.setattr("callguard.drain.drain.KEEP_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr("callguard.store.incidents.LEASE_MS", 600)
+    monkeypatch.setattr("callguard.cancel.incident_drain.KEEP_EVERY_SECONDS", 0.1)
 
     def slow(page: ListedPage, _turn: int) -> ListedPage:
         time.sleep(1.0)
@@ -313,7 +318,7 @@ def test_a_reset_in_the_middle_leaves_a_true_account(redis_url: str) -> None:
 
 
 def test_one_call_that_is_denied_does_not_stop_the_others(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(backlog, "INITIAL_PAUSE_SECONDS", 0.01)
     with guarded(redis_url, trip_at(cps=0.1)) as g:  # so that it is not dialled meanwhile
         g.queue_calls(60)
         g.trip()
@@ -337,7 +342,7 @@ def test_what_twilio_itself_has_not_refused_is_tried_again(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy's 404 or 408 has no Twilio code, and says nothing of the call."""
-    monkeypatch.setattr(backlog, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(backlog, "INITIAL_PAUSE_SECONDS", 0.01)
 
     def weather(_sid: str, turn: int) -> CancelReply | None:
         if turn <= 3:
@@ -397,7 +402,7 @@ def test_who_is_protected_amid_a_sweep_is_soon_left_alone(redis_url: str) -> Non
 
 
 def test_observing_a_long_queue_comes_to_its_end(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("callguard.drain.drain.OBSERVED_AT_ONCE", 10)
+    monkeypatch.setattr("callguard.cancel.incident_drain.OBSERVED_AT_ONCE", 10)
     with guarded(redis_url, trip_at(cps=1, mode=Mode.OBSERVE)) as g:
         g.queue_calls(155)
         g.trip()
@@ -411,7 +416,7 @@ def test_observing_a_long_queue_comes_to_its_end(redis_url: str, monkeypatch: py
 def test_a_turn_does_not_wait_for_a_list_that_does_not_come(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turn, "MOST_SECONDS", 1.5)
+    monkeypatch.setattr(turn, "MAX_SECONDS", 1.5)
 
     def never(page: ListedPage, _turn: int) -> ListedPage:
         time.sleep(8)
@@ -435,7 +440,7 @@ def _now() -> int:
 def test_a_token_that_is_revoked_in_mid_sweep_is_told_and_its_return_too(
     redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(backlog, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(backlog, "INITIAL_PAUSE_SECONDS", 0.01)
     with guarded(redis_url, trip_at(cps=1)) as g:
         g.queue_calls(90)
         g.trip()

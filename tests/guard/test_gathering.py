@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from callguard.config.accounts import Account
+from callguard.detect.group_commit import GroupCommit
 from callguard.domain.calls import CallEvent
-from callguard.guard.gathering import Gathering
-from callguard.ports import StoreUnavailable
+from callguard.errors import StoreUnavailable
 from tests.calls import queued
 from tests.conftest import ACCOUNT_SID
 from tests.waiting import wait_until
@@ -39,12 +39,12 @@ class SlowTake:
 
 def test_what_comes_while_one_is_under_way_goes_together() -> None:
     take = SlowTake()
-    gathering = Gathering(take)
+    gathering = GroupCommit(take)
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(gathering.take, ACCOUNT, queued(0, 1000))
         wait_until(lambda: take.waiting == 1, "the first is under way")
         others = [pool.submit(gathering.take, ACCOUNT, queued(n, 1000 - n)) for n in range(1, 6)]
-        wait_until(lambda: len(gathering._lines[ACCOUNT_SID].boarding.events) == 5, "five wait")
+        wait_until(lambda: len(gathering._lines[ACCOUNT_SID].open_batch.events) == 5, "five wait")
         take.may_go.release(2)
         for done in (first, *others):
             done.result(5)
@@ -56,7 +56,7 @@ def test_what_comes_while_one_is_under_way_goes_together() -> None:
 def test_alone_nothing_waits() -> None:
     take = SlowTake()
     take.may_go.release(3)
-    gathering = Gathering(take)
+    gathering = GroupCommit(take)
     for number in range(3):
         gathering.take(ACCOUNT, queued(number, 1000))
 
@@ -65,12 +65,12 @@ def test_alone_nothing_waits() -> None:
 
 def test_a_failure_is_told_to_everybody_in_the_group_and_to_nobody_else() -> None:
     take = SlowTake()
-    gathering = Gathering(take)
+    gathering = GroupCommit(take)
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(gathering.take, ACCOUNT, queued(0, 1000))
         wait_until(lambda: take.waiting == 1, "the first is under way")
         others = [pool.submit(gathering.take, ACCOUNT, queued(n, 1000)) for n in range(1, 4)]
-        wait_until(lambda: len(gathering._lines[ACCOUNT_SID].boarding.events) == 3, "three wait")
+        wait_until(lambda: len(gathering._lines[ACCOUNT_SID].open_batch.events) == 3, "three wait")
         take.may_go.release()
         first.result(5)
         take.fails = True
@@ -85,7 +85,7 @@ def test_a_failure_is_told_to_everybody_in_the_group_and_to_nobody_else() -> Non
 
 def test_accounts_do_not_wait_for_each_other() -> None:
     take = SlowTake()
-    gathering = Gathering(take)
+    gathering = GroupCommit(take)
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(gathering.take, account, queued(1, 1000)) for account in (ACCOUNT, OTHER)]
         wait_until(lambda: take.waiting == 2, "both are under way")
@@ -101,7 +101,7 @@ def test_nothing_is_lost_or_doubled_in_a_crowd() -> None:
         taken.extend(event.call_sid for event in events)
         return len(events)
 
-    gathering = Gathering(take)
+    gathering = GroupCommit(take)
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda n: gathering.take(ACCOUNT, queued(n, n)), range(3000)))
 

@@ -7,8 +7,8 @@ from queue import Empty, SimpleQueue
 
 import pytest
 
-from callguard.guard.kept_lease import KeptLease
-from callguard.ports import StoreUnavailable
+from callguard.errors import StoreUnavailable
+from callguard.mirror.renewed_lease import RenewedLease
 
 SOON, LONG = 0.01, 30.0
 
@@ -36,7 +36,7 @@ def threads() -> set[threading.Thread]:
 def test_a_lease_is_renewed_until_the_block_is_over() -> None:
     renewals = Renewals()
 
-    with KeptLease(renewals, SOON) as lease:
+    with RenewedLease(renewals, SOON) as lease:
         renewals.wait(3)
     while not renewals.came.empty():
         renewals.came.get()
@@ -50,7 +50,7 @@ def test_blocks_that_end_before_the_first_renewal_start_no_threads() -> None:
     renewals, before = Renewals(), threads()
 
     for _ in range(100):
-        with KeptLease(renewals, LONG):
+        with RenewedLease(renewals, LONG):
             assert threads() == before
 
     assert renewals.came.empty()
@@ -60,7 +60,7 @@ def test_a_lease_that_another_has_is_lost_and_renewed_no_more() -> None:
     lost = threading.Event()
     renewals = Renewals(lambda: lost.set() or False)  # type: ignore[func-returns-value]
 
-    with KeptLease(renewals, SOON) as lease:
+    with RenewedLease(renewals, SOON) as lease:
         assert lost.wait(LONG)
 
     assert lease.is_lost
@@ -72,7 +72,7 @@ def test_a_redis_that_is_away_loses_no_lease() -> None:
         raise StoreUnavailable("Redis did not answer")
 
     renewals = Renewals(away)
-    with KeptLease(renewals, SOON) as lease:
+    with RenewedLease(renewals, SOON) as lease:
         renewals.wait(3)
 
     assert not lease.is_lost
@@ -82,9 +82,9 @@ def test_a_renewal_that_hangs_holds_up_no_other() -> None:
     goes_on = threading.Event()
     hangs, renewals = Renewals(lambda: goes_on.wait(LONG)), Renewals()
 
-    with KeptLease(hangs, SOON):
+    with RenewedLease(hangs, SOON):
         hangs.wait(1)
-        with KeptLease(renewals, SOON):
+        with RenewedLease(renewals, SOON):
             renewals.wait(3)
         goes_on.set()
 
@@ -92,19 +92,19 @@ def test_a_renewal_that_hangs_holds_up_no_other() -> None:
 def test_a_sooner_renewal_does_not_wait_for_a_later_one() -> None:
     renewals = Renewals()
 
-    with KeptLease(Renewals(), LONG), KeptLease(renewals, SOON):
+    with RenewedLease(Renewals(), LONG), RenewedLease(renewals, SOON):
         renewals.wait(3)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on: this process has threads
 def test_a_fork_keeps_its_own_leases() -> None:
     """A thread does not live on in a fork; a work-horse is one."""
-    with KeptLease(Renewals(), LONG):
+    with RenewedLease(Renewals(), LONG):
         child = os.fork()
         if not child:
             try:
                 renewals = Renewals()
-                with KeptLease(renewals, SOON):
+                with RenewedLease(renewals, SOON):
                     renewals.wait(2)
                 os._exit(0)
             finally:

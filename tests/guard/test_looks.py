@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from callguard.config.accounts import Account
-from callguard.domain.calls import ListedCall
+from callguard.detect.guard import Guard
+from callguard.domain.calls import ListedCall, ListedPage
 from callguard.domain.policy import Policy
 from callguard.domain.throughput import Throughput
-from callguard.guard import kept_lease, reconcile
-from callguard.guard.guard import Guard
-from callguard.guard.reconcile import QueueReading, Reconciler
-from callguard.ports import ListedPage, StoreUnavailable, TwilioUnavailable
+from callguard.errors import StoreUnavailable, TwilioUnavailable
+from callguard.mirror import reconcile
+from callguard.mirror import renewed_lease as kept_lease
+from callguard.mirror.reconcile import QueueReading, Reconciler
 from callguard.simulator import ListOrder
 from callguard.store import presence
 from tests.calls import call_sid
@@ -125,11 +126,11 @@ def test_a_suspicion_is_worth_a_whole_pass(looking: Looking) -> None:
 def test_no_look_reads_more_pages_than_its_budget(looking: Looking) -> None:
     """250 calls are 25 pages: the first three looks read them, and each begins with what is new."""
     looking.create(250)
-    assert looking.look() == reconcile.MOST_PAGES_A_LOOK
+    assert looking.look() == reconcile.MAX_PAGES_A_LOOK
     assert looking.depth == 100
 
     looking.create(1)
-    assert looking.look() == reconcile.MOST_PAGES_A_LOOK
+    assert looking.look() == reconcile.MAX_PAGES_A_LOOK
     assert looking.depth == 191, "a page of news, and nine of the pass that goes on"
     looking.look()
     assert looking.depth == 251

@@ -4,8 +4,10 @@ import logging
 
 import pytest
 
-from callguard.guard.reach import Reach
-from callguard.ports import NoticeKind, Outage, TwilioRefused, TwilioUnavailable
+from callguard.domain.notices import NoticeKind
+from callguard.domain.outages import Outage
+from callguard.errors import TwilioRefused, TwilioUnavailable
+from callguard.mirror.twilio_outages import TwilioOutages
 from callguard.store.connection import connect
 from callguard.store.outages import RedisOutages
 from tests.conftest import ACCOUNT_SID as SID
@@ -25,8 +27,8 @@ class World:
         self.outbox = Outbox()
         self.watcher, self.drain = self.another(), self.another()
 
-    def another(self) -> Reach:
-        return Reach(self.outages, self.outbox, self.clock)
+    def another(self) -> TwilioOutages:
+        return TwilioOutages(self.outages, self.outbox, self.clock)
 
     def kinds(self) -> list[NoticeKind]:
         return [notice.kind for notice in self.outbox.posted]
@@ -133,7 +135,7 @@ def test_where_the_store_has_told_of_no_outage_it_is_not_asked_again(
 
 def test_a_redis_that_is_away_holds_nobody_up(clock: FrozenClock) -> None:
     away = RedisOutages(connect("unix:///nowhere/callguard.sock"))
-    reach = Reach(away, Outbox(), clock)
+    reach = TwilioOutages(away, Outbox(), clock)
 
     reach.list_failed(SID, DENIED)
     reach.list_read(SID, has_incident=False)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from callguard.domain.accounts import Rule, Snapshot, State
-from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.calls import SETTLING_MS, CallEvent, CallStatus
 from callguard.domain.campaigns import Campaign
+from callguard.domain.notices import NoticeKind
 from callguard.domain.policy import Policy, Unqueued
-from callguard.guard.queue_mirror import SETTLING_MS
-from callguard.ports import Door, NoticeKind
+from callguard.domain.snapshot import Rule, Snapshot, State
+from callguard.domain.sources import Source
 from callguard.web.api.account_views import gate_of
 from tests.calls import call_sid
 from tests.guarded import SID, Guarded, guarded, trip_at
@@ -28,15 +28,15 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def made_up(count: int, *, age_ms: int = 0, **marks: Any) -> list[CallEvent]:
-    at, marks = now_ms() - age_ms, {"sender": SENDER, "sender_shown": "+1555***22", **marks}
-    return [CallEvent(call_sid(900_000 + n), CallStatus.QUEUED, at, **marks) for n in range(count)]
+def made_up(count: int, *, age_ms: int = 0, **hasher: Any) -> list[CallEvent]:
+    at, hasher = now_ms() - age_ms, {"sender": SENDER, "sender_shown": "+1555***22", **hasher}
+    return [CallEvent(call_sid(900_000 + n), CallStatus.QUEUED, at, **hasher) for n in range(count)]
 
 
-def real(g: Guarded, **marks: Any) -> list[CallEvent]:
+def real(g: Guarded, **hasher: Any) -> list[CallEvent]:
     """Return reports of all calls that Twilio has."""
-    marks = {"sender": SENDER, "sender_shown": "+1555***22", **marks}
-    return [CallEvent(sid, CallStatus.QUEUED, now_ms(), **marks) for sid in g.twilio.statuses(SID)]
+    hasher = {"sender": SENDER, "sender_shown": "+1555***22", **hasher}
+    return [CallEvent(sid, CallStatus.QUEUED, now_ms(), **hasher) for sid in g.twilio.statuses(SID)]
 
 
 def seen(g: Guarded) -> Snapshot:
@@ -121,7 +121,7 @@ def test_made_up_calls_use_no_campaign_up(redis_url: str) -> None:
         g.reports.take(g.account, made_up(100))
         look(g, 1)
 
-        g.guard.take(g.account, [replace(call, at_ms=now_ms()) for call in made_up(90)], Door.EVENT)
+        g.guard.take(g.account, [replace(call, at_ms=now_ms()) for call in made_up(90)], Source.REPORT)
         assert (seen(g).announced, seen(g).queued.level) == (90, 0)
 
 
@@ -184,16 +184,16 @@ def test_a_list_that_cannot_be_read_proves_nothing(redis_url: str) -> None:
 
 
 CONFIRMED_BY: Sequence[Any] = [
-    pytest.param(CallStatus.QUEUED, Door.EVENT, (1, 0), id="an event tells of its creation"),
-    pytest.param(CallStatus.INITIATED, Door.CALLBACK, (1, 1), id="a callback tells that it left"),
-    pytest.param(CallStatus.COMPLETED, Door.CALLBACK, (1, 1), id="a callback tells that it is over"),
-    pytest.param(CallStatus.CANCELED, Door.CALLBACK, (1, 0), id="a callback tells that it was cancelled"),
+    pytest.param(CallStatus.QUEUED, Source.REPORT, (1, 0), id="an event tells of its creation"),
+    pytest.param(CallStatus.INITIATED, Source.CALLBACK, (1, 1), id="a callback tells that it left"),
+    pytest.param(CallStatus.COMPLETED, Source.CALLBACK, (1, 1), id="a callback tells that it is over"),
+    pytest.param(CallStatus.CANCELED, Source.CALLBACK, (1, 0), id="a callback tells that it was cancelled"),
 ]
 
 
 @pytest.mark.parametrize(("status", "door", "levels"), CONFIRMED_BY)
 def test_a_report_counts_once_it_is_confirmed(
-    redis_url: str, status: CallStatus, door: Door, levels: tuple[int, int]
+    redis_url: str, status: CallStatus, source: Source, levels: tuple[int, int]
 ) -> None:
     with guarded(redis_url, Policy(cps=5)) as g:
         at = now_ms() - 2_000
@@ -203,7 +203,7 @@ def test_a_report_counts_once_it_is_confirmed(
 
         news = replace(report, status=status, at_ms=at + 1_000)
         for counted in (1, 0):
-            assert g.guard.take(g.account, [news], door) == counted
+            assert g.guard.take(g.account, [news], source) == counted
 
         known = seen(g)
         assert [known.queued.level, known.initiated.level] == list(levels)
@@ -219,7 +219,7 @@ def test_a_report_counts_once_it_is_confirmed(
 def test_what_twilio_told_before_is_a_duplicate(redis_url: str) -> None:
     with guarded(redis_url, trip_at()) as g:
         calls = made_up(3)
-        g.guard.take(g.account, calls, Door.EVENT)
+        g.guard.take(g.account, calls, Source.REPORT)
 
         assert g.reports.take(g.account, calls) == 0
         assert (seen(g).unconfirmed, seen(g).cancellable) == (0, 3)

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from callguard.domain.notices import Notice, NoticeKind
 from callguard.notify import receiver as receiver_module
 from callguard.notify.apprise import AppriseNotifier, UnknownReceiver
-from callguard.ports import Notice, NoticeKind
 from tests.waiting import wait_until
 
 SID = "AC" + "0" * 31 + "1"
@@ -205,7 +205,7 @@ def test_a_second_try_goes_to_those_who_have_it_not(hook: Hook, other: Hook) -> 
 
 
 def test_what_is_remembered_is_bounded(hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receiver_module, "MOST_REMEMBERED", 2)
+    monkeypatch.setattr(receiver_module, "MAX_REMEMBERED", 2)
     receiver = receiver_module.Receiver("a test", lambda _: "")
     notices = [Notice(SID, NoticeKind.WARNING, "text", at) for at in range(4)]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import redis
 
+from callguard.errors import DataDirInUseError, ServerNotFoundError, ServerStartError
 from callguard.processes import data_dir_lock, embedded_valkey, server_binary
 from callguard.processes.data_dir_lock import DataDirLock
 from callguard.processes.embedded_valkey import EmbeddedValkey
-from callguard.processes.errors import DataDirInUseError, ServerNotFoundError, ServerStartError
 from callguard.processes.server_binary import find_packaged_binary, find_server_binary
 from tests.processes.victims import is_running, victim
 from tests.waiting import wait_until

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from callguard.errors import EssentialProgramError
 from callguard.processes import ending
-from callguard.processes.errors import EssentialProgramError
 from callguard.processes.program import Program
 from callguard.processes.stop_signals import StopSignals
 from callguard.processes.supervisor import Supervisor

@@ -24,7 +24,7 @@ from callguard.simulator import (
     SharedKey,
 )
 from callguard.telephony.signature import CallbackAuthenticator
-from callguard.web.batch_reading import read
+from callguard.web.twilio.event_batch import read
 from tests.simulator.conftest import Connect, Simulate
 from tests.simulator.event_receiver import Batch, EventReceiver, receiving_events
 from tests.waiting import wait_until

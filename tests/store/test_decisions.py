@@ -10,19 +10,21 @@ from typing import Any
 import pytest
 import redis
 
-from callguard.domain.accounts import Finding, Rule, Snapshot, State, Word
 from callguard.domain.campaigns import Campaign
-from callguard.domain.decisions import Decided
+from callguard.domain.decisions import Decided, StateLost
 from callguard.domain.incidents import Outcome
+from callguard.domain.live_call import Claim
 from callguard.domain.policy import Mode, Policy
-from callguard.ports import Claim, Door, StateLost, StoreUnavailable
+from callguard.domain.snapshot import Finding, Rule, Snapshot, State, Word
+from callguard.domain.sources import Source
+from callguard.errors import StoreUnavailable
 from callguard.store.campaigns import RedisCampaigns
 from callguard.store.connection import connect
 from callguard.store.decision_file import DecisionFile
 from callguard.store.decisions import RedisDecisions
-from callguard.store.incident_book import RedisIncidentBook
+from callguard.store.incidents import RedisIncidentStore
 from callguard.store.keys import AccountKeys
-from callguard.store.live_calls import RedisLiveCallBook
+from callguard.store.live_calls import RedisLiveCallStore
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
 from tests.calls import call_sid, queued
@@ -49,9 +51,9 @@ class Process:
             connection, scripts, clock, DecisionFile(folder) if folder is not None else None,
             others_first_seconds=others_first, tell=self.lost.append,
         )  # fmt: skip
-        self.incidents = RedisIncidentBook(connection, scripts, self.decisions)
+        self.incidents = RedisIncidentStore(connection, scripts, self.decisions)
         self.campaigns = RedisCampaigns(connection, scripts)
-        self.live_calls = RedisLiveCallBook(connection, scripts, self.decisions)
+        self.live_calls = RedisLiveCallStore(connection, scripts, self.decisions)
 
 
 @pytest.fixture
@@ -123,7 +125,7 @@ def test_a_pause_outlives_an_emptied_server(
 def test_a_pause_outlives_a_server_that_falls_back(
     watcher: Process, web: Process, store: Store, clock: FrozenClock, raw: Any
 ) -> None:
-    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(10)], POLICY, clock.ms, Door.POLL)
+    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(10)], POLICY, clock.ms, Source.POLL)
     look(watcher, store, clock)
     trips(watcher, clock)
     assert web.incidents.start_drain(SID, 1, "me", Mode.ENFORCE)
@@ -150,7 +152,7 @@ def test_a_pause_outlives_a_server_that_falls_back(
 def test_what_was_cancelled_meanwhile_is_still_counted(
     watcher: Process, web: Process, store: Store, clock: FrozenClock, raw: Any
 ) -> None:
-    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(10)], POLICY, clock.ms, Door.POLL)
+    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(10)], POLICY, clock.ms, Source.POLL)
     look(watcher, store, clock)
     trips(watcher, clock)
     watcher.incidents.start_drain(SID, 1, "me", Mode.ENFORCE)
@@ -194,7 +196,7 @@ def test_what_nobody_remembers_is_observed_until_a_person_speaks(
 ) -> None:
     """The state is gone, and only the counters tell that there was one."""
     raw.hset(AccountKeys(SID).totals, "adopted", "1")
-    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(10)], POLICY, clock.ms, Door.POLL)
+    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(10)], POLICY, clock.ms, Source.POLL)
 
     snapshot = look(watcher, store, clock)
 
@@ -277,7 +279,7 @@ def test_a_pause_on_an_emptied_server_is_kept(
 def test_a_reset_outlives_a_server_that_falls_back(
     watcher: Process, store: Store, clock: FrozenClock, raw: Any
 ) -> None:
-    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(10)], POLICY, clock.ms, Door.POLL)
+    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(10)], POLICY, clock.ms, Source.POLL)
     look(watcher, store, clock)
     trips(watcher, clock)
     watcher.incidents.start_drain(SID, 1, "me", Mode.ENFORCE)
@@ -312,7 +314,7 @@ def test_calls_of_a_campaign_outlive_an_emptied_server(
     look(watcher, store, clock)
     watcher.campaigns.announce(SID, campaign(clock))
     calls = [queued(n, clock.ms) for n in range(300)]
-    store.tracker.observe(SID, calls, POLICY, clock.ms, Door.POLL)
+    store.tracker.observe(SID, calls, POLICY, clock.ms, Source.POLL)
     assert store.tracker.snapshot(SID, clock.ms).announced == 300
     if is_over:
         clock.pass_seconds(1)
@@ -320,10 +322,10 @@ def test_calls_of_a_campaign_outlive_an_emptied_server(
     look(watcher, store, clock)
     raw.flushall()
     early = [queued(n, clock.ms - 1000 * is_over) for n in range(5)]
-    store.tracker.observe(SID, early, POLICY, clock.ms, Door.CALLBACK)
+    store.tracker.observe(SID, early, POLICY, clock.ms, Source.CALLBACK)
     look(watcher, store, clock)
     again = [queued(n, clock.ms - 1000 * is_over) for n in range(300)]
-    store.tracker.observe(SID, again, POLICY, clock.ms, Door.POLL)
+    store.tracker.observe(SID, again, POLICY, clock.ms, Source.POLL)
 
     snapshot = look(watcher, store, clock)
     assert (snapshot.announced, snapshot.cancellable) == ((295, 5) if is_over else (300, 0))
@@ -340,7 +342,7 @@ def test_released_calls_stay_released(watcher: Process, store: Store, clock: Fro
     look(watcher, store, clock)
     raw.flushall()
     look(watcher, store, clock)
-    store.tracker.observe(SID, [queued(1, clock.ms - 500)], POLICY, clock.ms, Door.POLL)
+    store.tracker.observe(SID, [queued(1, clock.ms - 500)], POLICY, clock.ms, Source.POLL)
 
     assert look(watcher, store, clock).announced == 0
 
@@ -365,7 +367,7 @@ def test_the_release_of_one_campaign_leaves_the_others_calls_alone(
     raw.flushall()
     look(watcher, store, clock)
     calls = [replace(queued(n, clock.ms - 500), sender="bbbbb" if n else "aaaaa") for n in range(3)]
-    store.tracker.observe(SID, calls, POLICY, clock.ms, Door.POLL)
+    store.tracker.observe(SID, calls, POLICY, clock.ms, Source.POLL)
 
     assert look(watcher, store, clock).announced == 2
     assert store.tracker.head(SID, 5) == [call_sid(0)]

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 import redis
 
-from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.campaigns import Campaign
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
-from callguard.ports import Door, StoreUnavailable
+from callguard.domain.snapshot import Finding, Rule, State
+from callguard.domain.sources import Source
+from callguard.errors import StoreUnavailable
 from tests.calls import call_sid, queued
 from tests.conftest import ACCOUNT_SID as SID
 from tests.conftest import FrozenClock, Store
@@ -23,7 +24,7 @@ FINDING = Finding(Rule.SPIKE, 70.5, 65, "spike_burst", 1_000)
 def full(redis_url: str, store: Store, clock: FrozenClock) -> Iterator[Store]:
     """A drain under way, with a campaign beside it, on a server that has just become full."""
     store.campaigns.announce(SID, Campaign("c1", 5, 0, "aaa", "", clock.ms, clock.ms + 3_600_000, "a test"))
-    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(10)], POLICY, clock.ms, Door.POLL)
+    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(10)], POLICY, clock.ms, Source.POLL)
     store.incidents.trip(SID, 0, FINDING, Mode.ENFORCE, clock.ms)
     store.incidents.start_drain(SID, 1, "me", Mode.ENFORCE)
     with redis.Redis.from_url(redis_url, decode_responses=True) as raw:

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 import redis
 
-from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.calls import CallStatus
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.scope import Scope
-from callguard.ports import Door
+from callguard.domain.snapshot import Finding, Rule, State
+from callguard.domain.sources import Source
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
 
@@ -24,7 +24,7 @@ POLICY = Policy(cps=5)
 @pytest.fixture
 def tripped(store: Store, clock: FrozenClock) -> Store:
     """Ten calls queued, and the guard tripped."""
-    store.tracker.observe(ACCOUNT_SID, [queued(n, clock.ms) for n in range(10)], POLICY, clock.ms, Door.POLL)
+    store.tracker.observe(ACCOUNT_SID, [queued(n, clock.ms) for n in range(10)], POLICY, clock.ms, Source.POLL)
     assert store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, clock.ms)
     return store
 
@@ -110,13 +110,13 @@ def test_outcomes_add_up(draining: Store, clock: FrozenClock) -> None:
     assert not settle(draining, clock, 0, Outcome.GONE)
     for status in (CallStatus.INITIATED, CallStatus.RINGING):
         news = [event(1, status, clock.ms)]
-        draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Door.CALLBACK)
+        draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Source.CALLBACK)
     assert not settle(draining, clock, 1, Outcome.DIALLED)
     draining.tracker.observe(
-        ACCOUNT_SID, [event(2, CallStatus.CANCELED, clock.ms)], POLICY, clock.ms, Door.CALLBACK
+        ACCOUNT_SID, [event(2, CallStatus.CANCELED, clock.ms)], POLICY, clock.ms, Source.CALLBACK
     )
     draining.tracker.retire(ACCOUNT_SID, [call_sid(3)])
-    draining.tracker.observe(ACCOUNT_SID, [queued(10, clock.ms, spared=True)], POLICY, clock.ms, Door.CALLBACK)
+    draining.tracker.observe(ACCOUNT_SID, [queued(10, clock.ms, spared=True)], POLICY, clock.ms, Source.CALLBACK)
 
     incident = draining.incidents.current(ACCOUNT_SID)
 
@@ -165,7 +165,7 @@ def cooling(draining: Store, clock: FrozenClock) -> Store:
 
 def test_new_calls_reopen_a_cooling_incident(cooling: Store, clock: FrozenClock) -> None:
     assert not cooling.incidents.reopen(ACCOUNT_SID, 1)
-    cooling.tracker.observe(ACCOUNT_SID, [queued(50, clock.ms)], POLICY, clock.ms, Door.POLL)
+    cooling.tracker.observe(ACCOUNT_SID, [queued(50, clock.ms)], POLICY, clock.ms, Source.POLL)
 
     assert cooling.incidents.reopen(ACCOUNT_SID, 1)
     assert cooling.tracker.snapshot(ACCOUNT_SID, clock.ms).state is State.DRAINING
@@ -202,9 +202,9 @@ def test_what_comes_after_the_end_of_an_incident_is_counted_in_it(draining: Stor
 
 def test_spared_calls_stay_in_the_account_when_they_are_dialled(draining: Store, clock: FrozenClock) -> None:
     spared = [queued(n, clock.ms, spared=True) for n in (20, 21)]
-    draining.tracker.observe(ACCOUNT_SID, spared, POLICY, clock.ms, Door.POLL)
+    draining.tracker.observe(ACCOUNT_SID, spared, POLICY, clock.ms, Source.POLL)
     news = [event(20, CallStatus.INITIATED, clock.ms, spared=True)]
-    draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Door.CALLBACK)
+    draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Source.CALLBACK)
 
     incident = draining.incidents.current(ACCOUNT_SID)
     assert incident is not None
@@ -222,7 +222,7 @@ def test_a_dialled_call_is_counted_though_its_numbers_are_not_known(
     draining: Store, clock: FrozenClock, status: CallStatus
 ) -> None:
     news = [event(3, status, clock.ms, spared=True)]
-    draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Door.CALLBACK)
+    draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Source.CALLBACK)
 
     assert found(draining) == 10
 
@@ -240,9 +240,9 @@ def test_a_call_that_was_protected_amid_its_cancel_counts_once(
 
 def test_a_protected_call_that_a_list_missed_once_counts_once(draining: Store, clock: FrozenClock) -> None:
     spared = [queued(20, clock.ms, spared=True)]
-    draining.tracker.observe(ACCOUNT_SID, spared, POLICY, clock.ms, Door.POLL)
+    draining.tracker.observe(ACCOUNT_SID, spared, POLICY, clock.ms, Source.POLL)
     draining.tracker.retire(ACCOUNT_SID, [call_sid(20)])
-    draining.tracker.observe(ACCOUNT_SID, spared, POLICY, clock.ms, Door.POLL)
+    draining.tracker.observe(ACCOUNT_SID, spared, POLICY, clock.ms, Source.POLL)
 
     assert found(draining) == 11
 
@@ -260,11 +260,11 @@ def test_calls_out_of_scope_that_are_dialled_before_they_are_sorted_are_no_part_
     store: Store, clock: FrozenClock
 ) -> None:
     news = [replace(queued(n, clock.ms), sender="aaaaa111" if n < 6 else "bbbbb222") for n in range(10)]
-    store.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Door.POLL)
+    store.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Source.POLL)
     scope = Scope(0, frozenset({"aaaaa111"}))
     store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, clock.ms, (), scope)
     dialled = [event(n, CallStatus.INITIATED, clock.ms) for n in (0, 9)]
-    store.tracker.observe(ACCOUNT_SID, dialled, POLICY, clock.ms, Door.CALLBACK)
+    store.tracker.observe(ACCOUNT_SID, dialled, POLICY, clock.ms, Source.CALLBACK)
     store.tracker.in_scope(ACCOUNT_SID, store.tracker.head(ACCOUNT_SID, 10))
 
     incident = store.incidents.current(ACCOUNT_SID)
@@ -286,7 +286,7 @@ def test_a_guard_that_begins_to_observe_keeps_its_account(draining: Store, clock
 def test_a_cancel_that_a_callback_tells_after_a_reset_counts_once(draining: Store, clock: FrozenClock) -> None:
     draining.incidents.rearm(ACCOUNT_SID, 1, "reset by hand", clock.ms, force=True)
     news = [event(5, CallStatus.CANCELED, clock.ms)]
-    draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Door.CALLBACK)
+    draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Source.CALLBACK)
     settle(draining, clock, 5, Outcome.CANCELLED)
 
     (closed,) = draining.incidents.recent(ACCOUNT_SID, 1)
@@ -296,7 +296,7 @@ def test_a_cancel_that_a_callback_tells_after_a_reset_counts_once(draining: Stor
 def test_calls_that_end_but_were_not_queued_are_no_part_of_it(draining: Store, clock: FrozenClock) -> None:
     """`completed` is Twilio's only callback by default, and comes for calls dialled long before."""
     news = [event(n, CallStatus.COMPLETED, clock.ms) for n in range(50, 60)]
-    draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Door.CALLBACK)
+    draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Source.CALLBACK)
 
     incident = draining.incidents.current(ACCOUNT_SID)
     assert incident is not None

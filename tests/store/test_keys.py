@@ -63,5 +63,9 @@ def test_keys_of_one_thing_are_literally_these(name: str, key: str) -> None:
 def test_keys_that_are_made_of_others_are_literally_these() -> None:
     of_account = AccountKeys(ACCOUNT_SID)
 
-    assert of_account.of_clearing == (of_account.clearing, of_account.clearing_left, of_account.clearing_outcomes)
+    assert of_account.of_cancel_run == (
+        of_account.cancel_run,
+        of_account.cancel_run_left,
+        of_account.cancel_run_outcomes,
+    )
     assert told(ACCOUNT_SID, "x") == f"callguard:{{notices}}:told:{ACCOUNT_SID}:x"

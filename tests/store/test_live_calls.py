@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from callguard.domain.accounts import Finding, Rule
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.campaigns import Campaign
 from callguard.domain.incidents import LiveOutcome
+from callguard.domain.live_call import Claim
 from callguard.domain.policy import Mode, Policy
-from callguard.ports import Claim, Door
-from callguard.store.live_calls import ATTEMPT_MS, MOST_ATTEMPTS
+from callguard.domain.snapshot import Finding, Rule
+from callguard.domain.sources import Source
+from callguard.store.live_calls import ATTEMPT_MS, MAX_ATTEMPTS
 from tests.calls import call_sid, queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
 
@@ -22,7 +23,7 @@ SID = call_sid(1)
 def tripped(store: Store, clock: FrozenClock) -> Store:
     """An account that has tripped, and calls that were heard of."""
     policy = Policy()
-    store.tracker.observe(ACCOUNT_SID, [queued(n, clock.ms) for n in range(5)], policy, clock.ms, Door.POLL)
+    store.tracker.observe(ACCOUNT_SID, [queued(n, clock.ms) for n in range(5)], policy, clock.ms, Source.POLL)
     store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, clock.ms)
     return store
 
@@ -35,19 +36,19 @@ def claim(
 
 def test_a_call_is_tried_so_often_and_not_twice_at_once(tripped: Store, clock: FrozenClock) -> None:
     claims = []
-    for _ in range(MOST_ATTEMPTS + 1):
+    for _ in range(MAX_ATTEMPTS + 1):
         claims += [claim(tripped, clock), claim(tripped, clock)]
         clock.ms += ATTEMPT_MS
 
     assert claims == [
-        *(Claim.YOURS, Claim.WAITING) * (MOST_ATTEMPTS - 1),
+        *(Claim.YOURS, Claim.WAITING) * (MAX_ATTEMPTS - 1),
         *(Claim.LAST, Claim.WAITING),
         *(Claim.KNOWN, Claim.KNOWN),
     ]
 
 
 def test_what_was_never_processed_does_not_count_as_an_attempt(tripped: Store, clock: FrozenClock) -> None:
-    for _ in range(MOST_ATTEMPTS * 3):
+    for _ in range(MAX_ATTEMPTS * 3):
         assert claim(tripped, clock) is Claim.YOURS
         tripped.live_calls.put_back(ACCOUNT_SID, SID, spent=False)
     for wanted in (Claim.YOURS, Claim.YOURS, Claim.LAST):
@@ -102,7 +103,7 @@ def test_calls_of_a_campaign_and_calls_never_heard_of(store: Store, clock: Froze
     campaign = Campaign("c1", 1, 0, "", "", clock.ms, clock.ms + 60_000, "me")
     store.campaigns.announce(ACCOUNT_SID, campaign)
     news = [CallEvent(call_sid(7), CallStatus.QUEUED, clock.ms, sender="a")]
-    store.tracker.observe(ACCOUNT_SID, news, Policy(), clock.ms, Door.EVENT)
+    store.tracker.observe(ACCOUNT_SID, news, Policy(), clock.ms, Source.REPORT)
     store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, clock.ms)
 
     assert claim(store, clock, call_sid(7), unheard=True) is Claim.ANNOUNCED

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import State
+from callguard.detect.guard import Guard
 from callguard.domain.policy import Policy
-from callguard.guard.guard import Guard
-from callguard.ports import Door, StoreUnavailable
+from callguard.domain.snapshot import State
+from callguard.domain.sources import Source
+from callguard.errors import StoreUnavailable
 from tests.calls import queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store, build_store
 from tests.guarded import NotedNotices, NotedWakes
@@ -27,10 +28,10 @@ def test_repeats_after_lost_replies_count_once(
     failures = 0
     for number in range(40):
         try:
-            guard.take(ACCOUNT, [queued(number, clock.ms)], Door.CALLBACK)
+            guard.take(ACCOUNT, [queued(number, clock.ms)], Source.CALLBACK)
         except StoreUnavailable:
             failures += 1
-            guard.take(ACCOUNT, [queued(number, clock.ms)], Door.CALLBACK)
+            guard.take(ACCOUNT, [queued(number, clock.ms)], Source.CALLBACK)
     proxy.close()
 
     assert failures == proxy.lost > 5
@@ -46,12 +47,12 @@ def test_the_repeat_of_the_call_that_crossed_the_line_trips(
     proxy = LossyProxy(tmp_path / "lossy.sock", redis_url.removeprefix("unix://"), lambda n: n == 49)
     guard = _guard(build_store(proxy.url), clock)
     for number in range(49):
-        guard.take(ACCOUNT, [queued(number, clock.ms)], Door.CALLBACK)
+        guard.take(ACCOUNT, [queued(number, clock.ms)], Source.CALLBACK)
     with pytest.raises(StoreUnavailable):
-        guard.take(ACCOUNT, [queued(49, clock.ms)], Door.CALLBACK)
+        guard.take(ACCOUNT, [queued(49, clock.ms)], Source.CALLBACK)
     assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).state is State.ARMED
 
-    assert guard.take(ACCOUNT, [queued(49, clock.ms)], Door.CALLBACK) == 0
+    assert guard.take(ACCOUNT, [queued(49, clock.ms)], Source.CALLBACK) == 0
     proxy.close()
 
     assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).state is State.TRIPPED

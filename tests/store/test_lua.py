@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from callguard.domain.accounts import State
 from callguard.domain.calls import CallStatus, Phase
+from callguard.domain.snapshot import State
 from callguard.store.scripts import assembled
 from tests.requires import program_or_skip
 

@@ -6,7 +6,7 @@ import pytest
 
 from callguard.domain.calls import CallStatus
 from callguard.domain.policy import Policy
-from callguard.ports import Door
+from callguard.domain.sources import Source
 from tests.calls import event, queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store, build_store
 
@@ -25,7 +25,7 @@ def _tell_everything(url: str, start_ms: int, turn: int) -> None:
             number = (step * 7 + turn * 31 + repeat) % CALLS
             news = [queued(number, start_ms), event(number, CallStatus.INITIATED, start_ms)]
             for item in news if turn % 2 else news[::-1]:
-                store.tracker.observe(ACCOUNT_SID, [item], POLICY, start_ms, Door.CALLBACK)
+                store.tracker.observe(ACCOUNT_SID, [item], POLICY, start_ms, Source.CALLBACK)
 
 
 def test_six_processes_telling_the_same_count_it_once(redis_url: str, clock: FrozenClock, store: Store) -> None:

@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 import redis
 
+from callguard.domain.notices import Notice, NoticeKind
+from callguard.domain.readings import OutboxFacts
 from callguard.domain.results import NoticeResult
-from callguard.ports import Notice, NoticeKind, OutboxFacts, StoreUnavailable
+from callguard.errors import StoreUnavailable
 from callguard.store import notices as notices_module
 from callguard.store.connection import connect
 from callguard.store.keys import NOTICES, NOTICES_TAKEN, told
@@ -123,7 +125,7 @@ def test_of_many_processes_one_posts(redis_url: str) -> None:
 def test_a_full_outbox_drops_the_oldest_and_says_so(
     notices: RedisNotices, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(notices_module, "MOST_NOTICES", 3)
+    monkeypatch.setattr(notices_module, "MAX_NOTICES", 3)
     with caplog.at_level(logging.WARNING):
         for number in range(3):
             notices.post(numbered(number))
@@ -168,7 +170,7 @@ def test_what_became_of_notices_is_counted_once(notices: RedisNotices, monkeypat
     for _ in range(2):
         notices.done(first, NoticeResult.DELIVERED)
     notices.done(second, NoticeResult.GIVEN_UP)
-    monkeypatch.setattr(notices_module, "MOST_NOTICES", 1)
+    monkeypatch.setattr(notices_module, "MAX_NOTICES", 1)
     for number in range(5, 8):
         notices.post(numbered(number))
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.calls import CallEvent, CallStatus, MirroredCall
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.rates import LeakyBucket
+from callguard.domain.sources import Source
 from callguard.domain.throughput import Throughput
-from callguard.ports import Door, MirroredCall
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
 from tests.examples import up_to
@@ -21,8 +21,8 @@ POLICY = Policy(cps=5, spike_rate=2, spike_burst=30)
 LIFE = [CallStatus.QUEUED, CallStatus.INITIATED, CallStatus.RINGING, CallStatus.IN_PROGRESS, CallStatus.COMPLETED]
 
 
-def observe(store: Store, clock: FrozenClock, *events: CallEvent, door: Door = Door.CALLBACK) -> int:
-    return store.tracker.observe(ACCOUNT_SID, events, POLICY, clock.ms, door).counted
+def observe(store: Store, clock: FrozenClock, *events: CallEvent, source: Source = Source.CALLBACK) -> int:
+    return store.tracker.observe(ACCOUNT_SID, events, POLICY, clock.ms, source).counted
 
 
 def totals(store: Store, clock: FrozenClock) -> dict[str, float]:
@@ -80,7 +80,7 @@ def test_the_horizon_moves_by_a_slot_a_call(store: Store, clock: FrozenClock) ->
 
 def test_a_poll_of_an_old_queue_lifts_the_horizon(store: Store, clock: FrozenClock) -> None:
     """Fifty calls created long ago and still queued need ten seconds at 5 CPS, whatever went before."""
-    observe(store, clock, *(queued(n, clock.ms - 60_000) for n in range(50)), door=Door.POLL)
+    observe(store, clock, *(queued(n, clock.ms - 60_000) for n in range(50)), source=Source.POLL)
     store.tracker.polled(ACCOUNT_SID, POLICY, clock.ms, None, Throughput(), began_ms=clock.ms)
 
     assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).drain_seconds == pytest.approx(10)
@@ -90,10 +90,10 @@ def test_retired_calls_come_back_only_if_twilio_lists_them_again(store: Store, c
     observe(store, clock, queued(1, clock.ms), queued(2, clock.ms))
 
     assert store.tracker.retire(ACCOUNT_SID, [call_sid(1), call_sid(99)]) == 1
-    assert observe(store, clock, queued(1, clock.ms), door=Door.CALLBACK) == 0
+    assert observe(store, clock, queued(1, clock.ms), source=Source.CALLBACK) == 0
     assert store.tracker.head(ACCOUNT_SID, 10) == [call_sid(2)]
     level = store.tracker.snapshot(ACCOUNT_SID, clock.ms).queued.level
-    assert observe(store, clock, queued(1, clock.ms), door=Door.POLL) == 0
+    assert observe(store, clock, queued(1, clock.ms), source=Source.POLL) == 0
     assert store.tracker.head(ACCOUNT_SID, 10) == [call_sid(1), call_sid(2)]
     assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).queued.level == level
 
@@ -101,13 +101,13 @@ def test_retired_calls_come_back_only_if_twilio_lists_them_again(store: Store, c
 def test_calls_that_were_dialled_do_not_come_back_whatever_a_list_says(store: Store, clock: FrozenClock) -> None:
     observe(store, clock, queued(1, clock.ms), event(1, CallStatus.INITIATED, clock.ms))
 
-    observe(store, clock, queued(1, clock.ms), door=Door.POLL)
+    observe(store, clock, queued(1, clock.ms), source=Source.POLL)
 
     assert store.tracker.head(ACCOUNT_SID, 10) == []
 
 
 def test_more_events_than_a_batch_are_all_counted(store: Store, clock: FrozenClock) -> None:
-    assert observe(store, clock, *(queued(n, clock.ms) for n in range(1234)), door=Door.POLL) == 1234
+    assert observe(store, clock, *(queued(n, clock.ms) for n in range(1234)), source=Source.POLL) == 1234
     assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).depth == 1234
 
 
@@ -126,7 +126,7 @@ def test_accounts_do_not_mix(store: Store, clock: FrozenClock) -> None:
     observe(store, clock, queued(1, clock.ms))
 
     assert store.tracker.snapshot(other, clock.ms).depth == 0
-    assert store.tracker.observe(other, [queued(1, clock.ms)], POLICY, clock.ms, Door.POLL).counted == 1
+    assert store.tracker.observe(other, [queued(1, clock.ms)], POLICY, clock.ms, Source.POLL).counted == 1
 
 
 def test_an_open_incident_in_observe_mode_marks_new_calls(store: Store, clock: FrozenClock) -> None:
@@ -153,7 +153,7 @@ def test_the_script_fills_buckets_as_the_domain_does(
     for batch in batches:
         times = sorted(clock.ms + offset for offset in batch)
         events = [queued(next(numbers), at) for at in times]
-        snapshot = store.tracker.observe(account, events, policy, clock.ms, Door.POLL).snapshot
+        snapshot = store.tracker.observe(account, events, policy, clock.ms, Source.POLL).snapshot
         assert snapshot is not None
         seen = snapshot.queued
         model = model.poured(times, rate, most=40)

@@ -7,17 +7,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callguard.domain.accounts import Repeats, Rule, Snapshot
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.campaigns import Campaign
 from callguard.domain.drain_time import Quote
 from callguard.domain.incidents import Outcome
+from callguard.domain.observations import Observation
 from callguard.domain.plateau import Plateau
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.replay import Replay
 from callguard.domain.rules import STAND_BY, decide
+from callguard.domain.snapshot import Repeats, Rule, Snapshot
+from callguard.domain.sources import Source
 from callguard.domain.throughput import Throughput
-from callguard.ports import Door, Observation
 from callguard.store.snapshots import FIELDS
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
@@ -33,8 +34,8 @@ def known(observed: Observation) -> Snapshot:
     return observed.snapshot
 
 
-def observe(store: Store, clock: FrozenClock, *events: CallEvent, door: Door = Door.EVENT) -> Snapshot:
-    return known(store.tracker.observe(ACCOUNT_SID, events, POLICY, clock.ms, door))
+def observe(store: Store, clock: FrozenClock, *events: CallEvent, source: Source = Source.REPORT) -> Snapshot:
+    return known(store.tracker.observe(ACCOUNT_SID, events, POLICY, clock.ms, source))
 
 
 def test_the_snapshot_after_news_is_the_one_that_is_read(store: Store, clock: FrozenClock) -> None:
@@ -61,7 +62,7 @@ def test_the_script_draws_plateaus_as_the_domain_does(
     for number, offset in enumerate(offsets):
         at = clock.ms + offset
         news = [CallEvent(call_sid(number), CallStatus.INITIATED, at)]
-        seen = known(store.tracker.observe(account, news, Policy(cps=cps), clock.ms, Door.CALLBACK)).plateau
+        seen = known(store.tracker.observe(account, news, Policy(cps=cps), clock.ms, Source.CALLBACK)).plateau
         model = model.after(at, cps)
 
         assert (seen.since_ms, seen.at_ms) == (model.since_ms, model.at_ms)
@@ -79,7 +80,7 @@ def test_the_script_and_a_replay_hold_the_same(
     for number, (gap, destination) in enumerate(calls):
         at += gap
         news = [replace(queued(number, at), destination=destination)]
-        seen = known(store.tracker.observe(account, news, POLICY, at, Door.EVENT))
+        seen = known(store.tracker.observe(account, news, POLICY, at, Source.REPORT))
         replay.entered((at,), at)
         replay.called(destination, at)
         model = replay.snapshot(at)
@@ -171,7 +172,7 @@ def test_the_script_and_a_replay_see_the_same_wake_of_a_campaign(
     for number, (gap, is_announced) in enumerate(calls):
         at += gap
         news = [replace(event(number, CallStatus.INITIATED, at), sender="shop" if is_announced else "")]
-        seen = known(store.tracker.observe(account, news, POLICY, at, Door.CALLBACK))
+        seen = known(store.tracker.observe(account, news, POLICY, at, Source.CALLBACK))
         replay.dialled(at, announced=is_announced)
         model = replay.snapshot(at)
 
@@ -209,7 +210,7 @@ def test_announced_calls_that_left_without_a_word_are_retired(store: Store, cloc
     assert store.tracker.mirrored_among(ACCOUNT_SID, [call_sid(1), call_sid(2)])[call_sid(1)].announced
 
     assert store.tracker.retire(ACCOUNT_SID, [call_sid(1)]) == 1
-    back = observe(store, clock, queued(1, clock.ms), door=Door.POLL)
+    back = observe(store, clock, queued(1, clock.ms), source=Source.POLL)
     assert (back.announced, back.departed) == (1, 0), "listed again: it is back where it was"
 
 
@@ -241,7 +242,7 @@ def test_a_list_holds_the_horizon_to_its_newest_quote(store: Store, clock: Froze
 
 def test_cancelling_marks_dead_slots_up_to_the_horizon(store: Store, clock: FrozenClock) -> None:
     observe(store, clock, *(queued(n, clock.ms) for n in range(10)))
-    seen = observe(store, clock, event(1, CallStatus.CANCELED, clock.ms), door=Door.CALLBACK)
+    seen = observe(store, clock, event(1, CallStatus.CANCELED, clock.ms), source=Source.CALLBACK)
 
     assert seen.dead_until_ms == pytest.approx(clock.ms + 2_000)
     assert seen.drain_seconds == pytest.approx(2.0), "cancelling does not shorten the wait"
@@ -292,7 +293,7 @@ def test_calls_created_before_the_end_belong_to_the_campaign_whenever_they_are_h
     created = clock.ms + 59_000
     clock.pass_seconds(65)
 
-    assert observe(store, clock, queued(1, created), door=Door.POLL).announced == 1
+    assert observe(store, clock, queued(1, created), source=Source.POLL).announced == 1
 
 
 def test_calls_that_end_after_an_announcement_do_not_use_it_up(store: Store, clock: FrozenClock) -> None:
@@ -379,7 +380,7 @@ def test_a_doubtful_call_counts_as_entered_but_proves_no_backlog(store: Store, c
     seen = observe(store, clock, old)
     assert (seen.depth, seen.queued.level) == (0, 1)
 
-    assert observe(store, clock, old, door=Door.POLL).depth == 1, "a list that shows it proves it"
+    assert observe(store, clock, old, source=Source.POLL).depth == 1, "a list that shows it proves it"
     waiting = replace(queued(2, clock.ms - 40_000), queue_ms=100_000)
     assert observe(store, clock, waiting).depth == 2
 
@@ -427,7 +428,7 @@ def test_whatever_may_be_crossed_is_shown_to_the_rules(
         at += gap
         status = CallStatus.QUEUED if kind == "q" else CallStatus.INITIATED
         news = [replace(event(number, status, at), destination=destination)]
-        shown = store.tracker.observe(account, news, policy, at, Door.CALLBACK, if_crossed=True).snapshot
+        shown = store.tracker.observe(account, news, policy, at, Source.CALLBACK, if_crossed=True).snapshot
         whole = store.tracker.snapshot(account, at)
 
         assert shown is None or shown == whole

@@ -1,11 +1,11 @@
 """Incidents without a queue, in Redis."""
 
-from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.scope import Scope
+from callguard.domain.snapshot import Finding, Rule, State
+from callguard.domain.sources import Source
 from callguard.domain.throughput import Throughput
-from callguard.ports import Door
 from tests.calls import queued
 from tests.conftest import ACCOUNT_SID as SID
 from tests.conftest import FrozenClock, Store
@@ -65,9 +65,9 @@ def test_news_asks_for_a_look_once_a_backlog_is_there(store: Store, clock: Froze
     trip(store, clock)
 
     few = store.tracker.observe(
-        SID, [queued(n, clock.ms) for n in range(4)], POLICY, clock.ms, Door.EVENT, if_crossed=True
+        SID, [queued(n, clock.ms) for n in range(4)], POLICY, clock.ms, Source.REPORT, if_crossed=True
     )
-    more = store.tracker.observe(SID, [queued(9, clock.ms)], POLICY, clock.ms, Door.EVENT, if_crossed=True)
+    more = store.tracker.observe(SID, [queued(9, clock.ms)], POLICY, clock.ms, Source.REPORT, if_crossed=True)
 
     assert few.snapshot is None
     assert more.snapshot is not None
@@ -113,12 +113,12 @@ def test_a_pause_lets_nothing_go_on(store: Store, clock: FrozenClock) -> None:
 
 def test_arming_empties_the_buckets_of_all_numbers(store: Store, clock: FrozenClock) -> None:
     """What is left of one runaway must not name it as the carrier of the next."""
-    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(40)], POLICY, clock.ms, Door.EVENT)
+    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(40)], POLICY, clock.ms, Source.REPORT)
     from_one = [
         type(event)(event.call_sid, event.status, event.at_ms, sender="one", sender_shown="+1***1")
         for event in (queued(100 + n, clock.ms) for n in range(40))
     ]
-    store.tracker.observe(SID, from_one, POLICY, clock.ms, Door.EVENT)
+    store.tracker.observe(SID, from_one, POLICY, clock.ms, Source.REPORT)
     assert store.tracker.senders(SID, Rule.SPIKE, POLICY, clock.ms)
     trip(store, clock)
 

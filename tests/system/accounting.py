@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from callguard.domain.accounts import State
 from callguard.domain.incidents import Incident, Outcome
-from callguard.ports import StoreUnavailable
+from callguard.domain.snapshot import State
+from callguard.errors import StoreUnavailable
 from callguard.simulator import CallStatus, UpdateRecord
 from callguard.store.keys import AccountKeys
 from tests.stack import SID, Stack

@@ -11,7 +11,7 @@ import pytest
 from twilio.rest import Client
 
 from callguard.client import CallsBlocked, GuardedHttpClient
-from callguard.domain.accounts import Rule, State
+from callguard.domain.snapshot import Rule, State
 from callguard.simulator import AccountConfig, EventSink, RunawayPlan, SimulatorConfig
 from tests.stack import ROOT, SID, TOKEN, Stack, free_port, stack
 from tests.waiting import wait_until

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from callguard.domain.accounts import Word
+from callguard.domain.snapshot import Word
 from callguard.simulator import AccountConfig, RunawayPlan, SimulatorConfig, running
 from tests.callback_requests import signed_callback
 from tests.servers import Proxy, Server, proxy_to
@@ -110,11 +110,11 @@ def test_whether_the_guard_as_a_whole_works(tmp_path: Path) -> None:
     with scene(tmp_path) as s:
         wait_until(lambda: s.asked("/healthz/guard") == (200, "ok\n"), "all is well", timeout=20)
         services = s.guard.services
-        services.steering.pause(services.accounts[SID], Word("anna@web1", "a test", _now(s)))
+        services.control.pause(services.accounts[SID], Word("anna@web1", "a test", _now(s)))
         paused = (503, "paused: a person has paused it (1 of 1 accounts)\n")
         wait_until(lambda: s.asked("/healthz/guard") == paused, "it is told", timeout=10)
         snapshot = services.tracker.snapshot(SID, _now(s))
-        services.steering.resume(services.accounts[SID], Word("anna@web1", "over", _now(s)), snapshot)
+        services.control.resume(services.accounts[SID], Word("anna@web1", "over", _now(s)), snapshot)
 
         s.master.client.config_set("maxmemory", 1)
         full = (503, "redis: it takes no callbacks; the log of this process says why\n")

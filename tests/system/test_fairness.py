@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from callguard.domain.accounts import State
+from callguard.domain.snapshot import State
 from callguard.simulator import AccountConfig, RunawayPlan, SimulatorConfig
 from tests.stack import SID, TOKEN, Stack, stack
 from tests.system.accounting import assert_counts_add_up, state, wait_for_the_end

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from callguard.clock import SystemClock
-from callguard.domain.accounts import Word
 from callguard.domain.campaigns import Campaign
-from callguard.ports import NoticeKind, StoreUnavailable
+from callguard.domain.notices import NoticeKind
+from callguard.domain.snapshot import Word
+from callguard.errors import StoreUnavailable
 from callguard.simulator import AccountConfig, RunawayPlan, RunningSimulator, SimulatorConfig, running
 from callguard.store.connection import connect
 from callguard.store.decision_file import DecisionFile
@@ -59,7 +60,7 @@ class Scene:
 
     def pause(self) -> None:
         services = self.guard.services
-        services.steering.pause(services.accounts[SID], Word("anna@web1", "a test", services.clock.now_ms()))
+        services.control.pause(services.accounts[SID], Word("anna@web1", "a test", services.clock.now_ms()))
 
     def told(self) -> list[NoticeKind]:
         return [notice.kind for _, notice in self.guard.services.notices.waiting(100)]

@@ -7,8 +7,8 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from callguard.domain.accounts import State
 from callguard.domain.incidents import Incident, LiveOutcome
+from callguard.domain.snapshot import State
 from callguard.simulator import AccountConfig, Behaviour, RunawayPlan, SimulatorConfig
 from tests.stack import SID, TOKEN, Stack, stack
 from tests.waiting import wait_until

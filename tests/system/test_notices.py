@@ -12,8 +12,8 @@ from statistics import quantiles
 
 import pytest
 
-from callguard.domain.accounts import State
-from callguard.ports import Notice, NoticeKind
+from callguard.domain.notices import Notice, NoticeKind
+from callguard.domain.snapshot import State
 from callguard.simulator import AccountConfig, SimulatorConfig
 from callguard.startup import RECEIVERS_VERIFIED
 from tests.benchmarks.load import run_load

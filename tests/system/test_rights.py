@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from callguard.redis_rights import ACL_RULES, GUARD_RIGHTS, QUEUE_RIGHTS, missing_rights
 from callguard.simulator import AccountConfig, RunawayPlan, SimulatorConfig, running
+from callguard.store.rights import ACL_RULES, GUARD_RIGHTS, QUEUE_RIGHTS, missing_rights
 from tests.servers import Server
 from tests.stack import ROOT, SID, free_port, guard_of
 from tests.waiting import wait_until

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from callguard.domain.accounts import State
+from callguard.domain.snapshot import State
 from callguard.simulator import AccountConfig, RunawayPlan, SimulatorConfig
 from callguard.store.keys import WATCHED
 from tests.stack import SID, TOKEN, Part, Stack, stack

@@ -8,7 +8,7 @@ import pytest
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallStatus
 from callguard.domain.history import HistoricCall
-from callguard.ports import TwilioThrottled, TwilioUnavailable
+from callguard.errors import TwilioThrottled, TwilioUnavailable
 from callguard.simulator import (
     SANDBOX_ACCOUNT_SID,
     SANDBOX_AUTH_TOKEN,

@@ -10,7 +10,8 @@ import pytest
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallStatus
 from callguard.domain.hold_queues import HoldQueue
-from callguard.ports import LiveReply, TwilioRefused, TwilioThrottled, TwilioUnavailable
+from callguard.domain.replies import LiveReply
+from callguard.errors import TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.telephony import live_calls
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.http_client import PooledHttpClient
@@ -173,7 +174,7 @@ def test_who_is_on_hold_is_known_whole_or_not_at_all(
 def test_a_list_without_end_is_given_up(
     twilio: Scripted, live: TwilioLiveCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_calls, "MOST_PAGES", 3)
+    monkeypatch.setattr(live_calls, "MAX_PAGES", 3)
     twilio.answers = [page("queues", {"sid": QUEUE}, following="/2010-04-01/more")] * 4
 
     with pytest.raises(TwilioUnavailable, match="more than 3 pages"):

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from callguard.config.accounts import Account
-from callguard.ports import CancelReply, TwilioRefused, TwilioThrottled, TwilioUnavailable
+from callguard.domain.replies import CancelReply
+from callguard.errors import TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.cancelling import TwilioCanceller
 from callguard.telephony.http_client import PooledHttpClient

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from callguard.config.accounts import Account
+from callguard.domain.replies import CancelReply
 from callguard.domain.selection import Selection
-from callguard.ports import CancelReply, TwilioRefused, TwilioThrottled, TwilioUnavailable
+from callguard.errors import TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.telephony.live_calls import TwilioLiveCalls

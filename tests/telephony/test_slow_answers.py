@@ -12,11 +12,11 @@ from contextlib import suppress
 import pytest
 
 from callguard.config.accounts import Account
-from callguard.ports import TwilioUnavailable
+from callguard.errors import TwilioUnavailable
 from callguard.telephony.async_http_client import PooledAsyncHttpClient
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.http_client import PooledHttpClient
-from callguard.telephony.timed_connections import MOST_ANSWER_BYTES
+from callguard.telephony.timed_connections import MAX_ANSWER_BYTES
 from tests.calls import call_sid
 from tests.conftest import ACCOUNT_SID
 
@@ -132,7 +132,7 @@ def test_an_answer_that_is_too_large_is_refused_before_it_is_held(
     finally:
         tracemalloc.stop()
 
-    assert peak < 4 * MOST_ANSWER_BYTES
+    assert peak < 4 * MAX_ANSWER_BYTES
 
 
 def test_a_page_of_a_thousand_calls_is_read(twilio: Slow, ask: Callable[[str], str]) -> None:

@@ -15,7 +15,8 @@ import pytest
 from callguard.config.accounts import Account
 from callguard.config.errors import ConfigurationError
 from callguard.config.settings import load_settings
-from callguard.ports import CancelReply, TwilioRefused, TwilioUnavailable
+from callguard.domain.replies import CancelReply
+from callguard.errors import TwilioRefused, TwilioUnavailable
 from callguard.simulator import (
     SANDBOX_ACCOUNT_SID,
     SANDBOX_AUTH_TOKEN,
@@ -49,10 +50,10 @@ def twilio() -> Iterator[RunningSimulator]:
         yield simulated
 
 
-class Door(ThreadedListener):
+class Source(ThreadedListener):
     """Listens on loopback; what a connection is led to is said by `lead`."""
 
-    def __init__(self, lead: Callable[["Door", socket.socket], socket.socket | None]) -> None:
+    def __init__(self, lead: Callable[["Source", socket.socket], socket.socket | None]) -> None:
         self._lead = lead
         self.asked: list[bytes] = []
         listener = socket.create_server(("127.0.0.1", 0))
@@ -79,15 +80,15 @@ TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 PLAIN_PORT: list[int] = []
 
 
-def plainly(_door: Door, _client: socket.socket) -> socket.socket:
+def plainly(_door: Source, _client: socket.socket) -> socket.socket:
     """Lead what came by TLS to the simulated Twilio."""
     return socket.create_connection(("127.0.0.1", PLAIN_PORT[0]))
 
 
-def by_connect(door: Door, client: socket.socket) -> socket.socket | None:
+def by_connect(source: Source, client: socket.socket) -> socket.socket | None:
     """Be a proxy: CONNECT to a host and port, or a whole URL."""
     head = client.recv(65536)
-    door.asked.append(head)
+    source.asked.append(head)
     method, target, _ = head.split(b" ", 2)
     if method == b"CONNECT":
         port = int(target.rpartition(b":")[2])
@@ -111,10 +112,10 @@ def _passed(source: socket.socket, sink: socket.socket) -> None:
 
 
 @pytest.fixture
-def proxy() -> Iterator[Door]:
-    door = Door(by_connect)
-    yield door
-    door.close()
+def proxy() -> Iterator[Source]:
+    source = Source(by_connect)
+    yield source
+    source.close()
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +142,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tls_url(bundle: Path, twilio: RunningSimulator) -> Iterator[str]:
     """The simulated Twilio by TLS."""
     PLAIN_PORT[:] = [int(twilio.url.rpartition(":")[2])]
-    door = Door(plainly)
-    yield f"https://localhost:{door.port}"
-    door.close()
+    source = Source(plainly)
+    yield f"https://localhost:{source.port}"
+    source.close()
 
 
 Ask = Callable[[Account, str], object]
@@ -172,7 +173,7 @@ TOKENS = Account(SID, (SANDBOX_AUTH_TOKEN,))
 @both
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 def test_it_goes_by_the_proxy(
-    ask: Callable[[Account, str], object], answer: object, name: str, tls_url: str, bundle: Path, proxy: Door,
+    ask: Callable[[Account, str], object], answer: object, name: str, tls_url: str, bundle: Path, proxy: Source,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
@@ -187,7 +188,7 @@ def test_it_goes_by_the_proxy(
 
 @both
 def test_no_proxy_excepts(
-    ask: Callable[[Account, str], object], answer: object, tls_url: str, bundle: Path, proxy: Door,
+    ask: Callable[[Account, str], object], answer: object, tls_url: str, bundle: Path, proxy: Source,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("CURL_CA_BUNDLE", str(bundle))
@@ -200,7 +201,7 @@ def test_no_proxy_excepts(
 
 @both
 def test_plain_http_goes_by_its_proxy(
-    ask: Callable[[Account, str], object], answer: object, twilio: RunningSimulator, proxy: Door,
+    ask: Callable[[Account, str], object], answer: object, twilio: RunningSimulator, proxy: Source,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("HTTP_PROXY", f"127.0.0.1:{proxy.port}")

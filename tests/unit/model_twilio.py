@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from unittest.mock import patch
 
+from callguard.cancel.sweep import Sweep
 from callguard.domain.concurrency import ConcurrencyLimit
 from callguard.domain.incidents import Outcome
-from callguard.drain.sweep import Sweep
-from callguard.ports import CancelReply, TwilioThrottled, TwilioUnavailable
+from callguard.domain.replies import CancelReply
+from callguard.errors import TwilioThrottled, TwilioUnavailable
 
 NO_CAP = 10**9
 
@@ -178,7 +179,7 @@ def swept(world: World, calls: int, seconds: float, limit: ConcurrencyLimit | No
     random.seed(world.seed)  # the jitter of pauses
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         loop = runner.get_loop()
-        with patch("callguard.drain.sweep.time.monotonic", loop.time):
+        with patch("callguard.cancel.sweep.time.monotonic", loop.time):
             runner.run(Sweep("AC", twilio, twilio, NO_CAP, limit).run(lambda: loop.time() < seconds))
         twilio.ended_at = loop.time()
     return twilio

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from callguard.domain.accounts import Rule
-from callguard.domain.backtest import Backtest, Hearing
+from callguard.domain.backtest import Backtest
 from callguard.domain.calls import CallStatus
 from callguard.domain.history import NEVER_MS, HistoricCall, History, HistoryBuilder
 from callguard.domain.plateau import Plateau
 from callguard.domain.policy import Policy
 from callguard.domain.rates import LeakyBucket
 from callguard.domain.replay import Replay
+from callguard.domain.snapshot import Rule
+from callguard.domain.sources import Source
 from callguard.domain.thresholds import Threshold, tightest
 
 NOON = 1_790_000_000_000  # a multiple of five seconds
@@ -62,7 +63,7 @@ def test_callbacks_ask_for_the_list_before_they_trip() -> None:
     """The level of the ninth is 5; a second later the list shows the 20 that are left."""
     policy = with_policy(initiated_burst=5, spike_burst=1000)
 
-    (trip,) = Backtest(history(runaway()), policy, Hearing.CALLBACK).run()
+    (trip,) = Backtest(history(runaway()), policy, Source.CALLBACK).run()
 
     assert (trip.finding.rule, trip.at_ms) == (Rule.INITIATED, NOON + 1 + 8000 + 1000)
     assert (trip.queued, trip.cancelled) == (20, 20)
@@ -70,7 +71,7 @@ def test_callbacks_ask_for_the_list_before_they_trip() -> None:
 
 def test_a_poll_sees_what_is_still_queued_at_its_time() -> None:
     """Five have been dialled by the first poll."""
-    (trip,) = Backtest(history(runaway()), POLICY, Hearing.POLL).run()
+    (trip,) = Backtest(history(runaway()), POLICY, Source.POLL).run()
 
     assert (trip.finding.rule, trip.at_ms) == (Rule.SPIKE, NOON + 5000)
     assert (trip.queued, trip.cancelled) == (25, 25)
@@ -187,20 +188,20 @@ def random_policy(seed: int) -> Policy:
     )
 
 
-@pytest.mark.parametrize("hearing", Hearing)
+@pytest.mark.parametrize("source", Source)
 @pytest.mark.parametrize("seed", range(40))
-def test_the_short_cut_decides_as_judging_at_every_event_does(hearing: Hearing, seed: int) -> None:
+def test_the_short_cut_decides_as_judging_at_every_event_does(source: Source, seed: int) -> None:
     past, policy = random_history(seed), random_policy(seed)
-    patient = Backtest(past, policy, hearing)
+    patient = Backtest(past, policy, source)
     patient.replay.needs_judging = lambda now_ms: True  # type: ignore[method-assign]  # noqa: ARG005
 
-    assert Backtest(past, policy, hearing).run() == patient.run()
+    assert Backtest(past, policy, source).run() == patient.run()
 
 
-@pytest.mark.parametrize("hearing", Hearing)
+@pytest.mark.parametrize("source", Source)
 @pytest.mark.parametrize("seed", range(40))
-def test_the_tightest_thresholds_are_proven(hearing: Hearing, seed: int) -> None:
-    found = tightest(random_history(seed), random_policy(seed), hearing)
+def test_the_tightest_thresholds_are_proven(source: Source, seed: int) -> None:
+    found = tightest(random_history(seed), random_policy(seed), source)
 
     assert found.is_proven
 
@@ -209,13 +210,13 @@ def test_the_tightest_thresholds_are_proven(hearing: Hearing, seed: int) -> None
 def test_a_threshold_tighter_by_one_would_trip(seed: int) -> None:
     """At the entrance, for each rule that was reached at all; the others are as the proof had them."""
     past, policy = random_history(seed), random_policy(seed)
-    thresholds = tightest(past, policy, Hearing.ENTRANCE).thresholds
+    thresholds = tightest(past, policy, Source.REPORT).thresholds
     proven = {one.setting: one.tightest for one in thresholds}
 
     for one in thresholds:
         if one.tightest is not None and one.reached > 2 and one.tightest > (10 if "plateau" in one.setting else 2):
             tighter = with_policy(**_fields(policy) | proven | {one.setting: one.tightest - 1})
-            trips = Backtest(past, tighter, Hearing.ENTRANCE).run()
+            trips = Backtest(past, tighter, Source.REPORT).run()
             assert trips, one.setting
             assert trips[0].finding.setting == one.setting
 
@@ -226,7 +227,7 @@ def _fields(policy: Policy) -> dict[str, object]:
 
 def test_the_tightest_thresholds_of_a_known_history() -> None:
     """30 calls a millisecond apart at 1 CPS: level 30 less 0.029; 29 wait 29 s and 29 ms; one telephone each."""
-    found = tightest(history(runaway()), POLICY, Hearing.ENTRANCE)
+    found = tightest(history(runaway()), POLICY, Source.REPORT)
 
     assert [(one.setting, one.tightest) for one in found.thresholds] == [
         ("spike_burst", 30),
@@ -240,7 +241,7 @@ def test_the_tightest_thresholds_of_a_known_history() -> None:
 
 
 def test_rules_that_hear_nothing_at_a_door_have_no_threshold() -> None:
-    found = tightest(history(runaway()), POLICY, Hearing.POLL)
+    found = tightest(history(runaway()), POLICY, Source.POLL)
 
     assert found.thresholds[1] == Threshold("initiated_burst", 1000, None)
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from callguard.domain.accounts import Finding, Repeats, Rule, Snapshot, State, Suspicion
 from callguard.domain.health import Watched, troubles
 from callguard.domain.policy import Policy
 from callguard.domain.rules import crossed, is_quiet
+from callguard.domain.snapshot import Finding, Repeats, Rule, Snapshot, State, Suspicion
 from callguard.domain.throughput import Throughput
 
 NOW = 1_790_000_000_000

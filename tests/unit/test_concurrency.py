@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from callguard.domain.concurrency import ConcurrencyLimit
-from callguard.domain.refusals import MOST_BY_CHANCE, Baseline, most_by_chance
+from callguard.domain.refusals import MAX_BY_CHANCE, Baseline, most_by_chance
 from callguard.domain.unsteady import UnsteadyLimit
 
 
@@ -150,7 +150,7 @@ def test_few_refusals_may_be_chance_and_many_are_not() -> None:
     assert baseline.explains(2, 20)
     assert not baseline.explains(8, 20)
     assert not Baseline().explains(1, 1000)
-    assert most_by_chance(MOST_BY_CHANCE, 300) < 150
+    assert most_by_chance(MAX_BY_CHANCE, 300) < 150
 
 
 def test_a_share_that_is_known_from_little_is_trusted_less() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from callguard.domain.policy import Policy
-from tests.benchmarks.detectors.doors import Door, play
+from tests.benchmarks.detectors.doors import Source, play
 from tests.benchmarks.detectors.rate_queue import RateQueue, listed_creations
 from tests.benchmarks.detectors.traffic import DAY_MS, Kind, Traffic, ordinary
 from tests.benchmarks.detectors.trials import ALL_CPS, Runaway
@@ -20,17 +20,17 @@ def test_a_day_has_its_calls_and_its_batches(ordinary_day: Traffic) -> None:
     assert DAY_MS <= ordinary_day.created_ms[0] <= ordinary_day.created_ms[-1] < 2 * DAY_MS
 
 
-@pytest.mark.parametrize("door", Door)
+@pytest.mark.parametrize("door", Source)
 @pytest.mark.parametrize("cps", ALL_CPS)
-def test_an_ordinary_day_trips_nothing(ordinary_day: Traffic, cps: float, door: Door) -> None:
-    judge = play(RateQueue.of(ordinary_day, cps), Policy(cps=cps), door, phase_ms=1234)
+def test_an_ordinary_day_trips_nothing(ordinary_day: Traffic, cps: float, source: Source) -> None:
+    judge = play(RateQueue.of(ordinary_day, cps), Policy(cps=cps), source, phase_ms=1234)
 
     assert judge.trips == []
 
 
 @pytest.mark.parametrize("cps", [1.0, 5.0])
 def test_ten_calls_a_second_trip_within_eight_seconds_through_the_entrance(cps: float) -> None:
-    outcome = Runaway.of(cps, 10.0, seed=1001).heard(Door.ENTRANCE, Policy(cps=cps))
+    outcome = Runaway.of(cps, 10.0, seed=1001).heard(Source.ENTRANCE, Policy(cps=cps))
 
     assert outcome.delay is not None
     assert 0 < outcome.delay <= 8
@@ -40,7 +40,7 @@ def test_ten_calls_a_second_trip_within_eight_seconds_through_the_entrance(cps: 
 def test_what_is_dialled_at_once_never_queues() -> None:
     runaway = Runaway.of(30.0, 2.0, seed=1001)
 
-    assert runaway.heard(Door.ENTRANCE, Policy(cps=30.0)).delay is None
+    assert runaway.heard(Source.ENTRANCE, Policy(cps=30.0)).delay is None
     assert runaway.queue.most_queued(runaway.begin_ms) < Policy().min_backlog
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from callguard.domain.accounts import Snapshot, State
 from callguard.domain.forecast import Forecast, forecast, will_be_dialled
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.snapshot import Snapshot, State
 
 
 def raced(remaining: int, rate: float, cps: float, dead: int) -> int:
@@ -60,7 +60,7 @@ def test_while_paused_every_call_rings_whatever_was_cancelled_just_now() -> None
 
 
 def test_what_is_left_alone_rings() -> None:
-    snapshot = replace(DRAINING, cancellable=0, outside=800, spared=20, announced=6)
+    snapshot = replace(DRAINING, cancellable=0, out_of_scope=800, spared=20, announced=6)
 
     will_ring = forecast(snapshot, POLICY, 900.0)
 
@@ -69,7 +69,7 @@ def test_what_is_left_alone_rings() -> None:
 
 
 def test_at_its_cap_the_drain_lets_the_rest_ring() -> None:
-    snapshot = replace(DRAINING, state=State.COOLING, capped=True, outside=3)
+    snapshot = replace(DRAINING, state=State.COOLING, capped=True, out_of_scope=3)
 
     assert forecast(snapshot, POLICY, 40.0).words == (
         "1,003 more will ring: 1,000 in scope (stopped at max_cancellations) and 3 that are left alone"
@@ -88,7 +88,7 @@ def test_none_will_ring_only_where_that_is_so() -> None:
 
 
 def test_a_slow_sweep_and_what_is_left_alone_add_up() -> None:
-    will_ring = forecast(replace(DRAINING, outside=10), POLICY, 4.0)
+    will_ring = forecast(replace(DRAINING, out_of_scope=10), POLICY, 4.0)
 
     assert will_ring.in_scope == will_be_dialled(1_000, 4.0, 5.0, 0)
     assert will_ring.dialled == will_ring.in_scope + 10

@@ -2,9 +2,9 @@
 
 import pytest
 
-from callguard.domain.accounts import Snapshot, State
 from callguard.domain.health import Watched, report, troubles
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.snapshot import Snapshot, State
 
 NOW = 1_790_000_000_000
 SID, OTHER = "AC" + "a" * 32, "AC" + "b" * 32

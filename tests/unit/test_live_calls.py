@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from callguard.domain.accounts import Finding, Rule
 from callguard.domain.calls import CallStatus
 from callguard.domain.campaigns import Campaign
-from callguard.domain.hold_queues import MOST_NAME, MOST_SHOWN, HoldQueue, shown_sizes
+from callguard.domain.hold_queues import MAX_NAME, MAX_SHOWN, HoldQueue, shown_sizes
 from callguard.domain.incidents import Incident, LiveOutcome, Outcome, summary
-from callguard.domain.live_calls import LiveCall, is_part_of, may_be_announced
-from callguard.domain.parties import PartyMarks
+from callguard.domain.live_call import LiveCall, is_part_of, may_be_announced
+from callguard.domain.parties import PartyHasher
 from callguard.domain.policy import Mode
 from callguard.domain.scope import SLACK_MS, Scope
+from callguard.domain.snapshot import Finding, Rule
 
-MARKS = PartyMarks(["+15550009*"], "a secret")
+MARKS = PartyHasher(["+15550009*"], "a secret")
 ONSET = 1_790_000_000_700
 FROM, TO = "+15550001111", "+15550002222"
 FINDING = Finding(Rule.SPIKE, 70, 65, "spike_burst", ONSET)
@@ -102,11 +102,11 @@ def test_names_are_bounded_and_hold_no_number() -> None:
 
     sizes = shown_sizes(queues)
 
-    assert sizes == {"a" * MOST_NAME: 1, "callers": 7, "line of +1555***67": 0, "new?line": 2}
+    assert sizes == {"a" * MAX_NAME: 1, "callers": 7, "line of +1555***67": 0, "new?line": 2}
 
 
 def test_the_longest_queues_are_shown() -> None:
     sizes = shown_sizes(HoldQueue(f"QU{n}", f"queue {n}", n) for n in range(80))
 
-    assert len(sizes) == MOST_SHOWN
+    assert len(sizes) == MAX_SHOWN
     assert min(sizes.values()) == 30

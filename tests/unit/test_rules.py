@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from callguard.domain.accounts import SUSPICION_MS, Finding, Rule, Snapshot, State, Suspicion
 from callguard.domain.policy import Mode, Policy, Unqueued
 from callguard.domain.rates import LeakyBucket
 from callguard.domain.rules import Verdict, crossed, decide, is_quiet
+from callguard.domain.snapshot import SUSPICION_MS, Finding, Rule, Snapshot, State, Suspicion
 
 NOW = 1_000_000_000
 POLICY = Policy(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from callguard.domain.accounts import Finding, Rule
 from callguard.domain.culprits import Sender, carriers
-from callguard.domain.scope import EVERY_CALL, SHORT_SLACK_MS, SLACK_MS, Scope, flooded, scope_of, widened
+from callguard.domain.scope import EVERY_CALL, SHORT_SLACK_MS, SLACK_MS, Scope, scope_of, unbounded, widened
+from callguard.domain.snapshot import Finding, Rule
 
 ONSET = 1_000_000
 
@@ -72,5 +72,5 @@ def test_a_script_that_goes_from_number_to_number_opens_it_to_all() -> None:
 
 
 def test_a_flood_opens_it_to_all_since_the_list_was_short() -> None:
-    assert flooded(Scope(500_000, frozenset("a")), 400_000) == Scope(400_000 - SHORT_SLACK_MS)
-    assert flooded(Scope(300_000, frozenset("a")), 400_000) == Scope(300_000)
+    assert unbounded(Scope(500_000, frozenset("a")), 400_000) == Scope(400_000 - SHORT_SLACK_MS)
+    assert unbounded(Scope(300_000, frozenset("a")), 400_000) == Scope(300_000)

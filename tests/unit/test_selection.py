@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from callguard.domain.calls import ListedCall
-from callguard.domain.parties import PartyMarks
+from callguard.domain.parties import PartyHasher
 from callguard.domain.selection import Selection
 
 CALL = ListedCall("CA1", 10_000, None, "+15550001111", "+4930123456")
@@ -44,11 +44,13 @@ def test_twilio_filters_by_one_whole_number_only() -> None:
 
 
 def test_a_seal_knows_equal_numbers_and_holds_no_number() -> None:
-    marks = PartyMarks((), "a secret")
+    hasher = PartyHasher((), "a secret")
     one = Selection(("+1555*", "+15550001111"), since_ms=5)
     same = Selection(("+15550001111", "+1555*"), since_ms=6)
 
-    assert marks.seal(one.text_of_numbers()) == marks.seal(same.text_of_numbers())
-    assert marks.seal(one.text_of_numbers()) != marks.seal(replace(one, senders=("+1555*",)).text_of_numbers())
-    assert marks.seal(one.text_of_numbers()) != PartyMarks((), "another secret").seal(one.text_of_numbers())
-    assert len(marks.seal(one.text_of_numbers())) == 16
+    assert hasher.digest(one.text_of_numbers()) == hasher.digest(same.text_of_numbers())
+    assert hasher.digest(one.text_of_numbers()) != hasher.digest(
+        replace(one, senders=("+1555*",)).text_of_numbers()
+    )
+    assert hasher.digest(one.text_of_numbers()) != PartyHasher((), "another secret").digest(one.text_of_numbers())
+    assert len(hasher.digest(one.text_of_numbers())) == 16

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from callguard.domain.accounts import Snapshot
 from callguard.domain.policy import Policy
 from callguard.domain.rules import crossed
+from callguard.domain.snapshot import Snapshot
 from callguard.domain.wake import Wake
 
 NOW = 1_000_000_000

@@ -1,6 +1,6 @@
 """An outbox in memory, on a clock that is moved."""
 
-from callguard.ports import Notice
+from callguard.domain.notices import Notice
 
 
 class Outbox:

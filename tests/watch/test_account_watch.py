@@ -6,12 +6,14 @@ from collections.abc import Callable
 import pytest
 from twilio.http.response import Response
 
-from callguard.domain.accounts import Finding, Rule, State
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.incidents import Outcome
+from callguard.domain.notices import NoticeKind
+from callguard.domain.outages import Outage
 from callguard.domain.policy import Mode, Rearm, Unqueued
-from callguard.guard import reach
-from callguard.ports import Door, NoticeKind, Outage
+from callguard.domain.snapshot import Finding, Rule, State
+from callguard.domain.sources import Source
+from callguard.mirror import twilio_outages as reach
 from callguard.store.connection import connect
 from callguard.store.outages import RedisOutages
 from callguard.telephony.http_client import PooledHttpClient
@@ -56,7 +58,7 @@ def test_a_list_of_another_shape_is_asked_for_less_often_and_holds_up_nothing(
     redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:
     asked: list[object] = []
-    chores: list[object] = []
+    tasks: list[object] = []
 
     def answer(*words: object, **options: object) -> Response:
         asked.append((words, options))
@@ -64,12 +66,12 @@ def test_a_list_of_another_shape_is_asked_for_less_often_and_holds_up_nothing(
 
     with guarded(redis_url, trip_at(cps=1, poll_seconds=0.2)) as g:
         monkeypatch.setattr(PooledHttpClient, "request", answer)
-        monkeypatch.setattr(g.watch, "_chores", (chores.append,))
+        monkeypatch.setattr(g.watch, "_chores", (tasks.append,))
         for _ in range(5):
             g.watch.tick()
 
     assert len(asked) == 1
-    assert len(chores) == 5
+    assert len(tasks) == 5
     assert "Twilio's answer could not be read" in caplog.text
     assert "Traceback" not in caplog.text
 
@@ -77,7 +79,7 @@ def test_a_list_of_another_shape_is_asked_for_less_often_and_holds_up_nothing(
 def test_the_mirror_follows_calls_that_leave_without_a_word(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("callguard.guard.queue_mirror.SETTLING_MS", 0)
+    monkeypatch.setattr("callguard.mirror.queue_mirror.SETTLING_MS", 0)
     with guarded(redis_url, trip_at(cps=20, poll_seconds=0.2, spike_burst=1000)) as g:
         g.queue_calls(40)
         ticking(g, lambda: g.store.tracker.snapshot(SID, _now()).depth > 10, "the queue is seen")
@@ -136,7 +138,7 @@ def test_a_suspicion_is_settled_by_asking_twilio(redis_url: str) -> None:
         g.queue_calls(50)
         for number in range(12):
             news = [CallEvent(call_sid(number), CallStatus.INITIATED, _now())]
-            g.guard.take(g.account, news, Door.CALLBACK)
+            g.guard.take(g.account, news, Source.CALLBACK)
         assert state(g) is State.ARMED
 
         ticking(g, lambda: state(g) is State.TRIPPED, "the suspicion is proven")
@@ -151,7 +153,7 @@ def test_a_suspicion_without_a_backlog_cancels_nothing(redis_url: str, unqueued:
     with guarded(redis_url, trip_at(initiated_burst=10, poll_seconds=3600, unqueued=Unqueued(unqueued))) as g:
         for number in range(12):
             news = [CallEvent(call_sid(number), CallStatus.INITIATED, _now())]
-            g.guard.take(g.account, news, Door.CALLBACK)
+            g.guard.take(g.account, news, Source.CALLBACK)
         g.watch.tick()
         lists = g.truth().requests.lists
         ticking(g, lambda: g.truth().requests.lists > lists, "Twilio is asked again")
@@ -266,7 +268,7 @@ def test_it_polls_each_second_once_a_rule_is_half_way(redis_url: str) -> None:
         g.watch.tick()
         lists = g.truth().requests.lists
         for number in range(12):
-            g.guard.take(g.account, [CallEvent(call_sid(number), CallStatus.QUEUED, _now())], Door.EVENT)
+            g.guard.take(g.account, [CallEvent(call_sid(number), CallStatus.QUEUED, _now())], Source.REPORT)
 
         ticking(g, lambda: g.truth().requests.lists > lists, "Twilio's list is read")
         assert state(g) is State.ARMED
@@ -276,7 +278,7 @@ def test_people_hear_that_the_list_cannot_be_read_and_can_be_again(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reach, "BLIND_MS", 100)
-    monkeypatch.setattr(account_watch, "MOST_BACK_OFF_SECONDS", 0.2)
+    monkeypatch.setattr(account_watch, "MAX_BACK_OFF_SECONDS", 0.2)
     with guarded(redis_url, trip_at(poll_seconds=0.1)) as g:
         g.twilio.change_faults(SID, error_rate=1.0)
         ticking(g, lambda: g.notices.posted, "somebody is told")

@@ -5,19 +5,21 @@ from dataclasses import replace
 import pytest
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Finding, Rule, Snapshot, State, Word
 from callguard.domain.calls import CallEvent, CallStatus
+from callguard.domain.decisions import StateLost
 from callguard.domain.holds import HoldReason, holds
 from callguard.domain.incidents import Outcome
+from callguard.domain.notices import NoticeKind
 from callguard.domain.policy import Mode, Policy, Rearm
 from callguard.domain.reasons import checked_reason, printable
-from callguard.ports import Door, NoticeKind, StateLost
+from callguard.domain.snapshot import Finding, Rule, Snapshot, State, Word
+from callguard.domain.sources import Source
 from callguard.store.connection import connect
 from callguard.store.notices import RedisNotices
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
 from callguard.watch.account_watch import AccountWatch
-from callguard.watch.holds import HoldsChore, tell_of_loss
+from callguard.watch.holds import HoldsTask, tell_of_loss
 from tests.calls import call_sid, queued
 from tests.conftest import ACCOUNT_SID as SID
 from tests.conftest import FrozenClock, Store
@@ -40,7 +42,7 @@ def told(outbox: RedisNotices) -> list[NoticeKind]:
 
 def look(store: Store, clock: FrozenClock, outbox: RedisNotices) -> Snapshot:
     snapshot = store.tracker.snapshot(SID, clock.ms)
-    HoldsChore(ACCOUNT, store.incidents, outbox)(snapshot)
+    HoldsTask(ACCOUNT, store.incidents, outbox)(snapshot)
     return store.tracker.snapshot(SID, clock.ms)
 
 
@@ -80,7 +82,7 @@ def test_a_pause_that_was_made_longer_meanwhile_goes_on(
     before = store.tracker.snapshot(SID, clock.ms)
     clock.pass_seconds(1)
     store.incidents.pause(SID, "", clock.ms, until_ms=clock.ms + 60_000)
-    HoldsChore(ACCOUNT, store.incidents, outbox)(replace(before, now_ms=clock.ms))
+    HoldsTask(ACCOUNT, store.incidents, outbox)(replace(before, now_ms=clock.ms))
 
     assert store.tracker.snapshot(SID, clock.ms).paused
 
@@ -98,8 +100,8 @@ def test_a_doubt_is_told_at_once_and_each_hour(outbox: RedisNotices, clock: Froz
     noted = NotedNotices()
     lost = Snapshot(clock.ms, lost_ms=clock.ms)
     tell_of_loss(outbox, StateLost(SID, True, True, "no process remembers it", "", clock.ms))
-    HoldsChore(ACCOUNT, store.incidents, outbox)(lost)
-    HoldsChore(ACCOUNT, store.incidents, noted)(lost)
+    HoldsTask(ACCOUNT, store.incidents, outbox)(lost)
+    HoldsTask(ACCOUNT, store.incidents, noted)(lost)
 
     assert told(outbox) == [NoticeKind.STATE_LOST]
     assert "callguard resume" in noted.posted[0].text
@@ -122,7 +124,7 @@ class _Watched:
 
 def cooled(store: Store, clock: FrozenClock, *, capped: bool = False, calls: int = 10) -> None:
     """Trip, drain and cool down."""
-    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(calls)], Policy(), clock.ms, Door.POLL)
+    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(calls)], Policy(), clock.ms, Source.POLL)
     store.incidents.trip(SID, 0, FINDING, Mode.ENFORCE, clock.ms)
     store.incidents.start_drain(SID, 1, "me", Mode.ENFORCE)
     for number in range(calls - 5 if capped else calls):
@@ -261,13 +263,13 @@ def test_an_enforced_incident_that_is_to_be_observed_stops_cancelling(redis_url:
 
 
 def test_a_run_that_observed_counts_nothing_after_the_mode_has_changed(store: Store, clock: FrozenClock) -> None:
-    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(10)], Policy(), clock.ms, Door.POLL)
+    store.tracker.observe(SID, [queued(n, clock.ms) for n in range(10)], Policy(), clock.ms, Source.POLL)
     store.incidents.trip(SID, 0, FINDING, Mode.OBSERVE, clock.ms)
     store.incidents.start_drain(SID, 1, "me", Mode.OBSERVE)
     for number in range(4):
         store.incidents.settle_all(SID, 1, [(call_sid(number), Outcome.OBSERVED)], clock.ms)
     gone = [CallEvent(call_sid(0), CallStatus.INITIATED, clock.ms)]
-    store.tracker.observe(SID, gone, Policy(), clock.ms, Door.CALLBACK)
+    store.tracker.observe(SID, gone, Policy(), clock.ms, Source.CALLBACK)
     assert store.incidents.change_mode(SID, 1, Mode.ENFORCE)
     store.incidents.settle_all(SID, 1, [(call_sid(2), Outcome.CANCELLED)], clock.ms)
     assert store.incidents.unobserve(SID, 1) == 2

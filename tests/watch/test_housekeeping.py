@@ -5,11 +5,13 @@ import itertools
 import pytest
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Rule
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.campaigns import Campaign
+from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.policy import Policy
-from callguard.ports import Door, Notice, NoticeKind, StoreUnavailable
+from callguard.domain.snapshot import Rule
+from callguard.domain.sources import Source
+from callguard.errors import StoreUnavailable
 from callguard.watch.housekeeping import LATE_CALLS_MS, LOOK_SECONDS, PRUNE_SECONDS, Housekeeping
 from tests.calls import call_sid
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
@@ -35,7 +37,7 @@ def observed(store: Store, clock: FrozenClock, calls: int, number: str) -> None:
     events = [
         CallEvent(call_sid(next(_CALLS)), CallStatus.INITIATED, clock.ms, sender=number) for _ in range(calls)
     ]
-    store.tracker.observe(ACCOUNT_SID, events, POLICY, clock.ms, Door.CALLBACK)
+    store.tracker.observe(ACCOUNT_SID, events, POLICY, clock.ms, Source.CALLBACK)
 
 
 def numbers(store: Store, clock: FrozenClock) -> set[str]:

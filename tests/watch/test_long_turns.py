@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from callguard.ports import Notice, NoticeKind, StoreUnavailable
+from callguard.domain.notices import Notice, NoticeKind
+from callguard.errors import StoreUnavailable
 from callguard.watch.long_turns import LONG_SECONDS, LongTurns
 from tests.conftest import ACCOUNT_SID, FrozenClock
 

@@ -1,8 +1,8 @@
 """Calls are dialled and no callback comes any more."""
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Snapshot
-from callguard.ports import NoticeKind
+from callguard.domain.notices import NoticeKind
+from callguard.domain.snapshot import Snapshot
 from callguard.watch.missing_callbacks import MissingCallbacks
 from tests.watch.outbox import Outbox
 
@@ -11,10 +11,10 @@ NOON = 1_767_355_200_000
 
 
 def looks(outbox: Outbox, seconds: int, departed_a_second: float, *, called_back_ms: int) -> None:
-    chore = MissingCallbacks(Account(SID, ("token",)), outbox)
+    task = MissingCallbacks(Account(SID, ("token",)), outbox)
     for second in range(seconds):
         departed = 1_000 + int(second * departed_a_second)
-        chore(Snapshot(NOON + second * 1000, called_back_ms=called_back_ms, departed=departed))
+        task(Snapshot(NOON + second * 1000, called_back_ms=called_back_ms, departed=departed))
 
 
 def test_it_is_a_warning_once() -> None:
@@ -47,10 +47,10 @@ def test_an_account_that_never_had_any_is_not_meant() -> None:
 
 def test_as_long_as_any_come_all_is_well() -> None:
     outbox = Outbox()
-    chore = MissingCallbacks(Account(SID, ("token",)), outbox)
+    task = MissingCallbacks(Account(SID, ("token",)), outbox)
 
     for second in range(1200):
         now_ms = NOON + second * 1000
-        chore(Snapshot(now_ms, called_back_ms=now_ms - now_ms % 200_000, departed=second))
+        task(Snapshot(now_ms, called_back_ms=now_ms - now_ms % 200_000, departed=second))
 
     assert outbox.asked == 0

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 
+from callguard.domain.notices import Delivery, Notice, NoticeKind
 from callguard.domain.results import NoticeResult
-from callguard.ports import Delivery, Notice, NoticeKind
-from callguard.watch.postman import Postman
+from callguard.watch.notice_relay import NoticeRelay
 
 SID = "AC" + "0" * 31 + "1"
 START_MS = 1_800_000_000_000
@@ -30,7 +30,7 @@ class World:
         self.results: list[NoticeResult | None] = []
         self.fails: Callable[[Notice], bool] = lambda _: False
         self.seconds_a_try = 0.0
-        self.postman = Postman(self, self, self, lambda: self.seconds)
+        self.notice_relay = NoticeRelay(self, self, self, lambda: self.seconds)
 
     def now_ms(self) -> int:
         return START_MS + round(self.seconds * 1000)
@@ -66,7 +66,7 @@ class World:
     def pass_seconds(self, seconds: float, step: float = 1.0) -> None:
         until = self.seconds + seconds
         while self.seconds < until:
-            self.postman.deliver_some()
+            self.notice_relay.deliver_some()
             self.seconds += step
 
 
@@ -78,7 +78,7 @@ def world() -> World:
 def test_the_oldest_is_delivered_first_and_taken_out(world: World) -> None:
     world.posted("a", "b", "c")
 
-    world.postman.deliver_some()
+    world.notice_relay.deliver_some()
 
     assert world.delivered == ["a", "b", "c"]
     assert world.box == {}
@@ -100,7 +100,7 @@ def test_pauses_grow_from_two_seconds_to_five_minutes(world: World) -> None:
 def test_one_that_is_never_taken_holds_up_no_other(world: World) -> None:
     world.fails = lambda notice: notice.text == "poison"
     world.posted("poison", "a")
-    world.postman.deliver_some()
+    world.notice_relay.deliver_some()
     assert world.delivered == ["a"]
 
     world.pass_seconds(60)
@@ -153,7 +153,7 @@ def test_an_old_notice_is_tried_before_it_is_given_up(world: World) -> None:
     world.posted("a")
     world.seconds += 48 * 3600
 
-    world.postman.deliver_some()
+    world.notice_relay.deliver_some()
 
     assert world.tried
     assert world.delivered == ["a"]
@@ -178,15 +178,15 @@ def test_what_is_delivered_is_forgotten(world: World) -> None:
     world.posted("a", "b")
     world.pass_seconds(3)
 
-    assert world.postman._tries == {}
+    assert world.notice_relay._tries == {}
 
 
 def test_what_became_of_each_is_counted(world: World) -> None:
     world.posted("a", "b")
     world.fails = lambda notice: notice.text == "b"
-    world.postman.deliver_some()
+    world.notice_relay.deliver_some()
     world.seconds += 25 * 3600
-    world.postman.deliver_some()
+    world.notice_relay.deliver_some()
 
     assert world.results == [NoticeResult.DELIVERED, NoticeResult.FAILED, NoticeResult.GIVEN_UP]
 
@@ -195,7 +195,7 @@ def test_where_nobody_is_named_nothing_counts_as_delivered(world: World) -> None
     world.takers = []
     world.posted("a")
 
-    world.postman.deliver_some()
+    world.notice_relay.deliver_some()
 
     assert (world.delivered, world.results) == (["a"], [None])
 
@@ -203,8 +203,8 @@ def test_where_nobody_is_named_nothing_counts_as_delivered(world: World) -> None
 def test_whoever_takes_over_sends_nobody_the_same_again(world: World) -> None:
     world.fails = lambda _: True
     world.posted("a")
-    world.postman.deliver_some()
-    successor = Postman(world, world, world, lambda: world.seconds)
+    world.notice_relay.deliver_some()
+    successor = NoticeRelay(world, world, world, lambda: world.seconds)
 
     successor.deliver_some()
 
@@ -228,18 +228,18 @@ def test_who_loses_the_lease_ends_after_the_notice_under_way(world: World) -> No
         return False
 
     world.fails = lose
-    postman = Postman(world, world, world, lambda: world.seconds, keep)
+    notice_relay = NoticeRelay(world, world, world, lambda: world.seconds, keep)
     world.posted("a", "b", "c")
 
-    postman.deliver_some()
+    notice_relay.deliver_some()
 
     assert world.delivered == ["a", "b"]
 
 
 def test_who_is_stopped_delivers_nothing_more(world: World) -> None:
     world.posted("a")
-    world.postman.stop()
+    world.notice_relay.stop()
 
-    world.postman.deliver_some()
+    world.notice_relay.deliver_some()
 
     assert world.delivered == []

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from callguard.ports import NoticeKind, StoreUnavailable
+from callguard.domain.notices import NoticeKind
+from callguard.errors import StoreUnavailable
 from callguard.watch.process_watch import ProcessWatch
 from tests.watch.outbox import Outbox
 

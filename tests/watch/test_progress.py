@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from callguard.cancel.endings import done_text
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Finding, Rule, Snapshot, State
 from callguard.domain.incidents import Incident, Outcome, ledger
+from callguard.domain.notices import NoticeKind
 from callguard.domain.policy import Mode, Policy
-from callguard.guard.endings import done_text
-from callguard.ports import NoticeKind
+from callguard.domain.snapshot import Finding, Rule, Snapshot, State
 from callguard.watch.progress import Progress
 from tests.watch.outbox import Outbox
 
@@ -91,7 +91,7 @@ def test_while_paused_nothing_is_progress() -> None:
 def test_the_end_is_told_once_with_an_account_that_adds_up() -> None:
     outbox, book = Outbox(), Book()
     book.incident = replace(INCIDENT, remaining=0, cooled_ms=NOON + 12_000)
-    cooling = replace(DRAINING, state=State.COOLING, cancellable=0, outside=806)
+    cooling = replace(DRAINING, state=State.COOLING, cancellable=0, out_of_scope=806)
     watches = [progress_of(outbox, book), progress_of(outbox, book)]
 
     for second in range(30):

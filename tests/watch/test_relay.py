@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from callguard.ports import Notice, StoreUnavailable
+from callguard.domain.notices import Notice
+from callguard.errors import StoreUnavailable
 from callguard.store.connection import connect
 from callguard.store.presence import RedisRelayLease
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
-from callguard.watch import relay as relay_module
-from callguard.watch.relay import Relay, RelayStarter
+from callguard.watch import leased_relay as relay_module
+from callguard.watch.leased_relay import LeasedRelay, RelayStarter
 from callguard.watch.repeated import Repeated
 from tests.waiting import wait_until
 from tests.watch.test_postman import World
@@ -60,8 +61,8 @@ class Lease:
             self.until = 0.0
 
 
-def relay_of(world: World, lease: Lease, owner: str) -> Relay:
-    return Relay(owner, lease, world, world, world, lambda: world.seconds)
+def relay_of(world: World, lease: Lease, owner: str) -> LeasedRelay:
+    return LeasedRelay(owner, lease, world, world, world, lambda: world.seconds)
 
 
 def test_one_relays_and_when_it_is_gone_another_does(world: World) -> None:
@@ -242,7 +243,7 @@ def test_while_a_receiver_hangs_the_lease_is_kept(
 
     connection = connect(redis_url, timeout=5.0)
     lease = Counting(connection, Scripts(ScriptConnections(connect(redis_url, timeout=5.0))))
-    relay = Relay("me", lease, world, world, world, lambda: world.seconds)
+    relay = LeasedRelay("me", lease, world, world, world, lambda: world.seconds)
     turn = threading.Thread(target=relay.turn)
     turn.start()
     assert begun.wait(10)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Snapshot
 from callguard.domain.policy import Policy
-from callguard.ports import TwilioUnavailable
+from callguard.domain.snapshot import Snapshot
+from callguard.errors import TwilioUnavailable
+from callguard.live.hold_queues import HoldQueuesTask
 from callguard.simulator import Behaviour
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.telephony.live_calls import TwilioLiveCalls
-from callguard.watch.aside import Aside
-from callguard.watch.hold_queues import HoldQueuesChore
+from callguard.watch.background import BackgroundTask
 from tests.guarded import SID, guarded
 from tests.waiting import wait_until
 
@@ -43,54 +43,54 @@ class Noted:
             raise self.error
 
 
-def until_done(aside: Aside, chore: Noted, times: int) -> None:
+def until_done(aside: BackgroundTask, task: Noted, times: int) -> None:
     def tick_and_look() -> bool:
         aside(NOW)
-        return chore.done >= times
+        return task.done >= times
 
     wait_until(tick_and_look, f"it is done {times} times")
 
 
 def test_a_slow_chore_holds_nothing_up_and_is_not_done_twice_at_once() -> None:
-    chore = Noted()
-    aside = Aside("a chore", chore, time.monotonic)
+    task = Noted()
+    aside = BackgroundTask("a chore", task, time.monotonic)
 
     for _ in range(5):
         aside(NOW)
-    chore.go_on.set()
+    task.go_on.set()
 
-    wait_until(lambda: chore.done == 1, "it is done")
-    until_done(aside, chore, 2)
+    wait_until(lambda: task.done == 1, "it is done")
+    until_done(aside, task, 2)
 
 
 def test_it_waits_for_its_turn_and_its_wish() -> None:
     seconds = 100.0
-    chore = Noted(every_seconds=15.0)
-    chore.go_on.set()
-    aside = Aside("a chore", chore, lambda: seconds)
+    task = Noted(every_seconds=15.0)
+    task.go_on.set()
+    aside = BackgroundTask("a chore", task, lambda: seconds)
 
     aside(NOW)
-    wait_until(lambda: chore.done == 1, "it is done")
+    wait_until(lambda: task.done == 1, "it is done")
     seconds += 14
     aside(NOW)
     seconds += 1
-    chore.wanted = False
+    task.wanted = False
     aside(NOW)
     time.sleep(0.05)
-    assert chore.done == 1
+    assert task.done == 1
 
-    chore.wanted = True
-    until_done(aside, chore, 2)
+    task.wanted = True
+    until_done(aside, task, 2)
 
 
 @pytest.mark.parametrize("error", [TwilioUnavailable("Twilio answered 503"), ZeroDivisionError()])
 def test_its_errors_end_nothing(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    chore = Noted(error=error)
-    chore.go_on.set()
-    aside = Aside("a chore", chore, time.monotonic)
+    task = Noted(error=error)
+    task.go_on.set()
+    aside = BackgroundTask("a chore", task, time.monotonic)
 
     aside(NOW)
-    until_done(aside, chore, 3)
+    until_done(aside, task, 3)
 
     assert "a chore" in caplog.text
 
@@ -104,23 +104,23 @@ def test_hold_queues_are_shown_until_they_vanish_or_are_not_wanted(redis_url: st
         for sid in list(g.twilio.statuses(SID))[:2]:
             g.twilio.put_on_hold(SID, sid, "callers")
         twilio = TwilioLiveCalls({SID: g.account}, g.twilio.url, http_client, g.telephony)
-        chore = HoldQueuesChore(g.account, twilio, g.store.hold_board)
+        task = HoldQueuesTask(g.account, twilio, g.store.hold_board)
 
-        assert chore.wants(NOW)
-        chore(NOW)
+        assert task.wants(NOW)
+        task(NOW)
         assert g.store.readings.read(SID, policy, 0).hold_queues == {"callers": 2}
 
         g.store.hold_board.show(SID, {"gone": 5})
-        chore(NOW)
+        task(NOW)
         assert g.store.hold_board.shown(SID) == {"callers": 2}
         assert g.truth().queued == 0, "who is on hold is in no rate queue"
         assert g.store.tracker.snapshot(SID, 0).depth == 0
         other = Account(SID, ("a" * 32,), policy=Policy())
-        assert not HoldQueuesChore(other, twilio, g.store.hold_board).wants(NOW)
+        assert not HoldQueuesTask(other, twilio, g.store.hold_board).wants(NOW)
         assert g.store.readings.read(SID, Policy(), 0).hold_queues == {}
 
         g.twilio.change_faults(SID, error_rate=1.0)
         with pytest.raises(TwilioUnavailable):
-            chore(NOW)
+            task(NOW)
         assert g.store.hold_board.shown(SID) == {"callers": 2}, "for a minute"
     http_client.close()

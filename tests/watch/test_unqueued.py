@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from callguard.domain.accounts import Rule, State
+from callguard.detect.guard import Guard
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.incidents import Outcome
+from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.policy import Mode, Policy, Rearm, Unqueued
-from callguard.guard.guard import Guard
-from callguard.guard.reconcile import Reconciler
-from callguard.ports import Door, Notice, NoticeKind
+from callguard.domain.snapshot import Rule, State
+from callguard.domain.sources import Source
+from callguard.mirror.reconcile import Reconciler
 from callguard.store.connection import connect
 from callguard.store.notices import RedisNotices
 from callguard.store.script_connections import ScriptConnections
@@ -63,7 +64,7 @@ class Wide:
                 sid, CallStatus.INITIATED, self.clock.ms, sender=sender, sender_shown=f"+1***{sender}",
                 destination=to,
             )  # fmt: skip
-            self.guard.take(self.g.account, [news], Door.CALLBACK)
+            self.guard.take(self.g.account, [news], Source.CALLBACK)
             self.clock.pass_seconds(1 / rate)
             if self.created % 10 == 0:
                 self.watch.tick()
@@ -137,7 +138,7 @@ def test_without_a_watcher_the_web_process_decides(redis_url: str, clock: Frozen
     with wide(redis_url, clock) as w:
         for number in range(200):
             news = CallEvent(call_sid(number), CallStatus.INITIATED, clock.ms, destination="one telephone")
-            w.guard.take(w.g.account, [news], Door.CALLBACK)
+            w.guard.take(w.g.account, [news], Source.CALLBACK)
             clock.pass_seconds(0.05)
             if w.trips:
                 break
@@ -284,7 +285,7 @@ def test_the_figure_that_is_told_was_observed(redis_url: str, clock: FrozenClock
     """The bucket holds 130; what came were 200 at once."""
     with wide(redis_url, clock) as w:
         news = [CallEvent(call_sid(n), CallStatus.INITIATED, clock.ms) for n in range(200)]
-        w.guard.take(w.g.account, news, Door.CALLBACK)
+        w.guard.take(w.g.account, news, Source.CALLBACK)
         w.watch.tick()
 
         incident = w.g.store.incidents.current(SID)
@@ -298,7 +299,7 @@ def test_a_rule_that_the_last_callback_crossed_is_told_by_the_watcher_that_comes
     with wide(redis_url, clock) as w:
         for number in range(20):
             news = CallEvent(call_sid(number), CallStatus.INITIATED, clock.ms, destination="one telephone")
-            w.guard.take(w.g.account, [news], Door.CALLBACK)
+            w.guard.take(w.g.account, [news], Source.CALLBACK)
         clock.pass_seconds(20)
         w.watch.tick()
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Repeats, Rule, Snapshot, State
 from callguard.domain.culprits import Culprit
+from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.policy import Policy
 from callguard.domain.rates import LeakyBucket
+from callguard.domain.snapshot import Repeats, Rule, Snapshot, State
 from callguard.domain.throughput import Throughput
-from callguard.ports import Notice, NoticeKind
 from callguard.watch.warnings import Warnings
 
 SID = "AC" + "0" * 31 + "1"

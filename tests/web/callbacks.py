@@ -15,9 +15,9 @@ from werkzeug.test import TestResponse
 from callguard.config.accounts import Account, SharedKey, SignatureAlgorithm
 from callguard.domain.calls import CallEvent
 from callguard.domain.policy import Policy
-from callguard.ports import StoreUnavailable
+from callguard.errors import StoreUnavailable
 from callguard.telephony.signature import CallbackAuthenticator
-from callguard.web.callbacks import callbacks
+from callguard.web.twilio.status_callbacks import callbacks
 
 SID, OTHER_SID, UNKNOWN_SID = "AC" + "a" * 32, "AC" + "b" * 32, "AC" + "c" * 28 + "dead"
 CALL_SID = "CA" + "1" * 32

@@ -17,10 +17,10 @@ from werkzeug.test import TestResponse
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
-from callguard.ports import StoreUnavailable
+from callguard.errors import StoreUnavailable
 from callguard.telephony.signature import CallbackAuthenticator
-from callguard.web.events import events
-from callguard.web.form import MOST_BODY_BYTES
+from callguard.web.twilio.event_streams import events
+from callguard.web.twilio.form import MAX_BODY_BYTES
 from tests.web.callbacks import ACCOUNTS, CALL_SID, PUBLIC_URL, SID, TOKEN, FrozenClock, fields, timestamp
 
 EVENTS_URL = PUBLIC_URL + "/twilio/events"
@@ -134,7 +134,7 @@ class EventServices:
     def _client(self) -> FlaskClient:
         """Return a client of an app that has the route, and the small limit that is for the callbacks."""
         app = Flask("test", static_folder=None)
-        app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
+        app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
         app.register_blueprint(events(self))
         return app.test_client()
 

@@ -4,9 +4,9 @@ import pytest
 
 from callguard.bootstrap import Services, build
 from callguard.config.settings import load_settings
+from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.results import ApiRefusal
-from callguard.ports import Notice, NoticeKind
-from callguard.watch.relay import Started
+from callguard.watch.leased_relay import Started
 from callguard.web.api.refusals import Refusals
 from callguard.web.beside import beside
 from tests.conftest import ACCOUNT_SID

@@ -10,28 +10,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callguard.domain.calls import CallEvent, CallStatus
-from callguard.domain.parties import PartyMarks
+from callguard.domain.parties import PartyHasher
 from callguard.store.retention import LEFT_CALL_MS
-from callguard.web.callback_fields import PATTERNS, PREFIX_FREE
-from callguard.web.callback_parser import (
-    MOST_AHEAD_MS,
+from callguard.web.twilio.callback_fields import PATTERNS, PREFIX_FREE
+from callguard.web.twilio.callback_parser import (
+    MAX_AHEAD_MS,
     STALE_MS,
     Ignored,
     MalformedCallback,
     Stale,
     parse_callback,
 )
-from callguard.web.form import Form, Undecodable, read_query
+from callguard.web.twilio.form import Form, Undecodable, read_query
 from tests.examples import up_to
 from tests.web.callbacks import CALL_SID, NOW_MS, fields, timestamp
 
 HOUR_MS = 3_600_000
 SECOND_MS = NOW_MS // 1000 * 1000
 USED = ("AccountSid", "CallSid", "CallStatus", "From", "SequenceNumber", "Timestamp", "To")
-NOBODY = PartyMarks([], "secret")
+NOBODY = PartyHasher([], "secret")
 
 
-def parse(form: Mapping[str, str], never_cancel: PartyMarks = NOBODY) -> CallEvent | Ignored | Stale:
+def parse(form: Mapping[str, str], never_cancel: PartyHasher = NOBODY) -> CallEvent | Ignored | Stale:
     return parse_callback(form, NOW_MS, never_cancel, signed_text=text_of(form))
 
 
@@ -69,7 +69,7 @@ def test_nothing_of_an_event_is_a_number() -> None:
 
 
 def test_equal_numbers_have_equal_marks_and_each_account_its_own() -> None:
-    one, other = PartyMarks([], "one"), PartyMarks([], "other")
+    one, other = PartyHasher([], "one"), PartyHasher([], "other")
 
     assert one.of("+15550001111", "+15550001111").sender == one.sender("+15550001111")
     assert one.sender("+15550001111") != one.sender("+15550001112")
@@ -107,7 +107,7 @@ def test_all_names_of_utc_are_known(zone: str) -> None:
     ("name", "number"), [("From", "+15550009123"), ("To", "+15550009123"), ("To", "client:jane")]
 )
 def test_a_call_from_or_to_a_spared_number_is_spared(name: str, number: str) -> None:
-    never_cancel = PartyMarks(["+15550009*", "client:jane"], "secret")
+    never_cancel = PartyHasher(["+15550009*", "client:jane"], "secret")
 
     spared, usual = parse(fields(**{name: number}), never_cancel), parse(fields(), never_cancel)
 
@@ -223,7 +223,7 @@ def test_what_twilio_may_well_send_is_accepted(name: str, value: str | None) -> 
         ({"Direction": "trunking-originating"}, Ignored.OTHER_DIRECTION),
         ({"ParentCallSid": "CA" + "2" * 32}, Ignored.CHILD_CALL),
         ({"Timestamp": timestamp(NOW_MS - 6 * HOUR_MS - 1500)}, Stale(-6 * HOUR_MS - 1500)),
-        ({"Timestamp": timestamp(NOW_MS + MOST_AHEAD_MS + 1000)}, Stale(MOST_AHEAD_MS + 500)),
+        ({"Timestamp": timestamp(NOW_MS + MAX_AHEAD_MS + 1000)}, Stale(MAX_AHEAD_MS + 500)),
     ],
 )
 def test_calls_outside_of_the_rate_queue_and_old_news_are_ignored(
@@ -438,7 +438,7 @@ def test_no_value_has_a_line_break(name: str, data: st.DataObject) -> None:
 def test_no_way_to_cut_the_signed_text_makes_other_news_of_it(
     form: dict[str, str], moves: list[tuple[str, float, int]], spared: str
 ) -> None:
-    never_cancel = PartyMarks([form[spared]], "secret")
+    never_cancel = PartyHasher([form[spared]], "secret")
     honest = parse(form, never_cancel)
     cut = recut(form, moves)
     assert text_of(cut) == text_of(form)

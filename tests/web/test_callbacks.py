@@ -12,7 +12,7 @@ from twilio.request_validator import SIGNATURE_HEADER, SIGNATURE_SETTINGS_HEADER
 
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.results import CallbackResult
-from callguard.web.uncounted import MOST_AT_ONCE
+from callguard.web.twilio.uncounted import MAX_AT_ONCE
 from tests.examples import up_to
 from tests.web.callbacks import (
     ACCOUNTS,
@@ -33,7 +33,7 @@ from tests.web.callbacks import (
     signed,
 )
 
-MARKS = ACCOUNTS[SID].marks.of("+15550001111", "+15550002222")
+MARKS = ACCOUNTS[SID].hasher.of("+15550001111", "+15550002222")
 TAKEN = [
     (
         SID,
@@ -315,17 +315,17 @@ def test_without_the_store_twilio_is_asked_to_try_again(services: Services, clie
 
 def test_what_could_not_be_counted_is_counted_later(services: Services, client: FlaskClient) -> None:
     services.is_down = True
-    for _ in range(MOST_AT_ONCE + 2):
+    for _ in range(MAX_AT_ONCE + 2):
         assert post(client, fields(), signed(fields())).status_code == 503
     assert post(client, fields(), {}).status_code == 403
     services.is_down = False
 
     assert post(client, fields(), signed(fields())).status_code == 204
-    assert len(services.refused) == MOST_AT_ONCE
+    assert len(services.refused) == MAX_AT_ONCE
     assert post(client, fields(), {}).status_code == 403
 
     results = [result for _, result in services.refused]
-    assert results.count("unavailable") == MOST_AT_ONCE + 2
+    assert results.count("unavailable") == MAX_AT_ONCE + 2
     assert results.count("forbidden") == 2
     assert services.taken == TAKEN
 

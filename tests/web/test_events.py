@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callguard.domain.calls import CallEvent, CallStatus
-from callguard.domain.drain_time import MOST_QUEUE_MS
+from callguard.domain.drain_time import MAX_QUEUE_MS
 from callguard.processes.connections import BODY_SECONDS, CONNECTION, WORK_SECONDS
-from callguard.web.event_reception import MOST_BODY_BYTES
+from callguard.web.twilio.event_stream_handler import MAX_BODY_BYTES
 from tests.examples import up_to
 from tests.web.callbacks import ACCOUNTS, CALL_SID, NOW_MS, OTHER_SID, OTHER_TOKEN, SID, timestamp
 from tests.web.event_batches import (
@@ -29,7 +29,7 @@ from tests.web.event_batches import (
 )
 
 OTHER_CALL = "CA" + "9" * 32
-PARTIES = ACCOUNTS[SID].marks.of("+15550001111", "+15550002222")
+PARTIES = ACCOUNTS[SID].hasher.of("+15550001111", "+15550002222")
 HOUR_MS = 3_600_000
 
 
@@ -168,14 +168,14 @@ def test_a_creation_is_dated_by_what_knows_best(answered: str | None, data: dict
     assert NOW_MS - taken_of(created(call(date_created=answered), **data)).at_ms == age_ms
 
 
-@pytest.mark.parametrize("told", ["", None, "0", "1500", 1500, str(MOST_QUEUE_MS)])
+@pytest.mark.parametrize("told", ["", None, "0", "1500", 1500, str(MAX_QUEUE_MS)])
 def test_a_queue_time_is_a_whole_number_of_milliseconds(told: object) -> None:
     assert taken_of(created(call(queue_time=told))).queue_ms == (int(str(told)) if told else None)
 
 
 @pytest.mark.parametrize(
     "told",
-    ["-1", -1, "1.5", 1.5, "1e3", " 1", "abc", "٣", True, [], {}, "9" * 5000, MOST_QUEUE_MS + 1, 10**30, "0x10"],
+    ["-1", -1, "1.5", 1.5, "1e3", " 1", "abc", "٣", True, [], {}, "9" * 5000, MAX_QUEUE_MS + 1, 10**30, "0x10"],
 )
 def test_an_absurd_queue_time_is_a_problem(told: object) -> None:
     assert outcome_of(created(call(queue_time=told))) == (200, ["bad_queue_time"], [])
@@ -464,8 +464,8 @@ def test_a_megabyte_is_read_and_a_byte_more_is_not() -> None:
     services = EventServices()
     body = json.dumps([created()]).encode()
 
-    assert send(services, body.ljust(MOST_BODY_BYTES)).status_code == 200
-    assert send(services, body.ljust(MOST_BODY_BYTES + 1)).status_code == 413
+    assert send(services, body.ljust(MAX_BODY_BYTES)).status_code == 200
+    assert send(services, body.ljust(MAX_BODY_BYTES + 1)).status_code == 413
     assert services.refused == [(SID, "event_streams", "too_large")]
 
 
@@ -473,8 +473,8 @@ def test_a_body_that_does_not_say_its_length_is_bounded_too() -> None:
     services = EventServices()
     body, chunked = json.dumps([created()]).encode(), {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
 
-    assert send(services, body.ljust(MOST_BODY_BYTES), environ=chunked).status_code == 200
-    assert send(services, body.ljust(MOST_BODY_BYTES + 1), environ=chunked).status_code == 413
+    assert send(services, body.ljust(MAX_BODY_BYTES), environ=chunked).status_code == 200
+    assert send(services, body.ljust(MAX_BODY_BYTES + 1), environ=chunked).status_code == 413
 
 
 class Body(io.BytesIO):

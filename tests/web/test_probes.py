@@ -11,10 +11,10 @@ from flask import Flask
 
 from callguard.bootstrap import Services, build
 from callguard.config.settings import load_settings
-from callguard.domain.accounts import Word
 from callguard.domain.health import Watched, report, troubles
+from callguard.domain.outages import Outage
 from callguard.domain.results import ApiRefusal
-from callguard.ports import Outage
+from callguard.domain.snapshot import Word
 from callguard.web import create_app
 from callguard.web.api.refusals import Refusals
 from callguard.web.probes import probes
@@ -216,13 +216,13 @@ def test_what_turns_bad_or_good_is_told_a_second_later_at_most(many: Probed) -> 
     pause = Word("anna@web1", "a test", many.now_ms)
     many.asked("/healthz/guard")
 
-    many.services.steering.pause(many.services.accounts[sid], pause)
+    many.services.control.pause(many.services.accounts[sid], pause)
     assert many.asked_again("/healthz/guard") == (200, "ok\n")
     paused = (503, "paused: a person has paused it (1 of 300 accounts)\n")
     assert many.asked("/healthz/guard") == paused
 
     snapshot = many.services.tracker.snapshot(sid, many.now_ms)
-    many.services.steering.resume(many.services.accounts[sid], pause, snapshot)
+    many.services.control.resume(many.services.accounts[sid], pause, snapshot)
     assert many.asked_again("/healthz/guard") == paused
     assert many.asked("/healthz/guard") == (200, "ok\n")
 

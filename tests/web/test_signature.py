@@ -12,7 +12,7 @@ from werkzeug.datastructures import Headers
 
 from callguard.config.accounts import Account
 from callguard.telephony.signature import CallbackAuthenticator
-from callguard.web.form import Form
+from callguard.web.twilio.form import Form
 from tests.web.callbacks import (
     ACCOUNTS,
     KEY,

@@ -14,9 +14,9 @@ from werkzeug.test import TestResponse
 from callguard.config.accounts import Account
 from callguard.config.urls import under
 from callguard.domain.policy import LiveCalls, Policy
-from callguard.ports import StoreUnavailable
+from callguard.errors import StoreUnavailable
 from callguard.telephony.signature import CallbackAuthenticator
-from callguard.web.twiml import AGENT_PATH, APOLOGY_PATH, twiml
+from callguard.web.twilio.twiml import AGENT_PATH, APOLOGY_PATH, twiml
 from tests.web.callbacks import (
     CALL_SID,
     OTHER_SID,

@@ -4,9 +4,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from callguard.web.callbacks import callbacks
-from callguard.web.events import events
-from callguard.web.twiml import twiml
+from callguard.web.twilio.event_streams import events
+from callguard.web.twilio.status_callbacks import callbacks
+from callguard.web.twilio.twiml import twiml
 from tests.web.callbacks import URL, Services, fields, signed
 
 

@@ -10,7 +10,7 @@ from rq import Queue
 from rq.job import Callback, Job
 from rq.serializers import JSONSerializer
 
-from callguard.domain.accounts import State
+from callguard.domain.snapshot import State
 from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_jobs, drain_queue
 from callguard.processes.ending import end
 from callguard.processes.spawn import spawn

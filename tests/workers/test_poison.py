@@ -15,7 +15,7 @@ from rq.exceptions import DequeueTimeout, NoSuchJobError, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from callguard.domain.accounts import State
+from callguard.domain.snapshot import State
 from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_jobs, drain_queue
 from callguard.jobs.rq_records import begin_records_anew, delete_spoilt
 from callguard.jobs.wake_up import DRAIN_JOB, WakeUp

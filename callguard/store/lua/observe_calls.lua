@@ -13,7 +13,7 @@
 -- KEYS[11] {account}:unconfirmed HASH calls that were only ever reported by whoever created them
 -- then two for each event: {account}:call:SID  STRING  phases seen, and above them a mark of From
 --                          {account}:to:HASH   LIST    latest calls to the telephone
--- ARGV[1] now ms              ARGV[2] door: callback, poll or event
+-- ARGV[1] now ms              ARGV[2] source: callback, poll or report
 -- ARGV[3] cps                 ARGV[4] ring size in seconds
 -- ARGV[5] spike_rate          ARGV[6] most that its bucket holds
 -- ARGV[7] initiated_rate      ARGV[8] most that its bucket holds
@@ -27,7 +27,7 @@
 -- then nine for each event: sid, status, at ms, spared (0; 1; 2: for certain), queue_time ms or empty, hash of From,
 --                           From masked, hash of To or empty, doubtful (0/1)
 --
--- Returns {events counted, state fields, calls in queue, in spared, in announced, in outside, unconfirmed}, or
+-- Returns {events counted, state fields, calls in queue, in spared, in announced, out of scope, unconfirmed}, or
 --         {events counted, whether a rule may have come as far as its warning (0/1)}
 -- include parts/states.lua
 -- include parts/phases.lua
@@ -48,11 +48,11 @@ local FIXED_KEYS, FIRST, WIDTH = 11, 23, 9
 
 local state_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3]
 local queue_key, spared_key, announced_key = KEYS[4], KEYS[5], KEYS[6]
-local incident_key, ledger_key, senders_key, outside_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local incident_key, ledger_key, senders_key, out_of_scope_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local unconfirmed_key = KEYS[11]
-local mirror_keys = { queue_key, spared_key, announced_key, outside_key }
+local mirror_keys = { queue_key, spared_key, announced_key, out_of_scope_key }
 local ledger_keys = { ledger = ledger_key, incident = incident_key, totals = totals_key }
-local now, door, ring = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[4])
+local now, source, ring = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[4])
 local min_backlog, account_ttl = tonumber(ARGV[9]), ARGV[10]
 local queued_ttl, left_ttl, incident_ttl = ARGV[11], ARGV[12], ARGV[13]
 local repeat_limit, repeat_window, repeat_least = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
@@ -76,14 +76,14 @@ local departed, dead_until = number(state[DEPARTED]), number(state[DEAD_UNTIL])
 local campaigns = open_campaigns(state[CAMPAIGNS], now)
 local scope = incident_open and scope_of(redis.call('HGET', state_key, 'scope'))
 
-local function is_outside(call)
+local function is_out_of_scope(call)
     return scope and not is_in_scope(scope, call.at, mark_of(call.sender))
 end
 
 local function mirror(call)
     -- Who is protected stays so if the campaign is released.
     local mirror_key = call.protected and spared_key or call.announced and announced_key
-        or call.spared and spared_key or is_outside(call) and outside_key or queue_key
+        or call.spared and spared_key or is_out_of_scope(call) and out_of_scope_key or queue_key
     redis.call('ZADD', mirror_key, call.at, call.sid)
     redis.call('PEXPIRE', mirror_key, account_ttl)
 end
@@ -101,7 +101,7 @@ end
 
 local function enter(call)
     mirror(call)
-    if incident_open and observing and not (call.spared or call.announced or is_outside(call)) then
+    if incident_open and observing and not (call.spared or call.announced or is_out_of_scope(call)) then
         settle(ledger_keys, incident_ttl, call.sid, 'observed')
     end
 end
@@ -110,7 +110,7 @@ local function leave(call, mirrored, mark)
     local part
     if mirrored then
         local created = scope and redis.call('ZSCORE', queue_key, call.sid)
-        call.was_outside = created and not is_in_scope(scope, tonumber(created), mark)
+        call.was_out_of_scope = created and not is_in_scope(scope, tonumber(created), mark)
         part = take_out(mirror_keys, call.sid)
     end
     local queued, was_spared = part == 1, part == 2
@@ -119,14 +119,14 @@ local function leave(call, mirrored, mark)
         dead_until = math.max(dead_until, horizon_now(horizon))
     end
     -- An announced call in the queue was released.
-    if not incident_open or was_other or call.was_outside then return end
+    if not incident_open or was_other or call.was_out_of_scope then return end
     if call.announced and not (queued or was_spared) then return end
     if was_spared then
         settle(ledger_keys, incident_ttl, call.sid, 'spared')
     elseif observing and state[UNQUEUED] ~= '1' then
         return
     elseif call.dialled and (queued
-        or call.status == 'initiated' and not call.spared and not is_outside(call)) then
+        or call.status == 'initiated' and not call.spared and not is_out_of_scope(call)) then
         -- Without `initiated`, a call that we did not know of may have been dialled before the incident.
         settle(ledger_keys, incident_ttl, call.sid, 'dialled')
     elseif call.status == 'canceled' and queued then
@@ -228,7 +228,7 @@ for i = 1, events do
         counted = counted + 1
         if call.reported_at and phase ~= QUEUED then seen = take_entrance(call, call_key, times_key) end
         take(call, phase, seen, call_key, times_key)
-    elseif door == 'poll' and phase == QUEUED and bit.band(seen, LEFT + QUEUED) == QUEUED + ABSENT then
+    elseif source == 'poll' and phase == QUEUED and bit.band(seen, LEFT + QUEUED) == QUEUED + ABSENT then
         call.announced = bit.band(seen, ANNOUNCED) ~= 0
         enter_again(call)
         redis.call('SET', call_key, seen - ABSENT, 'PX', queued_ttl)
@@ -253,15 +253,15 @@ if entered then set(HORIZON, 'horizon', horizon_text(horizon)) end
 if departed ~= number(state[DEPARTED]) then set(DEPARTED, 'departed', departed) end
 if dead_until ~= number(state[DEAD_UNTIL]) then set(DEAD_UNTIL, 'dead_until', string.format('%.0f', dead_until)) end
 if campaigns.changed then set(CAMPAIGNS, 'campaigns', campaigns_text(campaigns)) end
-if door == 'callback' then
+if source == 'callback' then
     set(CALLED_BACK, 'called_back', ARGV[1])
     if counted > 0 then redis.call('HINCRBY', totals_key, 'callbacks:accepted', counted) end
     if counted < events then redis.call('HINCRBY', totals_key, 'callbacks:duplicate', events - counted) end
 end
 local cancellable, spared_count = redis.call('ZCARD', queue_key), redis.call('ZCARD', spared_key)
 local announced_count = redis.call('ZCARD', announced_key)
-local outside_count = redis.call('ZCARD', outside_key)
-if cancellable + outside_count < min_backlog then set(SHALLOW, 'shallow', ARGV[1]) end
+local out_of_scope_count = redis.call('ZCARD', out_of_scope_key)
+if cancellable + out_of_scope_count < min_backlog then set(SHALLOW, 'shallow', ARGV[1]) end
 -- Calls that are heard of late may show that the spike began earlier than the trip knew.
 if scope and queued_bucket.changed and queued_bucket.level > 0 then
     local since = queued_bucket.onset - tonumber(ARGV[21])
@@ -293,6 +293,6 @@ if ARGV[20] == '1' and not may_be_crossed(1) then
     return { counted, may_be_crossed(tonumber(ARGV[22])) and 1 or 0 }
 end
 return {
-    counted, state, cancellable, spared_count, announced_count, outside_count,
+    counted, state, cancellable, spared_count, announced_count, out_of_scope_count,
     redis.call('HLEN', unconfirmed_key),
 }

@@ -1,7 +1,7 @@
 -- Note calls that whoever created them has reported. Twilio has said nothing of them: no rule counts them yet.
 --
 -- They count as soon as Twilio tells of them by its list, a callback or an event (observe_calls.lua), or once
--- some of them were looked up (guard/reports.py). What a report may do is to ask for that.
+-- some of them were looked up (detect/reported_calls.py). What a report may do is to ask for that.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:unconfirmed  KEYS[2+i] {account}:call:SID of call i
 -- ARGV[1] cps  ARGV[2] spike_rate  ARGV[3] most that its bucket holds  ARGV[4] expiry of account keys ms

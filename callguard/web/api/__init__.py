@@ -7,13 +7,13 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 
 from callguard.web.api.access import NotAdmitted, admit
-from callguard.web.api.accounts import accounts
-from callguard.web.api.campaigns import campaigns
-from callguard.web.api.cancels import cancels
-from callguard.web.api.errors import BASE_PATH, answer_errors_with_json
+from callguard.web.api.account_routes import accounts
+from callguard.web.api.campaign_routes import campaigns
+from callguard.web.api.cancel_routes import cancels
+from callguard.web.api.error_answers import BASE_PATH, answer_errors_with_json
 from callguard.web.api.openapi import document
 from callguard.web.api.refusals import Refusals
-from callguard.web.api.reports import reports
+from callguard.web.api.report_routes import reports
 from callguard.web.api.routes import Route
 from callguard.web.api.services import ApiServices
 

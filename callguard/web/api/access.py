@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from flask import Request
 
-from callguard.config.keys import ApiKey, Role
+from callguard.config.api_keys import ApiKey, Role
 from callguard.config.urls import is_loopback
 from callguard.domain.results import ApiRefusal
-from callguard.web.api.errors import Refused
+from callguard.web.api.error_answers import Refused
 from callguard.web.api.loopback import why_not_local
 from callguard.web.api.routes import Route
 

@@ -8,14 +8,14 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Snapshot, State
 from callguard.domain.drain_time import seconds_until_full
 from callguard.domain.forecast import forecast
 from callguard.domain.holds import Hold, HoldReason, holds
 from callguard.domain.incidents import Incident
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.readings import AccountReading
+from callguard.domain.snapshot import Snapshot, State
 from callguard.domain.unqueued import everyday
-from callguard.ports import AccountReading
 from callguard.web.api.incident_views import IncidentView, incident_view_of
 from callguard.web.moments import utc
 
@@ -130,7 +130,7 @@ def view_of(account: Account, reading: AccountReading, incident: Incident | None
         last_callback_seconds_ago=_seconds_ago(snapshot.called_back_ms, snapshot.now_ms),
         paused=snapshot.paused,
         capped=snapshot.capped,
-        out_of_scope=snapshot.outside,
+        out_of_scope=snapshot.out_of_scope,
         cancelled_rate=reading.cancelled_rate,
         forecast_dialled=forecast(snapshot, account.policy, reading.cancelled_rate).dialled,
         incident=incident_view_of(incident) if incident else None,

@@ -6,17 +6,17 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, WithJsonSchema
 
 from callguard.config.never_cancel import number
-from callguard.domain.campaigns import MOST_CAMPAIGN_SECONDS, Campaign
+from callguard.domain.campaigns import MAX_CAMPAIGN_SECONDS, Campaign
 from callguard.web.api import schemas
 from callguard.web.api.json_bodies import now_of
 from callguard.web.moments import unix_ms, utc
 
-MOST_CALLS = 1_000_000
-MOST_SENDERS = 100
+MAX_CALLS = 1_000_000
+MAX_SENDERS = 100
 _SENDERS_SCHEMA = {
     "anyOf": [
         schemas.NUMBER,
-        {"type": "array", "items": schemas.NUMBER, "minItems": 1, "maxItems": MOST_SENDERS},
+        {"type": "array", "items": schemas.NUMBER, "minItems": 1, "maxItems": MAX_SENDERS},
         {"type": "null"},
     ]
 }
@@ -26,7 +26,7 @@ def _senders(given: Any) -> tuple[str, ...]:
     if given is None:
         return ()
     listed = given if isinstance(given, list) else [given]
-    if not 1 <= len(listed) <= MOST_SENDERS or not all(isinstance(sender, str) for sender in listed):
+    if not 1 <= len(listed) <= MAX_SENDERS or not all(isinstance(sender, str) for sender in listed):
         raise ValueError("should be numbers")
     if any("*" in sender for sender in listed):
         raise ValueError("should be whole numbers, as a campaign is counted by number")
@@ -35,7 +35,7 @@ def _senders(given: Any) -> tuple[str, ...]:
 
 def _until_ms(given: Any, info: ValidationInfo) -> int:
     until_ms, now_ms = unix_ms(given) if isinstance(given, str) else 0, now_of(info)
-    if not now_ms < until_ms <= now_ms + MOST_CAMPAIGN_SECONDS * 1000:
+    if not now_ms < until_ms <= now_ms + MAX_CAMPAIGN_SECONDS * 1000:
         raise ValueError("should be in the future, and not too far")
     return until_ms
 
@@ -46,7 +46,7 @@ class NewCampaign(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     calls: Annotated[
-        int, Strict(), Field(ge=1, le=MOST_CALLS, description=f"a whole number of calls from 1 to {MOST_CALLS}")
+        int, Strict(), Field(ge=1, le=MAX_CALLS, description=f"a whole number of calls from 1 to {MAX_CALLS}")
     ]
     senders: Annotated[
         tuple[str, ...],
@@ -57,7 +57,7 @@ class NewCampaign(BaseModel):
             json_schema_extra={"default": None},
             description="the calls' From: a number with + and digits, a short number, client:…, sip:… or a SIP "
             "user's name, without control characters; a list of up to "
-            f"{MOST_SENDERS}, each of which may send as many calls; or null for every number",
+            f"{MAX_SENDERS}, each of which may send as many calls; or null for every number",
         ),
     ] = ()
     until_ms: Annotated[

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from callguard.guard.named_cancel import Verdict
+from callguard.cancel.single_cancel import Verdict
 
 
 class RemovedJobs(BaseModel):

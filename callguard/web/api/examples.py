@@ -6,14 +6,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from callguard.config.accounts import Account
-from callguard.domain.accounts import Finding, Rule, Snapshot, State
 from callguard.domain.campaigns import Campaign
 from callguard.domain.culprits import Culprit
 from callguard.domain.incidents import Incident, Outcome, incident_id
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.readings import AccountReading
 from callguard.domain.scope import Scope
+from callguard.domain.snapshot import Finding, Rule, Snapshot, State
 from callguard.domain.throughput import Throughput
-from callguard.ports import AccountReading
 from callguard.web.api import account_views, campaign_views
 from callguard.web.api.cancel_views import ANSWERS, NO_CALL_ID, CancelAnswer
 from callguard.web.api.reported_calls import CreatedCalls, ReportOutcome

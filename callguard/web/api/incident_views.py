@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from callguard.domain.accounts import Rule
 from callguard.domain.incidents import Incident, Outcome
 from callguard.domain.policy import Mode
+from callguard.domain.snapshot import Rule
 from callguard.web.moments import utc
 
 

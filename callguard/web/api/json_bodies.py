@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError, ValidationInfo
 from pydantic_core import from_json
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from callguard.ports import CallGuardError
-from callguard.web.api.errors import MOST_PROBLEMS, Problem, Refused
+from callguard.errors import CallGuardError
+from callguard.web.api.error_answers import MAX_PROBLEMS, Problem, Refused
 from callguard.web.bodies import read_body
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -53,7 +53,7 @@ def checked(model: type[Body], value: Any, now_ms: int) -> Body:
         return model.model_validate(value, context={"now_ms": now_ms})
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise BadBody([_problem(detail["loc"], model) for detail in found[:MOST_PROBLEMS]]) from None
+        raise BadBody([_problem(detail["loc"], model) for detail in found[:MAX_PROBLEMS]]) from None
 
 
 def now_of(info: ValidationInfo) -> int:

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from callguard import __version__
 from callguard.web.api import schemas
-from callguard.web.api.errors import Error
+from callguard.web.api.error_answers import Error
 from callguard.web.api.examples import ANSWERED, TAKEN
 from callguard.web.api.routes import Route
 

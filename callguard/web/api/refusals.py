@@ -12,18 +12,21 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Lock
 
+from callguard.clock import Clock
+from callguard.detect.needs import Notices
+from callguard.domain.notices import EVERY_ACCOUNT, Notice, NoticeKind
 from callguard.domain.results import ApiRefusal
-from callguard.ports import EVERY_ACCOUNT, Clock, Notice, NoticeKind, Notices, StoreUnavailable
+from callguard.errors import StoreUnavailable
 from callguard.web.spaced_warning import SpacedWarning
 
 FREE_TRIES = 10
 """So many wrong keys of one address are answered at once; then one a second."""
 
-LONGEST_WAIT_SECONDS = 3.0
-MOST_WAITING = 50
+MAX_WAIT_SECONDS = 3.0
+MAX_WAITING = 50
 """So many answers of one process wait at most: each holds a connection."""
 
-MOST_PEERS = 1_000
+MAX_PEERS = 1_000
 """The addresses that are remembered, the latest."""
 
 MANY = 100
@@ -93,11 +96,11 @@ class Refusals:
     def _wait_of(self, peer: str) -> float:
         now = self._monotonic()
         due_at = max(self._due_at.pop(peer, now), now) + 1.0
-        self._due_at[peer] = min(due_at, now + FREE_TRIES + LONGEST_WAIT_SECONDS)
-        if len(self._due_at) > MOST_PEERS:
+        self._due_at[peer] = min(due_at, now + FREE_TRIES + MAX_WAIT_SECONDS)
+        if len(self._due_at) > MAX_PEERS:
             self._due_at.popitem(last=False)
-        wait = min(due_at - now - FREE_TRIES, LONGEST_WAIT_SECONDS)
-        if wait <= 0 or self._waiting >= MOST_WAITING:
+        wait = min(due_at - now - FREE_TRIES, MAX_WAIT_SECONDS)
+        if wait <= 0 or self._waiting >= MAX_WAITING:
             return 0.0
         self._waiting += 1
         return wait

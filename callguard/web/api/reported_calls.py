@@ -17,21 +17,21 @@ from pydantic import (
     model_validator,
 )
 
-from callguard.domain.addresses import MOST_CHARACTERS, SHOWN
+from callguard.domain.addresses import MAX_CHARACTERS, SHOWN
 from callguard.domain.calls import CallEvent, CallStatus, is_in_rate_queue
-from callguard.domain.drain_time import MOST_QUEUE_MS
-from callguard.domain.parties import PartyMarks
+from callguard.domain.drain_time import MAX_QUEUE_MS
+from callguard.domain.parties import PartyHasher
 from callguard.web.api import schemas
 from callguard.web.api.json_bodies import now_of
-from callguard.web.callback_parser import FRESH_MS, MOST_AHEAD_MS, STALE_MS
 from callguard.web.moments import unix_ms
+from callguard.web.twilio.callback_parser import FRESH_MS, MAX_AHEAD_MS, STALE_MS
 
-MOST_CALLS = 1000
+MAX_CALLS = 1000
 
 _STATUSES = {status.value: status for status in CallStatus}
 _DIGITS = re.compile("[0-9]{1,9}")
-_ADDRESS = f"as text of up to {MOST_CHARACTERS} characters, none of them a control character"
-_SHOWN_TEXT = re.compile(rf"{SHOWN}{{0,{MOST_CHARACTERS}}}")
+_ADDRESS = f"as text of up to {MAX_CHARACTERS} characters, none of them a control character"
+_SHOWN_TEXT = re.compile(rf"{SHOWN}{{0,{MAX_CHARACTERS}}}")
 
 
 def _status(given: Any) -> CallStatus:
@@ -48,7 +48,7 @@ def _created_ms(given: Any, info: ValidationInfo) -> int | None:
         return None
     now_ms = now_of(info)
     created_ms = unix_ms(given) if isinstance(given, str) else 0
-    if not now_ms - STALE_MS <= created_ms <= now_ms + MOST_AHEAD_MS:
+    if not now_ms - STALE_MS <= created_ms <= now_ms + MAX_AHEAD_MS:
         raise ValueError("should not be too long ago, nor ahead")
     return created_ms if now_ms - created_ms > FRESH_MS else now_ms
 
@@ -57,7 +57,7 @@ def _queue_ms(given: Any) -> int | None:
     if given is None or given == "":
         return None
     is_whole = type(given) is int or (isinstance(given, str) and _DIGITS.fullmatch(given))
-    if not is_whole or not 0 <= int(given) <= MOST_QUEUE_MS:
+    if not is_whole or not 0 <= int(given) <= MAX_QUEUE_MS:
         raise ValueError("should be whole milliseconds")
     return int(given)
 
@@ -114,7 +114,7 @@ class ReportedCall(BaseModel):
         Field(
             alias="date_created",
             description="when the call was created, in RFC 2822 or in ISO 8601 with a zone: not more than "
-            f"{STALE_MS // 3_600_000} h ago and not more than {MOST_AHEAD_MS // 60_000} min ahead; now if missing",
+            f"{STALE_MS // 3_600_000} h ago and not more than {MAX_AHEAD_MS // 60_000} min ahead; now if missing",
         ),
     ] = None
     age_ms: Annotated[
@@ -132,7 +132,7 @@ class ReportedCall(BaseModel):
         WithJsonSchema(schemas.QUEUE_TIME),
         Field(
             alias="queue_time",
-            description=f"the expected wait: whole milliseconds from 0 to {MOST_QUEUE_MS}, or null",
+            description=f"the expected wait: whole milliseconds from 0 to {MAX_QUEUE_MS}, or null",
         ),
     ] = None
     from_number: Annotated[_Address, Field(alias="from", description=f"From, {_ADDRESS}")] = ""
@@ -151,12 +151,12 @@ class ReportedCall(BaseModel):
             return OtherCall.model_construct()
         return read(given)
 
-    def event(self, marks: PartyMarks, now_ms: int) -> CallEvent:
+    def event(self, hasher: PartyHasher, now_ms: int) -> CallEvent:
         """Return the news: that the call has entered the queue.
 
         That it has left, Twilio alone is believed: a report may only make us doubt that it still waits.
         """
-        parties = marks.of(self.from_number, self.to_number)
+        parties = hasher.of(self.from_number, self.to_number)
         return CallEvent(
             self.sid,
             CallStatus.QUEUED,
@@ -187,7 +187,7 @@ class CreatedCalls(BaseModel):
 
     calls: Annotated[
         list[ReportedCall],
-        Field(min_length=1, max_length=MOST_CALLS, description=f"a list of 1 to {MOST_CALLS} created calls"),
+        Field(min_length=1, max_length=MAX_CALLS, description=f"a list of 1 to {MAX_CALLS} created calls"),
     ]
 
 

@@ -7,8 +7,8 @@ from flask import Response
 from pydantic import BaseModel
 
 from callguard.config.accounts import Account
-from callguard.config.keys import Role
-from callguard.web.api.errors import Refused
+from callguard.config.api_keys import Role
+from callguard.web.api.error_answers import Refused
 from callguard.web.api.services import ApiServices
 
 

@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from callguard.domain.addresses import DIGITS, E164, MOST_CHARACTERS, SCHEMES, SHOWN, SIP_USER, WORDS
-from callguard.domain.drain_time import MOST_QUEUE_MS
+from callguard.domain.addresses import DIGITS, E164, MAX_CHARACTERS, SCHEMES, SHOWN, SIP_USER, WORDS
+from callguard.domain.drain_time import MAX_QUEUE_MS
 
 Schema = dict[str, Any]
 
@@ -48,12 +48,12 @@ MOMENT = text(_ISO, format="date-time")
 MOMENT_OF_TWILIO = or_null(text(f"{_ISO}|{_RFC_2822}|"))
 """The same, or RFC 2822, or nothing."""
 
-LINE = or_null(text(f"{SHOWN}*", maxLength=MOST_CHARACTERS))
+LINE = or_null(text(f"{SHOWN}*", maxLength=MAX_CHARACTERS))
 """Text of one line, without control characters, or nothing."""
 
 QUEUE_TIME: Schema = {
     "anyOf": [
-        {"type": "integer", "minimum": 0, "maximum": MOST_QUEUE_MS},
+        {"type": "integer", "minimum": 0, "maximum": MAX_QUEUE_MS},
         or_null(text("[0-9]{0,7}|[0-8][0-9]{7}", "1000")),
     ]
 }
@@ -63,9 +63,9 @@ _NO_STAR = SHOWN.replace("]", "*]")
 
 NUMBER = text(
     f"{E164}|{DIGITS}|{_in_any_case(WORDS)}"
-    rf"|(?:{_in_any_case(SCHEMES)}):{_NO_STAR}{{0,{MOST_CHARACTERS - 17}}}(?!\s){_NO_STAR}"
+    rf"|(?:{_in_any_case(SCHEMES)}):{_NO_STAR}{{0,{MAX_CHARACTERS - 17}}}(?!\s){_NO_STAR}"
     f"|(?![0-9][0-9.+-]{{6,}}{_END}){SIP_USER}",
     "+15551230000",
-    maxLength=MOST_CHARACTERS,
+    maxLength=MAX_CHARACTERS,
 )
 """Whoever may call (`callguard.domain.addresses`), in full."""

@@ -3,12 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from callguard.cancel.single_cancel import SingleCancel
+from callguard.clock import Clock
 from callguard.config.accounts import Account
-from callguard.config.keys import ApiKey
-from callguard.domain.accounts import Snapshot
+from callguard.config.api_keys import ApiKey
+from callguard.detect.needs import Notices
 from callguard.domain.calls import CallEvent
-from callguard.guard.named_cancel import NamedCancel
-from callguard.ports import Campaigns, Clock, IncidentBook, Notices, Readings
+from callguard.domain.snapshot import Snapshot
+from callguard.store.campaigns import RedisCampaigns
+from callguard.store.incidents import RedisIncidentStore
+from callguard.store.readings import RedisReadings
 
 
 class Snapshots(Protocol):
@@ -38,7 +42,7 @@ class ApiServices(Protocol):
         """The time."""
 
     @property
-    def readings(self) -> Readings:
+    def readings(self) -> RedisReadings:
         """What is shown of accounts."""
 
     @property
@@ -46,11 +50,11 @@ class ApiServices(Protocol):
         """What is known of accounts."""
 
     @property
-    def incidents(self) -> IncidentBook:
+    def incidents(self) -> RedisIncidentStore:
         """Trips, drains and their outcomes."""
 
     @property
-    def campaigns(self) -> Campaigns:
+    def campaigns(self) -> RedisCampaigns:
         """The announced campaigns."""
 
     @property
@@ -58,7 +62,7 @@ class ApiServices(Protocol):
         """The outbox: people hear of campaigns, however they were announced."""
 
     @property
-    def named_cancel(self) -> NamedCancel:
+    def single_cancel(self) -> SingleCancel:
         """Cancels the one call that a person names."""
 
     def take_report(self, account: Account, events: Sequence[CallEvent], source: str) -> int:

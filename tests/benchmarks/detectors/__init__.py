@@ -2,7 +2,7 @@
 
 from callguard.domain.policy import Policy
 from tests.benchmarks.detectors import alone_table, comparison, delay_tables, quiet_table, traffic, trials
-from tests.benchmarks.detectors.doors import Door
+from tests.benchmarks.detectors.doors import Source
 from tests.benchmarks.detectors.report import Report
 
 
@@ -18,8 +18,8 @@ def measure() -> list[str]:
         for rate in trials.RATES
     }
     outcomes = {
-        (door, cps, rate): [one.heard(door, Policy(cps=cps)) for one in found]
-        for door in Door
+        (source, cps, rate): [one.heard(source, Policy(cps=cps)) for one in found]
+        for source in Source
         for (cps, rate), found in runaways.items()
     }
     delay_tables.add_delays(report, outcomes)

@@ -1,8 +1,8 @@
 """The table of each rule by itself."""
 
-from callguard.domain.accounts import Rule
 from callguard.domain.policy import Policy
-from tests.benchmarks.detectors.doors import Door
+from callguard.domain.snapshot import Rule
+from tests.benchmarks.detectors.doors import Source
 from tests.benchmarks.detectors.report import Report, seconds, worst
 from tests.benchmarks.detectors.trials import QUEUEING, RUNAWAY_SEEDS, Runaway
 from tests.benchmarks.detectors.wanted import PLATEAU_GRACE, RULES, only
@@ -19,20 +19,20 @@ def add_alone(report: Report) -> None:
         f"{'rule':10}{'door':9}{heads}",
     )
     for rule in RULES:
-        for door in Door:
-            if door is Door.ROOM and rule in (Rule.INITIATED, Rule.PLATEAU):
+        for source in Source:
+            if source is Source.ROOM and rule in (Rule.INITIATED, Rule.PLATEAU):
                 continue  # the list does not show what is dialled
-            delays = [_alone(rule, door, cps, rate) for cps, rate in QUEUEING]
+            delays = [_alone(rule, source, cps, rate) for cps, rate in QUEUEING]
             report.say(
-                f"{rule.value:10}{door.value:9}" + "".join(_alone_cell(report, rule, one) for one in delays)
+                f"{rule.value:10}{source.value:9}" + "".join(_alone_cell(report, rule, one) for one in delays)
             )
     report.say("")
 
 
-def _alone(rule: Rule, door: Door, cps: float, rate: float) -> float | None:
+def _alone(rule: Rule, source: Source, cps: float, rate: float) -> float | None:
     one_telephone = rule is Rule.REPEAT
     runaways = (Runaway.of(cps, rate, seed, one_telephone=one_telephone) for seed in SEEDS)
-    return worst(runaway.heard(door, only(rule, cps)).delay for runaway in runaways)
+    return worst(runaway.heard(source, only(rule, cps)).delay for runaway in runaways)
 
 
 def _alone_cell(report: Report, rule: Rule, delay: float | None) -> str:

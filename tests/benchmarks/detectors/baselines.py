@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
 
-from tests.benchmarks.detectors.doors import Door
+from tests.benchmarks.detectors.doors import Source
 from tests.benchmarks.detectors.rate_queue import RateQueue
 from tests.benchmarks.detectors.traffic import Kind
 
@@ -12,14 +12,14 @@ WINDOW_MS = 60_000
 POLL_MS = 5_000
 
 
-def heard(queue: RateQueue, door: Door, phase_ms: int = 0) -> list[int]:
+def heard(queue: RateQueue, source: Source, phase_ms: int = 0) -> list[int]:
     """Return when calls are heard of through `door`; the room is polled every 5 s."""
     traffic = queue.traffic
     known = zip(traffic.created_ms, queue.dialled_ms, traffic.kinds, strict=True)
     calls = [(created, dialled) for created, dialled, kind in known if kind is not Kind.ANNOUNCED]
-    if door is Door.ENTRANCE:
+    if source is Source.ENTRANCE:
         return [created for created, _ in calls]
-    if door is Door.CALLBACK:
+    if source is Source.CALLBACK:
         return [dialled for _, dialled in calls]
     polls = ((_poll_after(created, phase_ms), dialled) for created, dialled in calls)
     return [at_ms for at_ms, dialled in polls if at_ms < dialled]

@@ -2,7 +2,7 @@
 
 from tests.benchmarks.detectors.baselines import COUNTINGS, Counting, alarm_ms, heard, least_threshold
 from tests.benchmarks.detectors.delay_tables import Outcomes
-from tests.benchmarks.detectors.doors import Door
+from tests.benchmarks.detectors.doors import Source
 from tests.benchmarks.detectors.rate_queue import RateQueue
 from tests.benchmarks.detectors.report import Report, seconds, worst
 from tests.benchmarks.detectors.trials import ALL_CPS, RATES, Runaway, queues_up
@@ -20,31 +20,31 @@ def add_baselines(
         f"{'door':9}{'CPS':>4}  {'detector':14}{'threshold':>10}"
         + "".join(f"{f'{rate:g}/s':>11}" for rate in RATES),
     )
-    for door in Door:
+    for source in Source:
         for cps in ALL_CPS:
-            cells = [_guard_cell(outcomes, door, cps, rate) for rate in RATES]
-            report.say(_line(door, cps, "guard", "", cells))
-            quiet = [heard(queue, door) for queue in queues[cps]]
-            heard_by_rate = [_all_heard(runaways[cps, rate], door) for rate in RATES]
+            cells = [_guard_cell(outcomes, source, cps, rate) for rate in RATES]
+            report.say(_line(source, cps, "guard", "", cells))
+            quiet = [heard(queue, source) for queue in queues[cps]]
+            heard_by_rate = [_all_heard(runaways[cps, rate], source) for rate in RATES]
             for name, counting in COUNTINGS.items():
                 threshold = least_threshold(counting, quiet)
                 delays = [worst(_delay(counting, threshold, *one) for one in found) for found in heard_by_rate]
-                report.say(_line(door, cps, name, str(threshold), [seconds(delay) for delay in delays]))
+                report.say(_line(source, cps, name, str(threshold), [seconds(delay) for delay in delays]))
     report.say("")
 
 
-def _line(door: Door, cps: float, name: str, threshold: str, cells: list[str]) -> str:
-    return f"{door.value:9}{cps:4g}  {name:14}{threshold:>10}" + "".join(f"{cell:>11}" for cell in cells)
+def _line(source: Source, cps: float, name: str, threshold: str, cells: list[str]) -> str:
+    return f"{source.value:9}{cps:4g}  {name:14}{threshold:>10}" + "".join(f"{cell:>11}" for cell in cells)
 
 
-def _guard_cell(outcomes: Outcomes, door: Door, cps: float, rate: float) -> str:
+def _guard_cell(outcomes: Outcomes, source: Source, cps: float, rate: float) -> str:
     if not queues_up(cps, rate):
         return "no queue"
-    return seconds(worst(outcome.delay for outcome in outcomes[door, cps, rate]))
+    return seconds(worst(outcome.delay for outcome in outcomes[source, cps, rate]))
 
 
-def _all_heard(runaways: list[Runaway], door: Door) -> list[tuple[Runaway, list[int]]]:
-    return [(one, heard(one.queue, door, one.phase_ms)) for one in runaways]
+def _all_heard(runaways: list[Runaway], source: Source) -> list[tuple[Runaway, list[int]]]:
+    return [(one, heard(one.queue, source, one.phase_ms)) for one in runaways]
 
 
 def _delay(counting: Counting, threshold: int, runaway: Runaway, times_ms: list[int]) -> float | None:

@@ -13,7 +13,7 @@ ANSWER_MS = 500
 ALERT_POLL_MS = 1000
 
 
-class Door(Enum):
+class Source(Enum):
     """Where the guard listens."""
 
     ENTRANCE = "entrance"
@@ -21,9 +21,11 @@ class Door(Enum):
     ROOM = "room"
 
 
-def play(queue: RateQueue, policy: Policy, door: Door, phase_ms: int = 0, *, until_trip: bool = False) -> Judge:
+def play(
+    queue: RateQueue, policy: Policy, source: Source, phase_ms: int = 0, *, until_trip: bool = False
+) -> Judge:
     """Let the guard hear `queue` through `door`; the first poll is `phase_ms` after the first call."""
-    listener = {Door.ENTRANCE: _Entrance, Door.CALLBACK: _Callback, Door.ROOM: _Room}[door](
+    listener = {Source.ENTRANCE: _Entrance, Source.CALLBACK: _Callback, Source.ROOM: _Room}[source](
         queue, policy, phase_ms, until_trip
     )
     listener.listen()
@@ -54,7 +56,7 @@ class _Entrance(Listener):
         announced = self.kinds[call] is Kind.ANNOUNCED
         self.replay.entered((at_ms,), at_ms, announced=announced)
         if not announced:
-            self.replay.called(self.telephones[call], at_ms)
+            self.replay.called(self.destinations[call], at_ms)
 
     def _leave(self, call: int, at_ms: int) -> None:
         announced = self.kinds[call] is Kind.ANNOUNCED
@@ -91,7 +93,7 @@ class _Callback(Listener):
     def _dial(self, call: int, at_ms: int) -> None:
         announced = self.kinds[call] is Kind.ANNOUNCED
         if not announced and call >= self.known_to:
-            self.replay.called(self.telephones[call], at_ms)
+            self.replay.called(self.destinations[call], at_ms)
         self.replay.dialled(at_ms, announced=announced)
         if call < self.known_to:
             self.replay.left(1, at_ms, announced=announced)

@@ -3,10 +3,10 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from callguard.domain.accounts import SUSPICION_MS, Finding, Rule
 from callguard.domain.policy import Policy
 from callguard.domain.replay import Replay
 from callguard.domain.rules import Verdict, decide, warnings
+from callguard.domain.snapshot import SUSPICION_MS, Finding, Rule
 
 TICK_MS = 250
 """How often the watcher judges without any news."""

@@ -15,7 +15,7 @@ class Listener:
         self.judge = Judge(self.replay, policy)
         self.queue, self.policy = queue, policy
         self.created, self.kinds = queue.traffic.created_ms, queue.traffic.kinds
-        self.telephones = queue.traffic.telephones
+        self.destinations = queue.traffic.destinations
         self.known_to = 0
         self.phase_ms, self.until_trip = phase_ms, until_trip
 
@@ -40,5 +40,5 @@ class Listener:
                 self.replay.entered(news, now_ms, announced=announced)
         for call, at_ms in times:
             if self.kinds[call] is not Kind.ANNOUNCED:
-                self.replay.called(self.telephones[call], at_ms)
+                self.replay.called(self.destinations[call], at_ms)
         self.known_to = queued.stop

@@ -1,7 +1,7 @@
 """The table of false trips."""
 
-from callguard.domain.accounts import Rule
-from tests.benchmarks.detectors.doors import Door
+from callguard.domain.snapshot import Rule
+from tests.benchmarks.detectors.doors import Source
 from tests.benchmarks.detectors.rate_queue import RateQueue
 from tests.benchmarks.detectors.report import Report
 from tests.benchmarks.detectors.trials import ALL_CPS, DAYS, EVALUATION_SEEDS, QuietDays, quiet_days
@@ -16,18 +16,18 @@ def add_quiet_days(report: Report, queues: dict[float, list[RateQueue]]) -> None
         " wanted: no trip",
         f"{'door':9}{'CPS':>4} {names}   warnings",
     )
-    for door in Door:
+    for source in Source:
         for cps in ALL_CPS:
-            report.say(_quiet_line(report, door, cps, quiet_days(queues[cps], door)))
+            report.say(_quiet_line(report, source, cps, quiet_days(queues[cps], source)))
     report.say("")
 
 
-def _quiet_line(report: Report, door: Door, cps: float, found: QuietDays) -> str:
-    marks = [report.want(met=not found.trips[rule]) for rule in RULES]
+def _quiet_line(report: Report, source: Source, cps: float, found: QuietDays) -> str:
+    hasher = [report.want(met=not found.trips[rule]) for rule in RULES]
     cells = "".join(f"{_trips(found, rule):>10}" for rule in RULES)
     days = DAYS * len(EVALUATION_SEEDS)
     warned = ", ".join(f"{rule.value} {found.warnings[rule] / days:.2g}" for rule in RULES if found.warnings[rule])
-    return f"{door.value:9}{cps:4g} {cells}   {warned or '-'}{'   MISSED' if 'MISSED' in marks else ''}"
+    return f"{source.value:9}{cps:4g} {cells}   {warned or '-'}{'   MISSED' if 'MISSED' in hasher else ''}"
 
 
 def _trips(found: QuietDays, rule: Rule) -> str:

@@ -55,7 +55,7 @@ def history_of(traffic: Traffic, cps: float) -> History:
         array("q", queue.dialled_ms),
         bytearray([1]) * count,
         bytearray(count),
-        array("q", traffic.telephones),
+        array("q", traffic.destinations),
         array("q", range(count)),
     )
 
@@ -96,7 +96,7 @@ def delay(policy: Policy, seed: int, rate: float, runaway_rate: float = 10.0) ->
 
 
 def _of(traffic: Traffic) -> Iterator[tuple[int, int, Kind]]:
-    return zip(traffic.created_ms, traffic.telephones, traffic.kinds, strict=True)
+    return zip(traffic.created_ms, traffic.destinations, traffic.kinds, strict=True)
 
 
 def _singles(random: Random, rate: float, days: int) -> Iterator[tuple[int, int, Kind]]:
@@ -109,8 +109,8 @@ def _singles(random: Random, rate: float, days: int) -> Iterator[tuple[int, int,
 
 def _batches(random: Random, days: int) -> Iterator[tuple[int, int, Kind]]:
     for hour_ms in range(DAY_MS, (1 + days) * DAY_MS, HOUR_MS):
-        for number, telephone in enumerate(random.sample(range(CUSTOMERS), BATCH_CALLS)):
-            yield hour_ms + round(number * 1000 / BATCH_RATE), telephone, Kind.ORDINARY
+        for number, destination in enumerate(random.sample(range(CUSTOMERS), BATCH_CALLS)):
+            yield hour_ms + round(number * 1000 / BATCH_RATE), destination, Kind.ORDINARY
 
 
 def measure() -> Iterator[str]:

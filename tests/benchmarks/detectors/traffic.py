@@ -13,7 +13,7 @@ CALLS_A_MINUTE, SWING, BUSIEST_HOUR = 6.0, 0.8, 14
 BATCH_CALLS, BATCH_RATE = 60, 6.0
 CAMPAIGN_CALLS, CAMPAIGN_RATE = 5_000, 20.0
 CAMPAIGN_MS = 9 * DAY_MS + 10 * HOUR_MS
-MOST_RUNAWAY_CALLS = 12_500
+MAX_RUNAWAY_CALLS = 12_500
 
 
 class Kind(IntEnum):
@@ -33,7 +33,7 @@ class Traffic:
     """Calls in order of creation, as one list for each of their properties."""
 
     created_ms: list[int]
-    telephones: list[int]
+    destinations: list[int]
     kinds: list[Kind]
 
     @classmethod
@@ -65,11 +65,11 @@ def campaign(random: Random, begin_ms: int) -> Iterator[Call]:
 
 
 def runaway(
-    random: Random, begin_ms: int, rate: float, seconds: float, telephone: int | None = None
+    random: Random, begin_ms: int, rate: float, seconds: float, destination: int | None = None
 ) -> Iterator[Call]:
-    """Yield `rate` calls a second, to anybody or to one `telephone`; `MOST_RUNAWAY_CALLS` at most."""
-    for number in range(min(MOST_RUNAWAY_CALLS, int(rate * seconds))):
-        called = random.randrange(CUSTOMERS) if telephone is None else telephone
+    """Yield `rate` calls a second, to anybody or to one `telephone`; `MAX_RUNAWAY_CALLS` at most."""
+    for number in range(min(MAX_RUNAWAY_CALLS, int(rate * seconds))):
+        called = random.randrange(CUSTOMERS) if destination is None else destination
         yield begin_ms + round(number * SECOND_MS / rate), called, Kind.RUNAWAY
 
 
@@ -84,5 +84,5 @@ def _single_calls(random: Random, begin_ms: int, end_ms: int) -> Iterator[Call]:
 
 
 def _batch(random: Random, begin_ms: int, calls: int, rate: float, kind: Kind) -> Iterator[Call]:
-    for number, telephone in enumerate(random.sample(range(CUSTOMERS), calls)):
-        yield begin_ms + round(number * SECOND_MS / rate), telephone, kind
+    for number, destination in enumerate(random.sample(range(CUSTOMERS), calls)):
+        yield begin_ms + round(number * SECOND_MS / rate), destination, kind

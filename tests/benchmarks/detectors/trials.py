@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from random import Random
 
-from callguard.domain.accounts import SUSPICION_MS, Rule
 from callguard.domain.policy import Policy
-from tests.benchmarks.detectors.doors import Door, play
+from callguard.domain.snapshot import SUSPICION_MS, Rule
+from tests.benchmarks.detectors.doors import Source, play
 from tests.benchmarks.detectors.judge import Judge
 from tests.benchmarks.detectors.rate_queue import RateQueue
 from tests.benchmarks.detectors.traffic import DAY_MS, Traffic, everyday, ordinary, runaway
@@ -71,11 +71,11 @@ def quiet_queues(cps: float, days: int = DAYS) -> list[RateQueue]:
     return [RateQueue.of(_ordinary(seed, days), cps) for seed in EVALUATION_SEEDS]
 
 
-def quiet_days(queues: list[RateQueue], door: Door) -> QuietDays:
+def quiet_days(queues: list[RateQueue], source: Source) -> QuietDays:
     """Let the guard hear traffic without a runaway through `door`."""
     found = QuietDays()
     for number, queue in enumerate(queues):
-        found.add(play(queue, Policy(cps=queue.cps), door, phase_ms=1234 * (1 + number)))
+        found.add(play(queue, Policy(cps=queue.cps), source, phase_ms=1234 * (1 + number)))
     return found
 
 
@@ -96,9 +96,9 @@ class Runaway:
         calls += runaway(random, begin_ms, rate, SECONDS, ONE_TELEPHONE if one_telephone else None)
         return cls(RateQueue.of(Traffic.of(calls), cps), begin_ms, phase_ms)
 
-    def heard(self, door: Door, policy: Policy) -> Outcome:
+    def heard(self, source: Source, policy: Policy) -> Outcome:
         """Let the guard hear it through `door` until it trips."""
-        judge = play(self.queue, policy, door, self.phase_ms, until_trip=True)
+        judge = play(self.queue, policy, source, self.phase_ms, until_trip=True)
         trip = judge.trips[0] if judge.trips else None
         asked = [self.after(ask.at_ms) for ask in judge.asked if ask.at_ms >= self.begin_ms]
         return Outcome(

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from callguard.domain.accounts import Rule
 from callguard.domain.policy import Policy
-from tests.benchmarks.detectors.doors import Door
+from callguard.domain.snapshot import Rule
+from tests.benchmarks.detectors.doors import Source
 
 LONGEST = {10.0: 8.0, 100.0: 1.0}
 """Seconds from the first call of a runaway to the trip, through the entrance."""
@@ -41,11 +41,11 @@ def ceiling_seconds(policy: Policy, rate: float) -> float:
     return most / (rate - policy.cps)
 
 
-def longest_delay(policy: Policy, rate: float, door: Door) -> float:
+def longest_delay(policy: Policy, rate: float, source: Source) -> float:
     """Return the longest delay that is wanted of a runaway which queues."""
     plateau = policy.plateau_seconds + PLATEAU_GRACE
-    if door is Door.CALLBACK:
+    if source is Source.CALLBACK:
         return plateau
     if rate not in LONGEST:
         return ceiling_seconds(policy, rate)
-    return LONGEST[rate] + (policy.poll_seconds + POLL_GRACE if door is Door.ROOM else 0)
+    return LONGEST[rate] + (policy.poll_seconds + POLL_GRACE if source is Source.ROOM else 0)

@@ -6,15 +6,18 @@ from typing import Any
 
 from flask import Flask
 
+from callguard.cancel.needs import Telephony
+from callguard.cancel.single_cancel import SingleCancel
 from callguard.config.accounts import Account
-from callguard.config.keys import ApiKey, Role
+from callguard.config.api_keys import ApiKey, Role
 from callguard.domain.calls import CallEvent
+from callguard.domain.notices import Notice
 from callguard.domain.policy import Mode, Policy
-from callguard.guard.named_cancel import NamedCancel
-from callguard.ports import Door, Notice, StoreUnavailable, Telephony
+from callguard.domain.sources import Source
+from callguard.errors import StoreUnavailable
 from callguard.store.call_tracker import RedisCallTracker
 from callguard.store.campaigns import RedisCampaigns
-from callguard.store.incident_book import RedisIncidentBook
+from callguard.store.incidents import RedisIncidentStore
 from callguard.store.readings import RedisReadings
 from callguard.store.reports import RedisReports
 from callguard.telephony.calls import TwilioCalls
@@ -58,7 +61,7 @@ class Services:
 
     clock: FrozenClock
     tracker: RedisCallTracker
-    incidents: RedisIncidentBook
+    incidents: RedisIncidentStore
     readings: RedisReadings
     campaigns: RedisCampaigns
     reports: RedisReports
@@ -77,9 +80,9 @@ class Services:
     telephony: Telephony | None = None
 
     @property
-    def named_cancel(self) -> NamedCancel:
+    def single_cancel(self) -> SingleCancel:
         telephony = self.telephony or TwilioCalls(self.accounts, "http://127.0.0.1:9", PooledHttpClient())
-        return NamedCancel(self.accounts, telephony, self.tracker, self.clock)
+        return SingleCancel(self.accounts, telephony, self.tracker, self.clock)
 
     def take_report(self, account: Account, events: Sequence[CallEvent], source: str) -> int:  # noqa: ARG002
         if account.sid in self.down:
@@ -91,7 +94,7 @@ class Services:
         """Let Twilio's list show all that was reported: only then does it count."""
         now_ms = self.clock.now_ms()
         for sid, events in self.reported:
-            self.tracker.observe(sid, events, self.accounts[sid].policy, now_ms, Door.POLL)
+            self.tracker.observe(sid, events, self.accounts[sid].policy, now_ms, Source.POLL)
 
     def refuse_report(self, account_sid: str, source: str, result: str) -> None:
         if account_sid in self.down:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from callguard.config.keys import Role
+from callguard.config.api_keys import Role
 from tests.web.api.served import FROM, KEYS, SID, TO, Services, reported
 
 FOR_REPORTERS = {("GET", "/api/accounts/<sid>/gate"), ("POST", "/api/reports")}

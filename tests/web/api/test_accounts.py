@@ -2,15 +2,17 @@
 
 import pytest
 
-from callguard.domain.accounts import Finding, Rule, Snapshot, State, Word
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.culprits import Culprit
 from callguard.domain.forecast import will_be_dialled
 from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.readings import AccountReading
 from callguard.domain.scope import Scope
+from callguard.domain.snapshot import Finding, Rule, Snapshot, State, Word
+from callguard.domain.sources import Source
 from callguard.domain.throughput import Throughput
-from callguard.ports import AccountReading, Door, StoreUnavailable
+from callguard.errors import StoreUnavailable
 from callguard.web.api.account_views import gate_of, view_of
 from tests.calls import call_sid
 from tests.conftest import Store
@@ -190,7 +192,7 @@ def test_calls_that_have_left_show_in_the_rate(services: Services) -> None:
     services.client().post("/api/reports", json={"calls": [reported(n) for n in range(20)]})
     now_ms = services.clock.now_ms()
     left = [CallEvent(call_sid(n), CallStatus.INITIATED, now_ms) for n in range(20)]
-    services.tracker.observe(SID, left, services.accounts[SID].policy, now_ms, Door.CALLBACK)
+    services.tracker.observe(SID, left, services.accounts[SID].policy, now_ms, Source.CALLBACK)
     services.clock.pass_seconds(2)
 
     account = services.client().get(f"/api/accounts/{SID}").json

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from callguard.config.keys import Role
-from callguard.domain.campaigns import MOST_OPEN_CAMPAIGNS
-from callguard.ports import StoreUnavailable
+from callguard.config.api_keys import Role
+from callguard.domain.campaigns import MAX_OPEN_CAMPAIGNS
+from callguard.errors import StoreUnavailable
 from tests.web.api.served import FROM, OBSERVED_SID, OTHER_FROM, SID, UNKNOWN_SID, Services, reported
 
 PATH = f"/api/accounts/{SID}/campaigns"
@@ -241,7 +241,7 @@ def test_a_campaign_is_ended_without_a_word_of_release(services: Services) -> No
 
 
 def test_there_is_an_end_to_open_campaigns(services: Services) -> None:
-    for _ in range(MOST_OPEN_CAMPAIGNS):
+    for _ in range(MAX_OPEN_CAMPAIGNS):
         announce(services)
 
     answer = services.client().post(PATH, json={"calls": 5, "until": after(services, DAY)})
@@ -252,7 +252,7 @@ def test_there_is_an_end_to_open_campaigns(services: Services) -> None:
 def test_an_announcement_is_all_or_nothing(services: Services, document: dict[str, Any]) -> None:
     for _ in range(3):
         announce(services)
-    numbers = [f"+1555010{n:04d}" for n in range(MOST_OPEN_CAMPAIGNS - 2)]
+    numbers = [f"+1555010{n:04d}" for n in range(MAX_OPEN_CAMPAIGNS - 2)]
 
     refused = services.client().post(PATH, json={"calls": 1, "until": after(services, DAY), "from": numbers})
     assert (refused.status_code, refused.json["code"]) == (409, "too_many_campaigns")
@@ -261,7 +261,7 @@ def test_an_announcement_is_all_or_nothing(services: Services, document: dict[st
 
     taken = services.client().post(PATH, json={"calls": 1, "until": after(services, DAY), "from": numbers[1:]})
     assert taken.status_code == 201
-    assert len(services.client().get(PATH).json["campaigns"]) == MOST_OPEN_CAMPAIGNS
+    assert len(services.client().get(PATH).json["campaigns"]) == MAX_OPEN_CAMPAIGNS
     described = document["paths"]["/api/accounts/{sid}/campaigns"]["post"]
     assert "409" in described["responses"]
     ending = document["paths"]["/api/accounts/{sid}/campaigns/{campaign_id}"]["delete"]

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
+from callguard.cancel import single_cancel
 from callguard.config.accounts import Account
-from callguard.config.keys import Role
-from callguard.domain.accounts import Finding, Rule
-from callguard.domain.calls import CallEvent, CallStatus
+from callguard.config.api_keys import Role
+from callguard.domain.calls import CallEvent, CallStatus, ListedPage
 from callguard.domain.incidents import Incident, Outcome
 from callguard.domain.policy import Mode, Policy
-from callguard.guard import named_cancel
-from callguard.ports import CancelReply, Door, ListedPage
+from callguard.domain.replies import CancelReply
+from callguard.domain.snapshot import Finding, Rule
+from callguard.domain.sources import Source
 from callguard.simulator import (
     AccountConfig,
     Behaviour,
@@ -98,7 +99,7 @@ class Scene:
         now_ms = self.services.clock.now_ms()
         news = [CallEvent(sid, CallStatus.QUEUED, now_ms, spared=spared) for sid in call_sids]
         policy = self.services.accounts[account_sid].policy
-        self.store.tracker.observe(account_sid, news, policy, now_ms, Door.EVENT)
+        self.store.tracker.observe(account_sid, news, policy, now_ms, Source.REPORT)
 
     def mirrored(self, account_sid: str = FIRST) -> set[str]:
         return set(self.store.tracker.mirrored(account_sid))
@@ -117,7 +118,7 @@ class Scene:
         """Tell the store what Twilio's callback says of a cancelled call; return how many news that was."""
         now_ms, policy = self.services.clock.now_ms(), self.services.accounts[FIRST].policy
         news = [CallEvent(call_sid, CallStatus.CANCELED, now_ms)]
-        return self.store.tracker.observe(FIRST, news, policy, now_ms, Door.CALLBACK).counted
+        return self.store.tracker.observe(FIRST, news, policy, now_ms, Source.CALLBACK).counted
 
     def open_incident(self, mode: Mode = Mode.ENFORCE) -> Callable[[], Incident]:
         """Trip, and return what tells of the incident."""
@@ -304,7 +305,7 @@ def test_the_account_whose_mirror_knows_the_call_is_asked_first(three: Scene) ->
 def test_an_account_that_does_not_answer_hides_no_call_of_another(
     three: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(named_cancel, "MOST_TRIES", 2)
+    monkeypatch.setattr(single_cancel, "MAX_TRIES", 2)
     (call,) = three.queue_calls(1, SECOND)
     three.twilio.change_faults(FIRST, error_rate=1.0)
 
@@ -360,7 +361,7 @@ def test_a_twilio_that_is_away_is_no_success(scene: Scene, fault: str) -> None:
     assert answer.headers["Retry-After"] == "1"
     assert time.monotonic() - began < 10
     requests = scene.twilio.account(FIRST).requests
-    assert 1 <= requests.errors + requests.fetches + requests.hangs <= named_cancel.MOST_TRIES
+    assert 1 <= requests.errors + requests.fetches + requests.hangs <= single_cancel.MAX_TRIES
     assert scene.status(call) == "queued"
     assert scene.mirrored() == {call}
 
@@ -419,10 +420,10 @@ def test_a_redis_that_goes_away_after_the_cancel_makes_it_no_failure(
     (call,) = scene.queue_calls()
     scene.mirror([call])
     down = build_store("unix:///nowhere/redis.sock", patience=0.2).tracker
-    use_case = scene.services.named_cancel
+    use_case = scene.services.single_cancel
     scene.between.after_cancel = lambda: setattr(use_case, "_tracker", down)
 
-    assert use_case.cancel(call, "me") is named_cancel.Verdict.CANCELLED
+    assert use_case.cancel(call, "me") is single_cancel.Verdict.CANCELLED
     assert "could not be noted" in caplog.text
     assert scene.put(call).json == NOT_QUEUED
     assert scene.mirrored() == set()

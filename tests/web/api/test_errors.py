@@ -2,7 +2,7 @@
 
 import pytest
 
-from callguard.config.keys import Role
+from callguard.config.api_keys import Role
 from tests.web.api.served import SID, Services
 
 

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
-from callguard.config.keys import Role
+from callguard.config.api_keys import Role
 from callguard.web.api.examples import NOW_MS, TAKEN
 from callguard.web.api.json_bodies import checked
 from callguard.web.api.openapi import openapi_path

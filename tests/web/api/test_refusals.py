@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from callguard.config.keys import Role
+from callguard.config.api_keys import Role
+from callguard.domain.notices import EVERY_ACCOUNT
 from callguard.domain.results import ApiRefusal
-from callguard.ports import EVERY_ACCOUNT, StoreUnavailable
+from callguard.errors import StoreUnavailable
 from callguard.web.api import api
-from callguard.web.api.refusals import FREE_TRIES, LONGEST_WAIT_SECONDS, MANY, MOST_PEERS, MOST_WAITING, Refusals
+from callguard.web.api.refusals import FREE_TRIES, MANY, MAX_PEERS, MAX_WAIT_SECONDS, MAX_WAITING, Refusals
 from tests.conftest import FrozenClock
 from tests.web.api.served import KEYS, Outbox, Services
 
@@ -48,7 +49,7 @@ def test_wrong_keys_of_one_address_are_answered_one_a_second() -> None:
     case.wrong(60)
 
     assert case.now == pytest.approx(60, abs=1)
-    assert max(case.slept) <= LONGEST_WAIT_SECONDS
+    assert max(case.slept) <= MAX_WAIT_SECONDS
 
 
 def test_another_address_does_not_wait() -> None:
@@ -95,16 +96,16 @@ def test_only_so_many_wait_at_once() -> None:
     case.refusals._sleep = sleep_and_ask_again
     case.wrong(FREE_TRIES + 1)
 
-    assert deep == MOST_WAITING
+    assert deep == MAX_WAITING
 
 
 def test_a_million_addresses_take_no_memory() -> None:
     case = Case()
 
-    for number in range(3 * MOST_PEERS):
+    for number in range(3 * MAX_PEERS):
         case.wrong(1, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
 
-    assert len(case.refusals._due_at) == MOST_PEERS
+    assert len(case.refusals._due_at) == MAX_PEERS
 
 
 def test_many_are_told_and_each_minute_logged(caplog: pytest.LogCaptureFixture) -> None:

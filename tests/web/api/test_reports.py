@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from callguard.config.keys import Role
+from callguard.config.api_keys import Role
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.policy import Policy
-from callguard.ports import Door
-from callguard.web.api.reports import MOST_BODY_BYTES
+from callguard.domain.sources import Source
+from callguard.web.api.report_routes import MAX_BODY_BYTES
 from tests.conftest import FrozenClock
 from tests.web.api.served import FROM, OBSERVED_SID, SID, SPARED, TO, UNKNOWN_SID, Services, call_sid, reported
 
@@ -41,7 +41,7 @@ def test_a_report_becomes_an_event_without_numbers(services: Services) -> None:
     post(services, reported(7, date_created=rfc2822(created_ms)))
 
     ((sid, (event,)),) = services.reported
-    parties = services.accounts[SID].marks.of(FROM, TO)
+    parties = services.accounts[SID].hasher.of(FROM, TO)
     assert sid == SID
     assert (event.call_sid, event.status, event.at_ms) == (call_sid(7), CallStatus.QUEUED, created_ms)
     assert (event.spared, event.queue_ms, event.sender_shown) == (False, 1000, "+1555***11")
@@ -63,11 +63,11 @@ def test_that_a_call_has_left_the_queue_twilio_alone_is_believed(services: Servi
 
     assert answer.json == {"counted": 1, "duplicates": 0}
     (looked_up,) = services.reports.unconfirmed(SID)
-    services.tracker.observe(SID, [looked_up], Policy(), services.clock.ms, Door.EVENT)
+    services.tracker.observe(SID, [looked_up], Policy(), services.clock.ms, Source.REPORT)
     assert services.tracker.snapshot(SID, services.clock.ms).depth == 0
     assert services.tracker.snapshot(SID, services.clock.ms).queued.level == 1
     listed = [CallEvent(call_sid(1), CallStatus.QUEUED, services.clock.ms)]
-    seen = services.tracker.observe(SID, listed, Policy(), services.clock.ms, Door.POLL).snapshot
+    seen = services.tracker.observe(SID, listed, Policy(), services.clock.ms, Source.POLL).snapshot
     assert seen is not None
     assert (seen.depth, seen.queued.level) == (1, 1)
 
@@ -81,7 +81,7 @@ def test_reports_that_were_held_up_prove_no_backlog(services: Services) -> None:
     seen = services.tracker.snapshot(SID, services.clock.ms)
     assert (seen.cancellable, seen.unconfirmed, seen.queued.level) == (0, 72, 0)
     now_ms = services.clock.ms
-    services.tracker.observe(SID, services.reports.unconfirmed(SID), Policy(), now_ms, Door.EVENT)
+    services.tracker.observe(SID, services.reports.unconfirmed(SID), Policy(), now_ms, Source.REPORT)
     seen = services.tracker.snapshot(SID, services.clock.ms)
     assert (seen.depth, seen.unconfirmed) == (0, 0), "only a list that shows them proves that they wait"
     assert services.counted("calls:queued") == 72
@@ -319,7 +319,7 @@ def test_an_unknown_account_is_named_by_its_place(services: Services) -> None:
         ({"data": b'{"calls": []}', "content_type": "text/plain"}, 415, "unsupported_media_type"),
         ({"data": b'{"calls": []}'}, 415, "unsupported_media_type"),
         ({"data": {"calls": "1"}}, 415, "unsupported_media_type"),
-        ({"data": b" " * (MOST_BODY_BYTES + 1), "content_type": "application/json"}, 413, "too_large"),
+        ({"data": b" " * (MAX_BODY_BYTES + 1), "content_type": "application/json"}, 413, "too_large"),
     ],
 )
 def test_a_body_that_is_no_json_is_refused(
@@ -331,10 +331,10 @@ def test_a_body_that_is_no_json_is_refused(
     assert answer.json["message"]
 
 
-@pytest.mark.parametrize(("too_many", "http_status"), [(0, 200), (1, 413), (MOST_BODY_BYTES, 413)])
+@pytest.mark.parametrize(("too_many", "http_status"), [(0, 200), (1, 413), (MAX_BODY_BYTES, 413)])
 @pytest.mark.parametrize("says_length", [True, False])
 def test_the_most_bytes(services: Services, says_length: bool, too_many: int, http_status: int) -> None:
-    body = json.dumps({"calls": [reported()]}).encode().ljust(MOST_BODY_BYTES + too_many)
+    body = json.dumps({"calls": [reported()]}).encode().ljust(MAX_BODY_BYTES + too_many)
     chunked: dict[str, Any] = {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
 
     answer = services.client().post(

@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from jsonschema import Draft202012Validator
 
 from callguard.config.never_cancel import number
-from callguard.domain.drain_time import MOST_QUEUE_MS
+from callguard.domain.drain_time import MAX_QUEUE_MS
 from callguard.web.api import schemas
 from callguard.web.api.campaign_views import NewCampaign
 from callguard.web.api.json_bodies import BadBody, checked
@@ -102,7 +102,7 @@ def _each(name: str, *wrong: Any) -> list[tuple[str, Any]]:
 
 WRONG_IN_REPORTS: list[tuple[str, Any]] = [
     *_each("from", "a\x00", "\x7f", "a\n", "a\u2028", "\x9f", "a" * 2049, 5),
-    *_each("queue_time", -1, MOST_QUEUE_MS + 1, f"{MOST_QUEUE_MS + 1}", "-1", "1.5", "1\n", []),
+    *_each("queue_time", -1, MAX_QUEUE_MS + 1, f"{MAX_QUEUE_MS + 1}", "-1", "1.5", "1\n", []),
     *_each("date_created", "now", "2026-11-21T18:00:00", "Sat, 21 Nov 2026 25:00:00 +0000", 1),
     *_each("age_ms", -1, 21_600_001, "1"),
     *_each("sid", "CA1", f"CA{'0' * 32}\n", None),

@@ -1,4 +1,4 @@
--- The states of an account in which an incident is open: domain/accounts.py.
+-- The states of an account in which an incident is open: domain/snapshot.py.
 local OPEN = { tripped = true, draining = true, cooling = true }
 
 local function is_open(state)

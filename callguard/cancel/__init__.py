@@ -1,0 +1,1 @@
+"""The cancel engine: for an incident, for a person, for one call."""

@@ -1,0 +1,86 @@
+"""Twilio's own list of queued calls, for a drain that has emptied the mirror."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
+
+from callguard.config.accounts import Account
+from callguard.errors import StoreUnavailable, TwilioRefused, TwilioThrottled, TwilioUnavailable
+from callguard.mirror.reconcile import NOT_TAKEN, QueueReading, Reconciler
+
+_log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 0.5
+"""Between two lists: a script that goes on creating calls must not make us list in a hot loop."""
+
+PAUSE_FOR_TURN_SECONDS = 0.05
+LOOK_SECONDS = 0.05
+
+
+class QueueListing:
+    """Reads the list in a thread, a long page of which takes seconds, while the sweep takes what it brings."""
+
+    def __init__(self, account: Account, reconciler: Reconciler, may_read_on: Callable[[], bool]) -> None:
+        """`may_read_on` is asked between pages: False once there is something to sweep, or the turn is over."""
+        self._account = account
+        self._reconciler = reconciler
+        self._may_read_on = may_read_on
+        self._under_way: asyncio.Future[bool] | None = None
+        self._began = float("-inf")
+
+    async def is_empty(self) -> bool:
+        """Read the list into the mirror; True if it was read to its end and there was nothing to read on for.
+
+        Returns as soon as there is something to sweep; the reading ends with its page then, by itself.
+        """
+        if self._under_way is None:
+            await asyncio.sleep(max(0.0, self._began + PAUSE_SECONDS - time.monotonic()))
+            self._began = time.monotonic()
+            self._under_way = self._begin()
+        while not self._under_way.done() and self._may_read_on():
+            await asyncio.wait({self._under_way}, timeout=LOOK_SECONDS)
+        if not self._under_way.done():
+            return False
+        was_whole, self._under_way = self._under_way.result(), None
+        return was_whole and self._may_read_on()
+
+    def _begin(self) -> "asyncio.Future[bool]":
+        """Read in a thread that nobody waits for: a turn ends though Twilio has not answered."""
+        loop = asyncio.get_running_loop()
+        under_way: asyncio.Future[bool] = loop.create_future()
+
+        def fulfil(was_whole: bool) -> None:
+            if not under_way.done():
+                under_way.set_result(was_whole)
+
+        def read() -> None:
+            was_whole = False
+            try:
+                was_whole = self._was_read_whole()
+            except Exception:  # a bug must not let the drain wait for its whole turn
+                _log.exception("account %s: the list could not be read", self._account.sid)
+            finally:
+                with suppress(RuntimeError):  # the turn is over, and with it the loop
+                    loop.call_soon_threadsafe(fulfil, was_whole)
+
+        Thread(target=read, name="list", daemon=True).start()
+        return under_way
+
+    def _was_read_whole(self) -> bool:
+        try:
+            return self._reading().complete
+        except (TwilioUnavailable, TwilioThrottled, TwilioRefused, StoreUnavailable) as error:
+            _log.info("account %s: the list will be read again: %s", self._account.sid, error)
+            return False
+
+    def _reading(self) -> QueueReading:
+        """Read the list as soon as the watcher does not. What it reads meanwhile is swept first."""
+        while self._may_read_on():
+            reading = self._reconciler.read_queue(self._account, retire=True, go_on=self._may_read_on)
+            if reading.taken:
+                return reading
+            time.sleep(PAUSE_FOR_TURN_SECONDS)
+        return NOT_TAKEN

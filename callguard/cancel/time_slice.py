@@ -1,0 +1,38 @@
+"""A worker's turn on an account."""
+
+import time
+
+from callguard.cancel.needs import DrainQueue
+from callguard.mirror.renewed_lease import RenewedLease
+
+MAX_SECONDS = 30.0
+"""A job's run: longer drains yield and are woken again, so that no job runs longer than a minute."""
+
+FAIR_SECONDS = 2.0
+ASK_SECONDS = 0.5
+
+
+class TimeSlice:
+    """Ends with its time, with the lease, or after `FAIR_SECONDS` as soon as other accounts wait for a worker."""
+
+    def __init__(self, account_sid: str, lease: RenewedLease, drains: DrainQueue) -> None:
+        """Begin."""
+        self._account_sid = account_sid
+        self._lease = lease
+        self._drains = drains
+        self._began = time.monotonic()
+        self._ask_at = self._began + FAIR_SECONDS
+        self._is_over = False
+
+    def may_go_on(self) -> bool:
+        """Return whether the turn goes on; cheap enough to be asked many times a second."""
+        now = time.monotonic()
+        if now >= self._ask_at:
+            self._ask_at = now + ASK_SECONDS
+            self._is_over = self._is_over or self._drains.others_wait(self._account_sid)
+        return not self._is_over and not self.is_lost and now - self._began < MAX_SECONDS
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another worker has the account by now, or a person has stopped the guard."""
+        return self._lease.is_lost

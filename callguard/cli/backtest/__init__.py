@@ -1,0 +1,1 @@
+"""`callguard backtest`: an account's own history through the rules."""

@@ -1,0 +1,1 @@
+"""`callguard cancel`: the emergency command."""

@@ -1,0 +1,110 @@
+"""An unfinished `callguard cancel`: go on with it, or forget it."""
+
+from dataclasses import dataclass
+
+import click
+
+from callguard.cancel.manual_cancel import MAX_CALLS
+from callguard.cli.cancel.options import CancelOptions, shown
+from callguard.cli.output import say
+from callguard.cli.questions import is_confirmed
+from callguard.config.accounts import Account
+from callguard.domain.calls import ListedCall
+from callguard.domain.cancel_run import UnfinishedRun
+from callguard.domain.selection import Selection
+from callguard.domain.wording import span
+from callguard.store.cancel_runs import RedisCancelRun, RedisCancelRuns
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTarget:
+    """Which calls to look for: those of a selection, and of these only the known ones, if they are given."""
+
+    selection: Selection
+    known: frozenset[str] | None = None
+
+    @property
+    def takes_every_call(self) -> bool:
+        """Whether nothing narrows it."""
+        return self.known is None and self.selection.takes_every_call
+
+    def is_meant(self, call: ListedCall) -> bool:
+        """Return whether a call of the selection is meant."""
+        return self.known is None or call.call_sid in self.known
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A clearing that goes on.
+
+    Attributes:
+        clearing: its record.
+        sought: which calls to look for.
+        began_ms: when it began, in milliseconds of Unix time.
+        left: its calls that are not settled.
+    """
+
+    cancel_run: RedisCancelRun
+    sought: SearchTarget
+    began_ms: int
+    left: frozenset[str]
+
+
+def resumed(cancel_runs: RedisCancelRuns, account: Account, wanted: CancelOptions, now_ms: int) -> Resumed | None:
+    """Return the account's unfinished clearing, if a person wants to go on with it.
+
+    Raises:
+        click.ClickException: there is none to go on with, or it is about other calls.
+    """
+    unfinished = cancel_runs.unfinished(account.sid)
+    if unfinished is None:
+        if wanted.goes_on:
+            raise click.ClickException(
+                f"there is nothing to continue for {account.sid}: no `callguard cancel` was broken off in the "
+                "last 25 hours, and no incident of a running guard has stopped at max_cancellations. "
+                "Leave --continue out to begin."
+            )
+        return None
+    has_same_numbers = unfinished.numbers_digest == account.hasher.digest(wanted.selection.text_of_numbers())
+    selection = wanted.selection.with_times(unfinished.since_ms, unfinished.before_ms)
+    is_same = has_same_numbers and selection == wanted.selection
+    say(_told(unfinished, now_ms))
+    if not (_is_demanded(wanted, is_same=has_same_numbers) or _is_accepted(wanted, is_same=is_same)):
+        return None
+    cancel_run = cancel_runs.resume(account.sid, unfinished)
+    if has_same_numbers and not is_same:
+        say(f"It goes on with the times that it began with: {_times(selection)}.")
+    # Its numbers are not known any more, only whether these are the same: else only its own calls are meant.
+    sought = (
+        SearchTarget(selection) if has_same_numbers else SearchTarget(Selection(), frozenset(cancel_run.known()))
+    )
+    return Resumed(cancel_run, sought, unfinished.began_ms, frozenset(cancel_run.head(MAX_CALLS)))
+
+
+def _told(unfinished: UnfinishedRun, now_ms: int) -> str:
+    ago = span((now_ms - unfinished.began_ms) / 1000)
+    return (
+        f"A `callguard cancel` of {shown(unfinished.began_ms // 1000 * 1000)}, {ago} ago, was broken off:\n"
+        f"  {unfinished.account.summary()}"
+    )
+
+
+def _times(selection: Selection) -> str:
+    bounds = (("--since", selection.since_ms), ("--before", selection.before_ms))
+    return " ".join(f"{option} {shown(ms)}" for option, ms in bounds if ms is not None) or "any"
+
+
+def _is_demanded(wanted: CancelOptions, *, is_same: bool) -> bool:
+    if wanted.goes_on and not is_same and not wanted.selection.takes_every_call:
+        raise click.UsageError(
+            "it had other options. Give the same --from and --to as then (its times are known), or no options to "
+            "go on with its own calls only; or leave --continue out to begin afresh"
+        )
+    return wanted.goes_on
+
+
+def _is_accepted(wanted: CancelOptions, *, is_same: bool) -> bool:
+    if wanted.yes or not is_same:
+        say("This run begins afresh, and the old one is forgotten; `--continue` would go on with it.")
+        return False
+    return is_confirmed("Go on with it? (No: begin afresh)", default=True)

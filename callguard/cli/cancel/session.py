@@ -1,0 +1,215 @@
+"""One run of `callguard cancel`: find, show, ask, cancel, account."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from callguard.bootstrap import Services, build, telephony_of
+from callguard.cancel.manual_cancel import ManualCancelEnd
+from callguard.cancel.needs import QueuedCalls
+from callguard.cancel.queue_search import find
+from callguard.cli.cancel.final_report import FinalReport
+from callguard.cli.cancel.options import CancelOptions, resuming_command
+from callguard.cli.cancel.other_queued import OtherQueued, others_queued
+from callguard.cli.cancel.progress import ClearingProgress, ListProgress, say, say_command
+from callguard.cli.cancel.record import progress_record
+from callguard.cli.cancel.resume import Resumed, SearchTarget, resumed
+from callguard.cli.cancel.run import CancelSweep
+from callguard.cli.cancel.search_report import SearchReport
+from callguard.cli.cancel.waiting_time import Quotes, Wait, guards_view, wait_of
+from callguard.cli.questions import is_confirmed
+from callguard.clock import SystemClock
+from callguard.config.accounts import Account
+from callguard.config.settings import Settings
+from callguard.domain.calls import ListedCall
+from callguard.domain.cancel_run import Tally, found_calls
+from callguard.domain.incidents import Outcome
+from callguard.domain.policy import Policy
+from callguard.errors import TwilioRefused, TwilioThrottled, TwilioUnavailable
+from callguard.processes.embedded_valkey import EmbeddedValkey
+from callguard.processes.stop_signals import StopSignals
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C: 128 and the signal's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelSession:
+    """Everything about one account, at the word of one person."""
+
+    settings: Settings
+    account: Account
+    wanted: CancelOptions
+    console: Console
+
+    def look(self) -> int:
+        """Show what is found, and cancel nothing."""
+        telephony = telephony_of(self.settings)
+        calls = self._find(telephony, SearchTarget(self.wanted.selection))
+        code = 0 if calls else self._found_nothing(telephony)
+        say(self.console, "Nothing was cancelled: this was a dry run.")
+        return code
+
+    def has_unfinished(self) -> bool:
+        """Return whether a run was broken off."""
+        if not self._folder.exists():
+            return False
+        with progress_record(self._folder, self.account.sid) as valkey:
+            services = build(self.settings.with_redis_url(valkey.url))
+            return services.cancel_runs.unfinished(self.account.sid) is not None
+
+    def run(self) -> int:
+        """Show, ask, cancel; return the exit code."""
+        with progress_record(self._folder, self.account.sid) as valkey:
+            services = build(self.settings.with_redis_url(valkey.url))
+            try:
+                before = resumed(services.cancel_runs, self.account, self.wanted, services.clock.now_ms())
+                calls = self._find(
+                    services.telephony, before.sought if before else SearchTarget(self.wanted.selection)
+                )
+                if before is None and not calls:
+                    return self._found_nothing(services.telephony)
+                if before is None and not any(map(self._is_cancelled, calls)):
+                    say(self.console, "There is nothing to cancel.")
+                    return 0
+                if not self._is_agreed(before, calls):
+                    say(self.console, "Nothing was cancelled.")
+                    return 1
+            except (KeyboardInterrupt, click.Abort):
+                say(self.console, "\nNothing was cancelled.")
+                return INTERRUPTED
+            with StopSignals() as signals:
+                sweep, began_ms = self._prepared(services, signals, before, calls)
+                return self._cancel(sweep, began_ms, valkey)
+
+    def _find(self, telephony: QueuedCalls, sought: SearchTarget) -> list[ListedCall]:
+        """Read Twilio's list and show what matches."""
+        with _reported_list_errors(self.settings), ListProgress(self.console) as progress:
+            calls = find(telephony, self.account.sid, sought.selection, progress, sought.is_meant)
+        now_ms = SystemClock().now_ms()
+        found = SearchReport(
+            self.account, calls, progress.listed, now_ms, self._cps, self._cps_is_assumed, self.wanted.price
+        )
+        for line in found.lines(shows_numbers=self.wanted.shows_numbers):
+            say(self.console, line)
+        return calls
+
+    def _found_nothing(self, telephony: QueuedCalls) -> int:
+        """Say what is queued otherwise; 0 if that is nothing, and the options are not to blame."""
+        selection = self.wanted.selection
+        if selection.takes_every_call:
+            say(self.console, "There is nothing to cancel.")
+            return 0
+        others = self._others(telephony)
+        say(self.console, others.after_nothing())
+        return 0 if others.are_none and not selection.begins_after(SystemClock().now_ms()) else 1
+
+    def _others(self, telephony: QueuedCalls, is_other: Callable[[ListedCall], bool] | None = None) -> OtherQueued:
+        shows_numbers = self.wanted.shows_numbers
+        return others_queued(telephony, self.account.sid, self.console, is_other, shows_numbers=shows_numbers)
+
+    def _is_agreed(self, before: Resumed | None, calls: Sequence[ListedCall]) -> bool:
+        to_cancel = {call.call_sid for call in calls if self._is_cancelled(call)}
+        count = len(to_cancel | before.left if before else to_cancel)
+        if self.wanted.yes or not count:
+            return True
+        return is_confirmed(f"Cancel {count:,} queued {'call' if count == 1 else 'calls'}?")
+
+    def _is_cancelled(self, call: ListedCall) -> bool:
+        return not self.account.hasher.is_spared(call.from_number, call.to_number)
+
+    def _prepared(
+        self, services: Services, signals: StopSignals, before: Resumed | None, calls: Sequence[ListedCall]
+    ) -> tuple[CancelSweep, int]:
+        """Return the sweep over the calls, all of them recorded, and when its clearing began (Unix ms)."""
+        sid, selection, now_ms = self.account.sid, self.wanted.selection, services.clock.now_ms()
+        found = list(found_calls(calls, self.account.hasher, now_ms))
+        console, sought = self.console, before.sought if before else SearchTarget(selection)
+        quotes = Quotes(sought.takes_every_call)
+        quotes.note(calls, now_ms)
+        if before is None:
+            sealed = self.account.hasher.digest(selection.text_of_numbers())
+            since_ms, before_ms = selection.since_ms, selection.before_ms
+            cancel_run = services.cancel_runs.begin(sid, sealed, now_ms, since_ms=since_ms, before_ms=before_ms)
+            cancel_run.add(found)
+            return CancelSweep(services, self.account, cancel_run, sought, set(), console, signals, quotes), now_ms
+        before.cancel_run.add(found, again=(Outcome.GONE, Outcome.FAILED))
+        unlisted = set(before.left - {call.call_sid for call in calls})
+        sweep = CancelSweep(services, self.account, before.cancel_run, sought, unlisted, console, signals, quotes)
+        return sweep, before.began_ms
+
+    def _cancel(self, sweep: CancelSweep, began_ms: int, valkey: EmbeddedValkey) -> int:
+        clock, started_ms = sweep.services.clock, sweep.services.clock.now_ms()
+        wanted = replace(self.wanted, selection=sweep.sought.selection)
+        resume = resuming_command(self.account.sid, wanted, with_numbers=self._shows_numbers)
+        say(self.console, "Cancelling, the oldest first. Ctrl-C stops; also after a kill, this goes on:")
+        say_command(self.console, resume)
+        progress = ClearingProgress(self.console, self._cps, self._cps * (started_ms - began_ms) / 1000)
+        end = sweep.run(valkey, progress)
+        account, now_ms = sweep.cancel_run.account(), clock.now_ms()
+        closing = FinalReport(
+            end,
+            account,
+            seconds=(now_ms - started_ms) / 1000,
+            wait=self._wait(account, sweep.quotes, began_ms, now_ms),
+            lagging=sweep.lagging,
+            looked_for_newer=sweep.sought.known is None,
+            others=self._newer(sweep) if end is ManualCancelEnd.CLEARED else None,
+        )
+        if closing.is_done:
+            sweep.services.cancel_runs.forget(self.account.sid)
+        for line in closing.lines():
+            say(self.console, line)
+        if not closing.is_done:
+            say_command(self.console, resume)
+        if end is ManualCancelEnd.STOPPED and sweep.signals.received is not None:
+            return 128 + sweep.signals.received
+        return 0 if closing.is_done and (closing.others is None or closing.others.are_none) else 1
+
+    def _wait(self, account: Tally, quotes: Quotes, began_ms: int, now_ms: int) -> Wait:
+        own_seconds = account.count(Outcome.CANCELLED) / self._cps - (now_ms - began_ms) / 1000
+        return wait_of(own_seconds, guards_view(self.settings, self.account, now_ms), quotes, now_ms)
+
+    def _newer(self, sweep: CancelSweep) -> OtherQueued | None:
+        """What is queued beside a run's own calls, where only these were looked for."""
+        if sweep.sought.known is None:
+            return None
+        known = sweep.cancel_run.known()
+        return self._others(
+            sweep.services.telephony, lambda call: call.call_sid not in known and self._is_cancelled(call)
+        )
+
+    @property
+    def _cps(self) -> float:
+        return self.wanted.cps or self.account.policy.cps
+
+    @property
+    def _cps_is_assumed(self) -> bool:
+        return self.wanted.cps is None and self.account.policy.cps == Policy().cps
+
+    @property
+    def _shows_numbers(self) -> bool:
+        """Whether the numbers of the command line may be printed again: not where the output may be kept."""
+        return self.wanted.shows_numbers or self.console.is_terminal
+
+    @property
+    def _folder(self) -> Path:
+        """Where the progress is kept, apart for each account, so that two can be worked on at once."""
+        return self.settings.data_dir / "cancel" / self.account.sid
+
+
+@contextmanager
+def _reported_list_errors(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except (TwilioRefused, TwilioThrottled, TwilioUnavailable) as error:
+        text = f"{error}. Nothing was cancelled."
+        if isinstance(error, TwilioRefused) and error.http_status == 404:
+            text += " Check TWILIO_ACCOUNT_SID."
+        elif isinstance(error, TwilioUnavailable):
+            text += f" CALLGUARD_TWILIO_API_URL={settings.twilio_api_url}; try again."
+        raise click.ClickException(text) from None

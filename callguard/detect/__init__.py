@@ -1,0 +1,1 @@
+"""News of calls in, trips out: what is counted, judged and told."""

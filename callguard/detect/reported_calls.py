@@ -1,0 +1,103 @@
+"""Calls that whoever creates them reports: they count once Twilio says that there are such calls.
+
+A report proves nothing: the key that it came with may be in wrong hands, and a call may be made up. So it is only
+a reason to ask. Twilio's list, a callback or an event confirms a call by itself. Where the calls are dialled at
+once and nothing tells of them, some are looked up one by one.
+"""
+
+import logging
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from callguard.clock import Clock
+from callguard.config.accounts import Account
+from callguard.detect.guard import Guard
+from callguard.detect.needs import CallTracker, Notices, Reports, Telephony
+from callguard.domain.calls import SETTLING_MS, CallEvent
+from callguard.domain.notices import Notice, NoticeKind
+from callguard.domain.replies import CancelReply
+from callguard.domain.sources import Source
+
+_log = logging.getLogger(__name__)
+
+LOOKED_UP = 5
+"""So many calls stand for all. Who reports two made-up calls for each real one passes once in 243 times."""
+
+TELL_SECONDS = 3600
+
+
+class ReportedCalls:
+    """Takes reports, and holds them against Twilio."""
+
+    def __init__(
+        self,
+        reports: Reports,
+        tracker: CallTracker,
+        guard: Guard,
+        telephony: Telephony,
+        notices: Notices,
+        clock: Clock,
+    ) -> None:
+        """Keep the ports and the guard that judges what is confirmed."""
+        self._reports = reports
+        self._tracker = tracker
+        self._guard = guard
+        self._telephony = telephony
+        self._notices = notices
+        self._clock = clock
+
+    def take(self, account: Account, events: Sequence[CallEvent]) -> int:
+        """Note calls' entrance as reported, oldest first; return how many of them were news.
+
+        Raises:
+            StoreUnavailable: nothing is lost by giving the same events again.
+        """
+        reported = self._reports.note(account.sid, events, account.policy)
+        if reported.may_cross:
+            self._guard.judge(account, self._tracker.snapshot(account.sid, self._clock.now_ms()))
+        return reported.counted
+
+    def verify(self, account: Account, began_ms: int) -> None:
+        """Look up some calls that were reported before `began_ms`, when a reading of Twilio's list began.
+
+        What that has shown is confirmed. If Twilio knows those that are looked up, all that were reported count.
+        If not, those are forgotten that it must know by now, and people are told.
+
+        Raises:
+            TwilioUnavailable, TwilioThrottled, TwilioRefused: nothing is forgotten.
+            StoreUnavailable: a later look takes it up.
+        """
+        waiting = sorted(
+            (call for call in self._reports.unconfirmed(account.sid) if call.at_ms <= began_ms),
+            key=lambda call: call.at_ms,
+        )
+        if not waiting:
+            return
+        asked = random.sample([call.call_sid for call in waiting], min(LOOKED_UP, len(waiting)))
+        unknown = self._unknown(account.sid, asked)
+        if not unknown:
+            self._guard.take(account, waiting, Source.REPORT)
+            return
+        now_ms = self._clock.now_ms()
+        old = [call.call_sid for call in waiting if call.at_ms < now_ms - SETTLING_MS]
+        if unknown & set(old):
+            self._forget(account, old, len(unknown), len(asked), now_ms)
+
+    def _unknown(self, account_sid: str, call_sids: Sequence[str]) -> set[str]:
+        """Look the calls up, all at once; return those that Twilio does not know."""
+        with ThreadPoolExecutor(LOOKED_UP, thread_name_prefix="look-up") as pool:
+            replies = list(pool.map(lambda sid: self._telephony.look_up(account_sid, sid), call_sids))
+        return {sid for sid, reply in zip(call_sids, replies, strict=True) if reply is CancelReply.GONE}
+
+    def _forget(self, account: Account, call_sids: Sequence[str], unknown: int, asked: int, now_ms: int) -> None:
+        forgotten = self._reports.forget(account.sid, call_sids, account.policy, now_ms)
+        text = (
+            f"{forgotten:,} calls were reported to the guard that Twilio does not list, and of {asked} that were "
+            f"looked up it does not know {unknown}. They do not count: nothing was cancelled for them, and the "
+            "gate stays as it is. A program reports calls of another account, or its key is in wrong hands: look "
+            "at who has a `reporter` key in CALLGUARD_API_KEY, and give out a new one"
+        )
+        _log.warning("account %s: %s", account.sid, text)
+        notice = Notice(account.sid, NoticeKind.WARNING, text, now_ms)
+        self._notices.post(notice, once="unknown reports", every_seconds=TELL_SECONDS)

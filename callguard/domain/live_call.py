@@ -1,0 +1,72 @@
+"""Calls of a runaway that are live: which of them may be acted on, and what may become of them.
+
+Nobody who is talking is cut off by chance: what is not known to be part of the runaway is left alone.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from callguard.domain.calls import CallStatus
+from callguard.domain.campaigns import Campaign
+from callguard.domain.incidents import Incident
+from callguard.domain.parties import PartyHasher
+from callguard.domain.scope import SLACK_MS
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """A call that rings or is in progress, as Twilio's list shows it.
+
+    Attributes:
+        call_sid: `CA` and 32 hex digits.
+        status: ringing or in progress.
+        created_ms: Twilio's `date_created` in milliseconds of Unix time, whole seconds; 0 if it told none.
+        is_outbound_api: whether a program created it; all others are none of ours.
+        from_number: the caller; never stored.
+        to_number: the person called; never stored.
+    """
+
+    call_sid: str
+    status: CallStatus
+    created_ms: int
+    is_outbound_api: bool
+    from_number: str
+    to_number: str
+
+
+def is_part_of(incident: Incident, call: LiveCall, hasher: PartyHasher) -> bool:
+    """Return whether a live call is part of the runaway, as far as From, To and creation tell.
+
+    Where the incident has no cut-off, as when a person has tripped the guard, the onset of what tripped is it, and
+    without either no call is: one that somebody has been on for an hour is no part of a runaway.
+    """
+    since_ms = incident.scope.since_ms or max(0, incident.finding.onset_ms - SLACK_MS)
+    if not (since_ms and call.is_outbound_api and call.created_ms >= since_ms):
+        return False
+    if hasher.is_spared(call.from_number, call.to_number):
+        return False
+    return incident.scope.takes(call.created_ms, hasher.sender(call.from_number))
+
+
+def may_be_announced(call: LiveCall, campaigns: Iterable[Campaign], hasher: PartyHasher) -> bool:
+    """Return whether a call that was never heard of before may belong to an announced campaign."""
+    sender, latest_ms = hasher.sender(call.from_number), call.created_ms + SLACK_MS
+    return any(
+        campaign.sender in ("", sender)
+        and campaign.starts_ms <= latest_ms
+        and call.created_ms - SLACK_MS < (campaign.ended_ms or campaign.until_ms)
+        for campaign in campaigns
+    )
+
+
+class Claim(Enum):
+    """Whether a live call may be acted on now."""
+
+    YOURS = "yours"
+    LAST = "last"
+    STOPPED = "stopped"
+    WAITING = "waiting"
+    KNOWN = "known"
+    ANNOUNCED = "announced"
+    UNHEARD = "unheard"

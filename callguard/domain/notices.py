@@ -1,0 +1,53 @@
+"""Notices: what people should hear of."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+EVERY_ACCOUNT = "ALL"
+"""Stands for an account's SID in a notice that concerns all of them."""
+
+
+class NoticeKind(Enum):
+    """What notices are about."""
+
+    WARNING = "warning"
+    TRIPPED = "tripped"
+    CAPPED = "capped"
+    ARMED = "armed"
+    CPS = "cps"
+    CAMPAIGN = "campaign"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    WAITING = "waiting"
+    STATE_LOST = "state lost"
+    PROGRESS = "progress"
+    DONE = "done"
+    DENIED = "denied"
+    BLIND = "blind"
+    PROCESS = "process"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a person should hear of.
+
+    Attributes:
+        account_sid: whom it concerns.
+        kind: of the closed set `NoticeKind`.
+        text: what happened, with its figures; no number in full, no secret.
+        at_ms: when, in milliseconds of Unix time.
+    """
+
+    account_sid: str
+    kind: "NoticeKind"
+    text: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of a try: which receivers have the notice by now, and whether all do that should."""
+
+    is_complete: bool
+    taken_by: frozenset[str] = frozenset()

@@ -1,0 +1,32 @@
+"""What is read to be shown: of an account, and of the outbox."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from callguard.domain.outages import Outage
+from callguard.domain.snapshot import Snapshot, State
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReading:
+    """What the metrics show of an account: its snapshot, counters since ever, and rates per second.
+
+    `hold_queues` has how many callers are on hold, by the queue's name; `outages` since when each goes on.
+    """
+
+    snapshot: Snapshot
+    state: State
+    totals: Mapping[str, float]
+    queued_rate: float
+    initiated_rate: float
+    cancelled_rate: float = 0.0
+    hold_queues: Mapping[str, int] = field(default_factory=dict)
+    outages: Mapping[Outage, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxFacts:
+    """How many notices had a result, since ever, and when the oldest that waits was posted (Unix ms; 0: none)."""
+
+    totals: Mapping[str, int]
+    oldest_ms: int

@@ -1,0 +1,15 @@
+"""The sources of news: by which way the guard hears of a call."""
+
+from enum import Enum
+
+
+class Source(Enum):
+    """One of the three ways.
+
+    `callback`: Twilio's status callbacks, of calls that leave the queue. `poll`: Twilio's list, of calls that are
+    in the queue. `report`: Event Streams, or whoever creates the calls, of calls that enter it.
+    """
+
+    CALLBACK = "callback"
+    POLL = "poll"
+    REPORT = "report"

@@ -1,1 +1,0 @@
-"""Cancelling what is still queued."""

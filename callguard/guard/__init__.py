@@ -1,1 +1,0 @@
-"""Taking news of calls, deciding, and tripping."""

@@ -1,0 +1,1 @@
+"""Calls that ring or talk, and callers on hold."""

@@ -1,0 +1,1 @@
+"""Twilio's list of queued calls against what the guard knows of them."""

@@ -1,0 +1,103 @@
+"""What reading Twilio's list needs from the outside."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from callguard.domain.calls import ListedPage, MirroredCall
+from callguard.domain.drain_time import Quote
+from callguard.domain.notices import Notice
+from callguard.domain.outages import Outage
+from callguard.domain.policy import Policy
+from callguard.domain.snapshot import Snapshot
+from callguard.domain.throughput import Throughput
+
+
+class CallTracker(Protocol):
+    """The calls of every account: the queue mirror, the buckets, the horizon. Each method is atomic."""
+
+    def retire(self, account_sid: str, call_sids: Sequence[str], *, were_dialled: bool = True) -> int:
+        """Take calls that Twilio no longer lists out of the mirror; return how many were in it.
+
+        `were_dialled` is False for calls that cannot have been: somebody has cancelled them, their slots stay.
+        """
+
+    def oldest_ms(self, account_sid: str) -> int | None:
+        """Return when the oldest call of the mirror was created; None for an empty mirror."""
+
+    def polled(
+        self,
+        account_sid: str,
+        policy: Policy,
+        now_ms: int,
+        quote: Quote | None,
+        throughput: Throughput,
+        *,
+        began_ms: int,
+        believe: bool = True,
+        never_cancel_digest: str = "",
+    ) -> Snapshot:
+        """Note that Twilio's list was read whole, hold the horizons to what it showed, keep what was learned.
+
+        `began_ms` is when the reading began. Without `believe` the quoted horizon is given up.
+        """
+
+    def quoted(self, account_sid: str, policy: Policy, now_ms: int, quote: Quote) -> Snapshot:
+        """Hold the quoted horizon to the quote of the newest call of a list that was not read whole."""
+
+    def snapshot(self, account_sid: str, now_ms: int) -> Snapshot:
+        """Return what is known of the account."""
+
+    def mirrored(self, account_sid: str) -> Mapping[str, MirroredCall]:
+        """Return all calls in the mirror by SID."""
+
+    def mirrored_among(self, account_sid: str, call_sids: Sequence[str]) -> Mapping[str, MirroredCall]:
+        """Return those of the calls that are in the mirror, by SID."""
+
+    def spare(self, account_sid: str, calls: Sequence[tuple[str, str]], *, spared: bool) -> None:
+        """Mark mirrored calls as never to be cancelled, or as to be; each with the keyed hash of its From."""
+
+    def newest(self, account_sid: str, start: int, count: int) -> list[str]:
+        """Return `count` calls that may be cancelled, newest first, after the newest `start`."""
+
+
+class Notices(Protocol):
+    """The outbox: notices wait in Redis until they are delivered. Nothing is lost while a receiver is away."""
+
+    def post(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
+        """Put a notice into the outbox.
+
+        With `once`, a second notice with the same words for `once` within `every_seconds` is dropped; False then.
+        """
+
+
+class Outages(Protocol):
+    """What Twilio does not do for us, and since when, by account. Each may raise `StoreUnavailable`."""
+
+    def begin(self, account_sid: str, outage: Outage, now_ms: int) -> int:
+        """Note that it has begun, unless that is known; return since when, in milliseconds of Unix time."""
+
+    def end(self, account_sid: str, outage: Outage) -> bool:
+        """Note that it is over; return whether this call did it."""
+
+    def now(self, account_sid: str) -> Mapping[Outage, int]:
+        """Return what goes on, and since when."""
+
+
+class PollLease(Protocol):
+    """Who reads an account's list of queued calls. One at a time, whatever the number of processes."""
+
+    def take(self, account_sid: str, owner: str) -> bool:
+        """Take or keep the lease; False while another has it."""
+
+    def give_back(self, account_sid: str, owner: str) -> None:
+        """Give the lease up, if `owner` has it."""
+
+
+class Telephony(Protocol):
+    """Twilio's Calls resource.
+
+    Every method may raise `TwilioUnavailable`, `TwilioThrottled` or `TwilioRefused`.
+    """
+
+    def queued_calls(self, account_sid: str) -> Iterator[ListedPage]:
+        """Yield the account's queued calls, a page at a time, in whatever order Twilio has."""

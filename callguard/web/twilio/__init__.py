@@ -1,0 +1,1 @@
+"""What Twilio calls: status callbacks, Event Streams, TwiML."""

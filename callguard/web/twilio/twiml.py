@@ -1,0 +1,127 @@
+"""`/twilio/apology` and `/twilio/agent`: TwiML for redirected callers, and for who answers them.
+
+https://www.twilio.com/docs/voice/twiml/enqueue, https://www.twilio.com/docs/voice/twiml/queue
+"""
+
+import logging
+import re
+
+from flask import Blueprint, Response, request
+from twilio.twiml.voice_response import Dial, VoiceResponse
+
+from callguard.config.accounts import Account
+from callguard.domain.policy import Policy
+from callguard.errors import StoreUnavailable
+from callguard.web.spaced_warning import SpacedWarning
+from callguard.web.twilio.callback_fields import PATTERNS
+from callguard.web.twilio.form import Form, UnreadableForm, read_signed
+from callguard.web.twilio.twiml_services import TwimlServices
+
+APOLOGY_PATH = "/twilio/apology"
+AGENT_PATH = "/twilio/agent"
+
+NEXT_CALLER = "You will be connected to the next caller."
+NO_QUEUE = "No hold queue is configured. Goodbye."
+
+_CALL_SID = re.compile(PATTERNS["CallSid"])
+
+_log = logging.getLogger(__name__)
+
+
+def twiml(services: TwimlServices) -> Blueprint:
+    """Return `POST` and `GET` of both paths.
+
+    The answers: 200 with TwiML by the policy of the account that has signed; 403 empty for any doubt about the
+    signature. They need no Redis: who is on the line is answered in any case.
+    """
+    blueprint = Blueprint("twiml", __name__)
+    reception = TwimlHandler(services)
+    options = {"methods": ["GET", "POST"], "provide_automatic_options": False}
+
+    @blueprint.route(APOLOGY_PATH, **options)
+    def apology_() -> Response:
+        account = reception.account_of(APOLOGY_PATH)
+        return _answer(apology(account.policy)) if account else Response(status=403)
+
+    @blueprint.route(AGENT_PATH, **options)
+    def agent_() -> Response:
+        account = reception.account_of(AGENT_PATH)
+        return _answer(agent(account.policy)) if account else Response(status=403)
+
+    return blueprint
+
+
+def apology(policy: Policy) -> VoiceResponse:
+    """Return what a redirected caller hears: the message, then the hold queue's music or the end."""
+    response = VoiceResponse()
+    response.say(policy.live_calls_message)
+    if policy.live_calls_queue:
+        response.enqueue(policy.live_calls_queue)
+    else:
+        response.hangup()
+    return response
+
+
+def agent(policy: Policy) -> VoiceResponse:
+    """Return what connects an agent with one caller of the hold queue after the other."""
+    response = VoiceResponse()
+    if not policy.live_calls_queue:
+        response.say(NO_QUEUE)
+        response.hangup()
+        return response
+    response.say(NEXT_CALLER)
+    dial = Dial()
+    dial.queue(policy.live_calls_queue)
+    response.append(dial)
+    response.redirect("")  # from the beginning: the next caller
+    return response
+
+
+class TwimlHandler:
+    """Verifies requests, and keeps the guard's hands off the calls that they are about."""
+
+    def __init__(self, services: TwimlServices) -> None:
+        self._services = services
+        self._refused = SpacedWarning(
+            "a request for TwiML was refused: its signature does not fit the account whose SID ends in %s; if it "
+            "is from Twilio, check CALLGUARD_PUBLIC_URL and the account's tokens",
+            services.clock,
+        )
+
+    def account_of(self, path: str) -> Account | None:
+        """Return the account that has signed this request; None if none has."""
+        form = self._verified(path)
+        if form is None:
+            return None
+        account = self._services.accounts[form["AccountSid"]]
+        self._leave_alone(account, form.get("CallSid", ""))
+        return account
+
+    def _verified(self, path: str) -> Form | None:
+        environ, authenticator = request.environ, self._services.authenticator
+        raw_query = environ.get("QUERY_STRING", "")
+        try:
+            form, signed_text = read_signed(environ)
+        except UnreadableForm:
+            return None
+        sid = form.get("AccountSid")
+        if signed_text is not None:
+            verified = authenticator.verify_form(sid, raw_query, signed_text, request.headers, path)
+        else:
+            verified = authenticator.verify_query(sid, raw_query, request.headers, path)
+        if verified:
+            return form
+        self._refused.due((sid or "")[-4:])
+        return None
+
+    def _leave_alone(self, account: Account, call_sid: str) -> None:
+        if not _CALL_SID.fullmatch(call_sid):
+            return
+        try:
+            self._services.leave_alone(account.sid, call_sid)
+        except StoreUnavailable as error:
+            _log.warning("account %s: call …%s: %s", account.sid, call_sid[-4:], error)
+
+
+def _answer(response: VoiceResponse) -> Response:
+    return Response(str(response), content_type="text/xml; charset=utf-8")
