@@ -63,7 +63,7 @@ def test_a_traceback_is_masked_and_cannot_forge_a_record(capsys: pytest.CaptureF
     try:
         raise ValueError(f"no {SECRETS[0]}\nfor +15551230001 in {SID}")
     except ValueError:
-        logging.getLogger("callguard.drain").exception("failed")
+        logging.getLogger("callguard.cancel").exception("failed")
 
     first, *others = capsys.readouterr().err.splitlines()
     assert first.endswith("ERROR drain failed")

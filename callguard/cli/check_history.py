@@ -8,7 +8,7 @@ from typing import Protocol
 
 from callguard.config.accounts import Account
 from callguard.domain.backtest import Backtest
-from callguard.domain.history import NO_TELEPHONE, HistoricCall, HistoryBuilder
+from callguard.domain.history import NO_DESTINATION, HistoricCall, HistoryBuilder
 from callguard.domain.numbers import masked
 from callguard.domain.policy import Policy
 from callguard.domain.snapshot import Finding
@@ -121,7 +121,9 @@ class Lately:
 
 
 def _incident(at_ms: int, finding: Finding, destination: int, cancelled: int, spared_by: Mapping[str, int]) -> str:
-    number = masked(f"+{destination}") if destination != NO_TELEPHONE and finding.setting == "repeat_limit" else ""
+    number = (
+        masked(f"+{destination}") if destination != NO_DESTINATION and finding.setting == "repeat_limit" else ""
+    )
     whom = f" to {number}" if number else ""
     did = f"would have cancelled {cancelled:,} calls" if cancelled else "would have opened an incident"
     observed = f"{finding.rule.value}{whom}: {figure(finding.observed)} at {finding.setting} = {_value(finding)}"

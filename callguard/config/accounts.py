@@ -54,7 +54,7 @@ class Account:
 
     def __post_init__(self) -> None:
         policy, secret = self.policy, "".join(self.auth_tokens[:1])
-        object.__setattr__(self, "marks", PartyHasher(policy.never_cancel, secret, policy.repeat_exempt))
+        object.__setattr__(self, "hasher", PartyHasher(policy.never_cancel, secret, policy.repeat_exempt))
 
     @property
     def rest_credentials(self) -> tuple[str, str]:

@@ -271,12 +271,12 @@ def describe(finding: Finding) -> str:
 
 
 def in_words(finding: Finding, now_ms: int) -> str:
-    """Return a finding in words, and what a count of calls to one telephone means."""
+    """Return a finding in words, and what a count of calls to one destination means."""
     if finding.rule is not Rule.REPEAT:
         return describe(finding)
     seconds = math.ceil(max(0, now_ms - finding.onset_ms) / 1000)
     return (
-        f"{describe(finding)}: one telephone was called {finding.observed:,.0f} times in {span(max(1, seconds))}"
+        f"{describe(finding)}: one destination was called {finding.observed:,.0f} times in {span(max(1, seconds))}"
     )
 
 

@@ -43,7 +43,7 @@ class CallTracker(Protocol):
         """Let calls that were left alone be cancelled after all, if they are in scope by now."""
 
     def repeated_by(self, account_sid: str) -> str:
-        """Return the keyed hash of the From that last called the telephone that is called most often; or empty."""
+        """Return the keyed hash of the From that last called the destination called most often; or empty."""
 
     def senders(self, account_sid: str, rule: Rule, policy: Policy, now_ms: int) -> list[Sender]:
         """Return the From numbers of late: of calls dialled for `Rule.INITIATED`, else queued."""

@@ -1,10 +1,10 @@
-"""What the guard would have done with a history: the same rules, fed as a door would have fed them."""
+"""What the guard would have done with a history: the same rules, fed as a source would have fed them."""
 
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from callguard.domain.history import NEVER_MS, NO_TELEPHONE, History
+from callguard.domain.history import NEVER_MS, NO_DESTINATION, History
 from callguard.domain.policy import Policy, Unqueued
 from callguard.domain.replay import Replay
 from callguard.domain.rules import Verdict, decide, is_quiet
@@ -27,7 +27,7 @@ class Trip:
         queued: calls that were queued then and not on the `never_cancel` list.
         cancelled: calls that would have been cancelled until its end.
         ended_ms: when the guard would have been armed again; None if the history ends before.
-        telephone: the digits of the last call before it, `NO_TELEPHONE` for none.
+        destination: the digits of the last call before it, `NO_DESTINATION` for none.
     """
 
     at_ms: int
@@ -35,7 +35,7 @@ class Trip:
     queued: int
     cancelled: int = 0
     ended_ms: int | None = None
-    destination: int = NO_TELEPHONE
+    destination: int = NO_DESTINATION
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class UnqueuedTrip:
     Attributes:
         at_ms: when its rule was first crossed.
         finding: the rule and its figures then.
-        telephone: the digits of the last call before it, `NO_TELEPHONE` for none.
+        destination: the digits of the last call before it, `NO_DESTINATION` for none.
         last_ms: when a rule was last seen crossed.
     """
 
@@ -79,7 +79,7 @@ class Backtest:
         self.trips: list[Trip] = []
         self.unqueued: list[UnqueuedTrip] = []
         self.depth = 0
-        self.last_telephone = NO_TELEPHONE
+        self.last_telephone = NO_DESTINATION
         self._history, self._policy, self._progress = history, policy, progress
         self._hears_creations = source is Source.REPORT
         self._hears_dials = source is not Source.POLL
@@ -114,7 +114,7 @@ class Backtest:
     def heard_call(self, destination: int, at_ms: int) -> None:
         """Tell the rules whom a call is for."""
         self.last_telephone = destination
-        if destination != NO_TELEPHONE:
+        if destination != NO_DESTINATION:
             self.replay.called(destination, at_ms)
 
     def _decide(self, at_ms: int) -> None:

@@ -8,7 +8,7 @@ from array import array
 from functools import lru_cache
 
 from callguard.domain.backtest import Backtest
-from callguard.domain.history import NO_TELEPHONE, History
+from callguard.domain.history import NO_DESTINATION, History
 from callguard.domain.policy import Mode, Policy
 
 MAX_BATCH = 50_000
@@ -16,7 +16,7 @@ _BEGIN_MS = 1_000_000_000_000
 _ONE_TELEPHONE = 1
 
 
-def batch(calls: int, cps: float, destination: int = NO_TELEPHONE) -> History:
+def batch(calls: int, cps: float, destination: int = NO_DESTINATION) -> History:
     """Return `calls` calls that are created evenly within one second and dialled at `cps`."""
     created = array("q", (_BEGIN_MS + place * 1000 // calls for place in range(calls)))
     left, free_ms = array("q"), 0.0
@@ -32,7 +32,7 @@ def is_cancelled(policy: Policy, calls: int, *, to_one_number: bool = False) -> 
     """Return whether a batch of `calls` on an account at rest leads to a cancel."""
     if calls < 1:
         return False
-    played = batch(calls, policy.cps, _ONE_TELEPHONE if to_one_number else NO_TELEPHONE)
+    played = batch(calls, policy.cps, _ONE_TELEPHONE if to_one_number else NO_DESTINATION)
     return bool(Backtest(played, policy).run())
 
 

@@ -86,7 +86,7 @@ _PHASES = {
 
 @dataclass(frozen=True, slots=True)
 class CallEvent:
-    """One piece of news about one outbound call, from whichever door it came.
+    """One piece of news about one outbound call, from whichever source it came.
 
     Attributes:
         call_sid: `CA` and 32 hex digits.

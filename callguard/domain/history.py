@@ -12,7 +12,7 @@ from callguard.domain.numbers import NumberList
 from callguard.domain.policy import Policy
 
 NEVER_MS = 2**62
-NO_TELEPHONE = -1
+NO_DESTINATION = -1
 _MAX_NUMBER = 15
 
 
@@ -51,7 +51,7 @@ class History:
         left_ms: when each left it; `NEVER_MS` for those that were still queued at the end.
         dialled: 1 for those that left it to be dialled.
         spared: 1 for those on the `never_cancel` list, and for those to emergency numbers.
-        telephones: the digits of To, `NO_TELEPHONE` where it is none.
+        destinations: the digits of To, `NO_DESTINATION` where it is none.
         departures: the calls in the order in which they left.
     """
 
@@ -117,7 +117,7 @@ class HistoryBuilder:
         self._left_ms.append(left_ms)
         self._dialled.append(_was_dialled(call))
         is_exempt = call.to_number in self._repeat_exempt
-        self._telephones.append(NO_TELEPHONE if is_exempt else _telephone(call.to_number))
+        self._telephones.append(NO_DESTINATION if is_exempt else _telephone(call.to_number))
         self._spared.append(self._is_spared(call))
 
     def build(self) -> History:
@@ -178,7 +178,7 @@ def _was_dialled(call: HistoricCall) -> bool:
 def _telephone(number: str) -> int:
     digits = number[1:] if number[:1] == "+" else number
     is_one = digits.isdigit() and digits.isascii() and 3 <= len(digits) <= _MAX_NUMBER
-    return int(digits) if is_one else NO_TELEPHONE
+    return int(digits) if is_one else NO_DESTINATION
 
 
 def _picked(values: "array[int]", order: list[int]) -> "array[int]":

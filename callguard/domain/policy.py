@@ -78,10 +78,13 @@ class Policy:
         Doc("seconds of waiting for the calls now queued above which the guard trips"),
     ] = 1800.0
     repeat_limit: Annotated[
-        int, Ge(2), Le(1000), Doc("how many calls to one telephone within `repeat_window_seconds` trip the guard")
+        int,
+        Ge(2),
+        Le(1000),
+        Doc("how many calls to one destination within `repeat_window_seconds` trip the guard"),
     ] = 20
     repeat_window_seconds: Annotated[
-        int, Ge(10), Le(86_400), Doc("how far back calls to one telephone are counted")
+        int, Ge(10), Le(86_400), Doc("how far back calls to one destination are counted")
     ] = 600
     repeat_exempt: Annotated[
         tuple[str, ...],

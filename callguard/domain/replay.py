@@ -39,7 +39,7 @@ class Replay:
     def entered(self, created_ms: Sequence[int], heard_ms: int, *, announced: bool = False) -> None:
         """Calls have entered the queue at `created_ms`, which ascend; the guard hears of them at `heard_ms`.
 
-        A door that hears of a call at its creation gives one call at a time.
+        A source that tells of a call at its creation gives one call at a time.
         """
         for at_ms in created_ms:
             self._counted_ms = horizon_after(self._counted_ms, at_ms, self._policy.cps)
@@ -52,7 +52,7 @@ class Replay:
         self._note_depth(heard_ms)
 
     def called(self, destination: Hashable, at_ms: int) -> int:
-        """A telephone is called, at `at_ms`: for `repeat`. Return how often it was called lately."""
+        """A destination is called, at `at_ms`: for `repeat`. Return how often it was called lately."""
         return self._repeats.count(destination, at_ms)
 
     def dialled(self, at_ms: int, *, announced: bool = False) -> None:
@@ -208,7 +208,7 @@ class _Line:
 
 
 class _RepeatCounter:
-    """The latest calls to each telephone. A telephone that was called once costs one number."""
+    """The latest calls to each destination. A destination that was called once costs one number."""
 
     _FEW = 10_000
 
@@ -239,7 +239,7 @@ class _RepeatCounter:
         return count
 
     def _sweep(self, now_ms: int) -> None:
-        """Forget telephones that were not called lately, so that a long history does not fill the memory."""
+        """Forget destinations that were not called lately, so that a long history does not fill the memory."""
         begin_ms = now_ms - self._window_ms
         self._lately = {
             destination: times

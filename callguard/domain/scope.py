@@ -37,7 +37,7 @@ def scope_of(finding: Finding, carriers: frozenset[str], listed_short_ms: int) -
     """Return the scope of a trip: calls since the onset; only from the numbers that carry it, where a few do.
 
     Only calls that enter the queue tell when a runaway began to create them. What other rules see, calls being
-    dialled, a telephone called once too often, a queue too long, begins later: there it is the calls since
+    dialled, a destination called once too often, a queue too long, begins later: there it is the calls since
     Twilio's list was last short (`listed_short_ms`; 0 for never).
     """
     if finding.rule is Rule.MANUAL:

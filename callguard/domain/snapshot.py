@@ -84,7 +84,7 @@ class Suspicion:
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """The telephone that was called most often lately: how often, since when, and when last (Unix ms)."""
+    """The destination that was called most often lately: how often, since when, and when last (Unix ms)."""
 
     count: int = 0
     since_ms: int = 0
@@ -140,7 +140,7 @@ class Snapshot:
         queued: the bucket over calls entering the queue.
         initiated: the bucket over calls leaving it.
         plateau: the line of calls leaving it.
-        repeats: the telephone that was called most often.
+        repeats: the destination that was called most often.
         counted_ms: the horizon by counting: when a call created now would be dialled.
         quoted_ms: the horizon by Twilio's quotes; 0 while there is none to believe.
         throughput: what has been learned of the account's CPS.

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from statistics import median
 
 from callguard.domain.backtest import Backtest, untold
-from callguard.domain.history import NO_TELEPHONE, History
+from callguard.domain.history import NO_DESTINATION, History
 from callguard.domain.policy import Policy
 from callguard.domain.sources import Source
 
@@ -53,7 +53,7 @@ _FLOORS = {
     "max_drain_seconds": 60.0,
     "repeat_limit": 10.0,
 }
-"""No threshold is lower than this: below it, one busy minute of a person with a telephone would be a runaway."""
+"""No threshold is lower than this: below it, one busy minute of a person who dials would be a runaway."""
 
 _CEILINGS = {"plateau_seconds": 86_400.0, "max_drain_seconds": 86_400.0, "repeat_limit": 1000.0}
 
@@ -93,7 +93,7 @@ class Suggestion:
         settings: in the order of the policy's keys; empty with a `reason`.
         days: how many days they rest on.
         left_out: days that stand out.
-        exempt: telephones (digits) that are called often every day.
+        exempt: destinations (digits) that are called often every day.
         reason: why nothing is suggested; empty if something is.
     """
 
@@ -163,11 +163,11 @@ def _busiest(times_ms: "array[int]") -> dict[int, float]:
 
 
 def _called_every_day(history: History, policy: Policy, days: int) -> tuple[int, ...]:
-    """Return the telephones that are called `_EVERYDAY_CALLS` times in a window on at least half of the days."""
+    """Return the destinations that are called `_EVERYDAY_CALLS` times in a window on at least half of the days."""
     window_ms = policy.repeat_window_seconds * 1000
     counts: dict[tuple[int, int], int] = {}
     for destination, at_ms in zip(history.destinations, history.created_ms, strict=True):
-        if destination != NO_TELEPHONE:
+        if destination != NO_DESTINATION:
             key = (destination, at_ms // window_ms)
             counts[key] = counts.get(key, 0) + 1
     busy: dict[int, set[int]] = {}
@@ -264,7 +264,7 @@ class _DailyGauge(Backtest):
 
     def heard_call(self, destination: int, at_ms: int) -> None:
         """Note how often it was called lately, unless that is its everyday."""
-        if destination != NO_TELEPHONE and destination not in self._exempt:
+        if destination != NO_DESTINATION and destination not in self._exempt:
             self._times_called = max(self._times_called, self.replay.called(destination, at_ms))
 
     def by_day(self) -> dict[str, dict[int, float]]:

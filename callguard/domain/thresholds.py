@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from callguard.domain.backtest import ALERT_POLL_MS, Backtest, untold
-from callguard.domain.history import NEVER_MS, NO_TELEPHONE, History
+from callguard.domain.history import NEVER_MS, NO_DESTINATION, History
 from callguard.domain.policy import Policy
 from callguard.domain.snapshot import SUSPICION_MS, Finding
 from callguard.domain.sources import Source
@@ -39,7 +39,7 @@ class Threshold:
     Attributes:
         setting: the policy key.
         configured: its value in the policy that was tried.
-        tightest: its least value without a trip; None where the rule hears nothing at this door.
+        tightest: its least value without a trip; None where the rule hears nothing from this source.
         reached: how far the statistic went while `min_backlog` calls were queued.
     """
 
@@ -187,6 +187,6 @@ class _Gauge(Backtest):
         return True
 
     def heard_call(self, destination: int, at_ms: int) -> None:
-        """Note how often it was called: a lower limit would see more than the one most called telephone."""
-        if destination != NO_TELEPHONE:
+        """Note how often it was called: a lower limit would see more than the one most called destination."""
+        if destination != NO_DESTINATION:
             self._times_called = max(self._times_called, self.replay.called(destination, at_ms))

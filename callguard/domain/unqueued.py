@@ -112,7 +112,7 @@ def what_is_done(policy: Policy) -> str:
 
 def what_is_dialled(finding: Finding, calls: int, seconds: float, named: str) -> str:
     """Return how fast calls are dialled, to whom and from whom, in words; `calls` within the last `seconds`."""
-    whom = " to one telephone" if finding.rule is Rule.REPEAT else ""
+    whom = " to one destination" if finding.rule is Rule.REPEAT else ""
     from_whom = f", from {named}" if named else ""
     rate = f"{calls / max(1.0, seconds):,.1f}".removesuffix(".0")
     return (

@@ -191,7 +191,7 @@ class AccountKeys:
         return self._key(f"live:{call_sid}")
 
     def destination(self, destination: str) -> str:
-        """STRING, or LIST from the second call on, `repeat_window_seconds`: when a telephone was called lately.
+        """STRING, or LIST from the second call on, `repeat_window_seconds`: when a destination was called lately.
 
         It is named by its keyed hash. Written by `observe_calls`.
         """

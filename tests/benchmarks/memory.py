@@ -22,9 +22,9 @@ SCAN = 1000
 def measure() -> Iterator[str]:
     """Yield the lines of the report, as they come."""
     yield f"{CALLS:,} queued calls, heard of through Twilio's list alone, then swept for {SWEEP_SECONDS:g} s"
-    yield from _with("each call to another telephone", lambda twilio: twilio.create(CALLS - 10))
+    yield from _with("each call to another destination", lambda twilio: twilio.create(CALLS - 10))
     yield ""
-    yield from _with(f"{DESTINATIONS:,} telephones", _to_few)
+    yield from _with(f"{DESTINATIONS:,} destinations", _to_few)
     yield f"(wanted: the mirror under {WANTED_MIRROR_MB} MiB, every process under {WANTED_PROCESS_MB} MiB)"
 
 

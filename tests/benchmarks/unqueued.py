@@ -119,9 +119,9 @@ def measure() -> list[str]:
         wait_until(lambda: slow.guard.services.incidents.current(SID), "an incident", timeout=40)
         many = time.monotonic() - began
     return [
-        f"{CALLS} calls to one telephone at {RATE}/s on {CPS} CPS:",
+        f"{CALLS} calls to one destination at {RATE}/s on {CPS} CPS:",
         f"  told {one:.2f} s after the rule is crossed (wanted: 3)",
         f'the same with unqueued = "block": the gate is shut {gate:.2f} s after it (wanted: 1); then our client',
         f"  creates {created} calls and is refused {refused} (wanted: 0 created)",
-        f"{SLOW_RATE}/s to many telephones, default thresholds: an incident after {many:.1f} s (wanted: 30)",
+        f"{SLOW_RATE}/s to many destinations, default thresholds: an incident after {many:.1f} s (wanted: 30)",
     ]

@@ -244,8 +244,8 @@ def test_start_times_alone_prove_nothing() -> None:
         f"{NOON + timedelta(seconds=n // 20):%Y-%m-%d %H:%M:%S}" for n in range(1500)
     )
 
-    for source in ("entrance", "callback"):
-        result = run("-", "--door", source, given=given)
+    for source in ("report", "callback"):
+        result = run("-", "--source", source, given=given)
         assert result.exit_code == 0
         assert "Verified" not in result.output
         assert "tightest thresholds with" not in result.output

@@ -191,7 +191,7 @@ CONFIRMED_BY: Sequence[Any] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "door", "levels"), CONFIRMED_BY)
+@pytest.mark.parametrize(("status", "source", "levels"), CONFIRMED_BY)
 def test_a_report_counts_once_it_is_confirmed(
     redis_url: str, status: CallStatus, source: Source, levels: tuple[int, int]
 ) -> None:

@@ -288,7 +288,8 @@ def test_the_url_of_a_chat_service_goes_to_that_service() -> None:
 
 def test_who_sends_nothing_does_not_pay_for_apprise() -> None:
     code = (
-        "import sys; from callguard.notify.apprise import AppriseNotifier as A; from callguard.ports import *\n"
+        "import sys; from callguard.notify.apprise import AppriseNotifier as A\n"
+        "from callguard.domain.notices import *\n"
         "A(['json://x']); assert A([]).deliver(Notice('', NoticeKind.CPS, '', 0)).is_complete\n"
         "sys.exit('apprise' in sys.modules)"
     )

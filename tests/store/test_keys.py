@@ -24,15 +24,19 @@ OF_GUARD = {
 OF_ACCOUNT = {
     name: name
     for name in (
-        *("state", "totals", "series", "queue", "spared", "announced", "outside", "unconfirmed", "senders"),
+        *("state", "totals", "series", "queue", "spared", "announced", "unconfirmed", "senders"),
         *("campaigns", "poll", "incident", "ledger", "incidents", "lease", "concurrency", "outages", "hold"),
-        "clearing",
     )
-} | {"clearing_left": "clearing:left", "clearing_outcomes": "clearing:outcomes"}
+} | {
+    "out_of_scope": "outside",
+    "cancel_run": "clearing",
+    "cancel_run_left": "clearing:left",
+    "cancel_run_outcomes": "clearing:outcomes",
+}
 OF_ONE_THING = {
     "call": "call:x",
     "live": "live:x",
-    "telephone": "to:x",
+    "destination": "to:x",
     "closed_incident": "incident:x",
     "closed_ledger": "ledger:x",
 }
@@ -42,7 +46,7 @@ def test_the_tables_are_whole() -> None:
     public = {name for name in vars(AccountKeys) if not name.startswith("_")}
 
     assert {name for name in vars(keys) if name.isupper()} == OF_GUARD.keys()
-    assert public == OF_ACCOUNT.keys() | OF_ONE_THING.keys() | {"account_sid", "of_clearing"}
+    assert public == OF_ACCOUNT.keys() | OF_ONE_THING.keys() | {"account_sid", "of_cancel_run"}
 
 
 @pytest.mark.parametrize(("name", "key"), OF_GUARD.items())

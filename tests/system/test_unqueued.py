@@ -21,7 +21,7 @@ def test_calls_to_one_telephone_are_told_once_and_counted() -> None:
         wait_until(lambda: s.guard.twilio.account(SID).dialled == CALLS, "all are dialled", timeout=90)
         (text,) = s.notices
         assert "TRIPPED without a queue: rule repeat" in text
-        assert "being dialled to one telephone, from +1555***00" in text
+        assert "being dialled to one destination, from +1555***00" in text
         incident = s.guard.services.incidents.current(SID)
         assert incident is not None
         assert incident.finding.rule is Rule.REPEAT

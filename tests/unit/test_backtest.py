@@ -157,7 +157,7 @@ def test_what_is_no_call_of_the_queue_is_counted() -> None:
 
 
 def random_history(seed: int) -> History:
-    """Calm, bursts, a few telephones, calls that nobody dialled, all by chance."""
+    """Calm, bursts, a few destinations, calls that nobody dialled, all by chance."""
     luck, at, free, calls = random.Random(seed), NOON, NOON, []
     for number in range(luck.randrange(50, 600)):
         at += int(luck.expovariate(luck.choice((0.0002, 0.002, 0.05))))
@@ -226,7 +226,7 @@ def _fields(policy: Policy) -> dict[str, object]:
 
 
 def test_the_tightest_thresholds_of_a_known_history() -> None:
-    """30 calls a millisecond apart at 1 CPS: level 30 less 0.029; 29 wait 29 s and 29 ms; one telephone each."""
+    """30 calls a millisecond apart at 1 CPS: level 30 less 0.029; 29 wait 29 s and 29 ms; one destination each."""
     found = tightest(history(runaway()), POLICY, Source.REPORT)
 
     assert [(one.setting, one.tightest) for one in found.thresholds] == [

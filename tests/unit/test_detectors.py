@@ -20,7 +20,7 @@ def test_a_day_has_its_calls_and_its_batches(ordinary_day: Traffic) -> None:
     assert DAY_MS <= ordinary_day.created_ms[0] <= ordinary_day.created_ms[-1] < 2 * DAY_MS
 
 
-@pytest.mark.parametrize("door", Source)
+@pytest.mark.parametrize("source", Source)
 @pytest.mark.parametrize("cps", ALL_CPS)
 def test_an_ordinary_day_trips_nothing(ordinary_day: Traffic, cps: float, source: Source) -> None:
     judge = play(RateQueue.of(ordinary_day, cps), Policy(cps=cps), source, phase_ms=1234)

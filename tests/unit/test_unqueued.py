@@ -85,8 +85,8 @@ def test_what_people_are_told_of_the_calls() -> None:
     repeat = replace(FINDING, rule=Rule.REPEAT)
 
     assert what_is_dialled(repeat, 45, 2, "+1555***01 (97 %)") == (
-        "nothing is queued, so nothing can be cancelled; 22.5 calls a second are being dialled to one telephone, "
-        "from +1555***01 (97 %)"
+        "nothing is queued, so nothing can be cancelled; 22.5 calls a second are being dialled to one "
+        "destination, from +1555***01 (97 %)"
     )
     assert "1 calls a second are being dialled" in what_is_dialled(FINDING, 1, 0.2, "")
 

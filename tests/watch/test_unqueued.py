@@ -94,15 +94,15 @@ def wide(redis_url: str, clock: FrozenClock, policy: Policy = WIDE) -> Iterator[
 
 def test_calls_to_one_telephone_are_told_once(redis_url: str, clock: FrozenClock) -> None:
     with wide(redis_url, clock) as w:
-        w.dial(900, to="one telephone")
+        w.dial(900, to="one destination")
 
         assert w.state is State.TRIPPED
         (text,) = w.trips
         assert (
-            "TRIPPED without a queue: rule repeat: 20 reached repeat_limit = 20: one telephone was called 20 "
+            "TRIPPED without a queue: rule repeat: 20 reached repeat_limit = 20: one destination was called 20 "
             "times in 1 s;" in text
         )
-        assert "20 calls a second are being dialled to one telephone, from +1***one (100 %)" in text
+        assert "20 calls a second are being dialled to one destination, from +1***one (100 %)" in text
         assert "The gate is open" in text
         assert w.gate_is_open
         assert w.g.wakes.wakes == [], "there is nothing to cancel"
@@ -118,7 +118,7 @@ def test_block_shuts_the_gate_unless_the_guard_only_observes(
 ) -> None:
     policy = Policy(cps=30, unqueued=Unqueued.BLOCK, mode=mode)
     with wide(redis_url, clock, policy) as w:
-        w.dial(60, to="one telephone")
+        w.dial(60, to="one destination")
 
         assert w.state is State.TRIPPED
         assert w.gate_is_open is (mode is Mode.OBSERVE)
@@ -127,7 +127,7 @@ def test_block_shuts_the_gate_unless_the_guard_only_observes(
 
 def test_ignore_is_what_it_says(redis_url: str, clock: FrozenClock) -> None:
     with wide(redis_url, clock, Policy(cps=30, unqueued=Unqueued.IGNORE)) as w:
-        w.dial(200, to="one telephone")
+        w.dial(200, to="one destination")
 
         assert w.state is State.ARMED
         assert w.trips == []
@@ -137,7 +137,7 @@ def test_without_a_watcher_the_web_process_decides(redis_url: str, clock: Frozen
     """Twilio's list is never read, and more callbacks come: after a second and a half that is enough."""
     with wide(redis_url, clock) as w:
         for number in range(200):
-            news = CallEvent(call_sid(number), CallStatus.INITIATED, clock.ms, destination="one telephone")
+            news = CallEvent(call_sid(number), CallStatus.INITIATED, clock.ms, destination="one destination")
             w.guard.take(w.g.account, [news], Source.CALLBACK)
             clock.pass_seconds(0.05)
             if w.trips:
@@ -159,13 +159,13 @@ def test_many_telephones_trip_it_too(redis_url: str, clock: FrozenClock) -> None
         assert incident is not None
         assert incident.finding.rule is Rule.INITIATED
         assert incident.tripped_ms - begun_ms < 30_000
-        assert "to one telephone" not in w.trips[0]
+        assert "to one destination" not in w.trips[0]
 
 
 def test_it_ends_when_its_rule_has_been_calm(redis_url: str, clock: FrozenClock) -> None:
     with wide(redis_url, clock) as w:
-        w.dial(200, to="one telephone")
-        w.wait(15 + 70)  # a telephone's repeats are news for 15 s, and the bucket leaks 65 calls
+        w.dial(200, to="one destination")
+        w.wait(15 + 70)  # a destination's repeats are news for 15 s, and the bucket leaks 65 calls
         assert len(w.g.store.incidents.recent(SID, 1)) == 0
 
         w.wait(40)
@@ -178,7 +178,7 @@ def test_it_ends_when_its_rule_has_been_calm(redis_url: str, clock: FrozenClock)
 
 def test_manual_rearming_waits_for_a_person(redis_url: str, clock: FrozenClock) -> None:
     with wide(redis_url, clock, Policy(cps=30, quiet_seconds=30, rearm=Rearm.MANUAL)) as w:
-        w.dial(200, to="one telephone")
+        w.dial(200, to="one destination")
         w.wait(200)
 
         assert w.state is State.TRIPPED
@@ -188,12 +188,12 @@ def test_manual_rearming_waits_for_a_person(redis_url: str, clock: FrozenClock) 
 
 def test_what_comes_back_within_the_hour_pages_nobody(redis_url: str, clock: FrozenClock) -> None:
     with wide(redis_url, clock) as w:
-        w.dial(200, to="one telephone")
+        w.dial(200, to="one destination")
         w.wait(130)
         (closed,) = w.g.store.incidents.recent(SID, 1)
-        w.wait(600)  # so that the same telephone is called often anew
+        w.wait(600)  # so that the same destination is called often anew
 
-        w.dial(200, to="one telephone")
+        w.dial(200, to="one destination")
 
         assert w.state is State.TRIPPED
         incident = w.g.store.incidents.current(SID)
@@ -298,7 +298,7 @@ def test_a_rule_that_the_last_callback_crossed_is_told_by_the_watcher_that_comes
 ) -> None:
     with wide(redis_url, clock) as w:
         for number in range(20):
-            news = CallEvent(call_sid(number), CallStatus.INITIATED, clock.ms, destination="one telephone")
+            news = CallEvent(call_sid(number), CallStatus.INITIATED, clock.ms, destination="one destination")
             w.guard.take(w.g.account, [news], Source.CALLBACK)
         clock.pass_seconds(20)
         w.watch.tick()
@@ -308,16 +308,16 @@ def test_a_rule_that_the_last_callback_crossed_is_told_by_the_watcher_that_comes
 
 def test_after_a_persons_reset_people_are_paged_anew(redis_url: str, clock: FrozenClock) -> None:
     with wide(redis_url, clock) as w:
-        w.dial(100, to="one telephone")
+        w.dial(100, to="one destination")
         w.g.store.incidents.rearm(SID, 1, "by hand", clock.ms, force=True, by="ann")
-        w.dial(100, to="one telephone")
+        w.dial(100, to="one destination")
 
         assert len(w.trips) == 2
 
 
 def test_what_is_only_observed_is_counted_too(redis_url: str, clock: FrozenClock) -> None:
     with wide(redis_url, clock, Policy(cps=30, mode=Mode.OBSERVE)) as w:
-        w.dial(200, to="one telephone")
+        w.dial(200, to="one destination")
 
         incident = w.g.store.incidents.current(SID)
         assert incident is not None

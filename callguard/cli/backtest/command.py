@@ -74,7 +74,11 @@ class _Bars:
         return lambda step: self.progress.advance(task, step)
 
 
-@click.command()
+_FORMER_WORDS = {"door": "source", "entrance": "report"}
+"""Scripts may still write `--door entrance`."""
+
+
+@click.command(context_settings={"token_normalize_func": lambda word: _FORMER_WORDS.get(word, word)})
 @click.argument("file", required=False, type=click.File("rb"), metavar="[FILE.csv]")
 @click.option("--fetch", is_flag=True, help="Fetch the history from Twilio instead of reading a file.")
 @click.option("--since", metavar="TIME", help="With --fetch: calls created from then on.")
@@ -82,9 +86,9 @@ class _Bars:
 @click.option("--account", "account_sid", metavar="AC…", help="The account; only its calls count.")
 @click.option("--cps", metavar="N", help="Short for --set cps=N.")
 @click.option(
-    "--door",
+    "--source",
     type=click.Choice([source.value for source in Source]),
-    default="entrance",
+    default=Source.REPORT.value,
     show_default=True,
     help="How the guard would have heard of the calls.",
 )

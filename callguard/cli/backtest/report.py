@@ -106,7 +106,7 @@ def as_json(report: Report) -> dict[str, Any]:
     history = report.history
     return {
         "policy": report.whose_policy,
-        "door": report.source.value,
+        "source": report.source.value,
         "from": _iso(history.created_ms[0]),
         "until": _iso(history.created_ms[-1]),
         "calls": len(history),
@@ -141,7 +141,7 @@ def _head(report: Report) -> Iterator[str]:
     if report.log.unread.count > len(report.log.unread.first):
         yield "  ..."
     yield from report.log.notes
-    yield f"policy: {report.whose_policy}; {figure(policy.cps)} calls per second; door: {report.source.value}"
+    yield f"policy: {report.whose_policy}; {figure(policy.cps)} calls per second; source: {report.source.value}"
     if policy.mode is Mode.OBSERVE or policy.rearm is Rearm.MANUAL:
         yield "It is played as mode = enforce and rearm = auto."
     if not _shows_queue(report):
@@ -177,7 +177,7 @@ def _thresholds(thresholds: tuple[Threshold, ...]) -> Table:
         table.add_column(heading, justify="right")
     for one in thresholds:
         if one.tightest is None:
-            table.add_row(one.setting, "", "not heard at this door", figure(one.configured))
+            table.add_row(one.setting, "", "not heard from this source", figure(one.configured))
         elif not one.reached:
             table.add_row(one.setting, "", "never reached", figure(one.configured))
         else:

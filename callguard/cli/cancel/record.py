@@ -70,7 +70,10 @@ class _Seldom(logging.Filter):
 @contextmanager
 def _told_seldom() -> Iterator[None]:
     """While the record takes nothing, a sweep says so at each turn."""
-    loggers, seldom = [logging.getLogger(f"callguard.drain.{name}") for name in ("sweep", "clearance")], _Seldom()
+    loggers, seldom = (
+        [logging.getLogger(f"callguard.cancel.{name}") for name in ("sweep", "manual_cancel")],
+        _Seldom(),
+    )
     for logger in loggers:
         logger.addFilter(seldom)
     try:

@@ -12,7 +12,7 @@
 -- KEYS[10] {account}:outside   ZSET  queued calls that the open incident is not about
 -- KEYS[11] {account}:unconfirmed HASH calls that were only ever reported by whoever created them
 -- then two for each event: {account}:call:SID  STRING  phases seen, and above them a mark of From
---                          {account}:to:HASH   LIST    latest calls to the telephone
+--                          {account}:to:HASH   LIST    latest calls to the destination
 -- ARGV[1] now ms              ARGV[2] source: callback, poll or report
 -- ARGV[3] cps                 ARGV[4] ring size in seconds
 -- ARGV[5] spike_rate          ARGV[6] most that its bucket holds
@@ -20,7 +20,7 @@
 -- ARGV[9] min_backlog         ARGV[10] expiry of account keys ms
 -- ARGV[11] expiry of a queued call ms      ARGV[12] expiry of a call that has left ms
 -- ARGV[13] expiry of the incident ms       ARGV[14] repeat_limit
--- ARGV[15] repeat window ms   ARGV[16] least calls to one telephone that matter
+-- ARGV[15] repeat window ms   ARGV[16] least calls to one destination that matter
 -- ARGV[17] plateau_seconds    ARGV[18] max_backlog    ARGV[19] max_drain_seconds
 -- ARGV[20] spare (0/1): return no state where no rule can have been crossed
 -- ARGV[21] how long before an onset a scope begins, ms    ARGV[22] warn_share

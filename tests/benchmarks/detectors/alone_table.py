@@ -14,7 +14,7 @@ def add_alone(report: Report) -> None:
     """Add how soon each rule would trip if it were the only one."""
     heads = "".join(f"{f'{rate:g}/s at {cps:g}':>12}" for cps, rate in QUEUEING)
     report.say(
-        f"Each rule alone: worst of {len(SEEDS)}, in seconds (repeat: a runaway to one telephone);",
+        f"Each rule alone: worst of {len(SEEDS)}, in seconds (repeat: a runaway to one destination);",
         f"wanted of plateau: {Policy().plateau_seconds + PLATEAU_GRACE:g} s",
         f"{'rule':10}{'door':9}{heads}",
     )

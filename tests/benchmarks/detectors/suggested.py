@@ -85,7 +85,7 @@ def judged(policy: Policy, seed: int, rate: float, *, days: int = HELD_OUT_DAYS)
 
 
 def delay(policy: Policy, seed: int, rate: float, runaway_rate: float = 10.0) -> float:
-    """Return the seconds from the first call of a runaway to many telephones to the incident."""
+    """Return the seconds from the first call of a runaway to many destinations to the incident."""
     random = Random(seed)
     begin_ms = DAY_MS + random.randrange(DAY_MS)
     calls = [*_of(days_of(seed, rate, 2)), *runaway(random, begin_ms, runaway_rate, 300)]

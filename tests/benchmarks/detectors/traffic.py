@@ -25,7 +25,7 @@ class Kind(IntEnum):
 
 
 Call = tuple[int, int, Kind]
-"""When it is created (ms), the telephone, and why."""
+"""When it is created (ms), the destination, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def campaign(random: Random, begin_ms: int) -> Iterator[Call]:
 def runaway(
     random: Random, begin_ms: int, rate: float, seconds: float, destination: int | None = None
 ) -> Iterator[Call]:
-    """Yield `rate` calls a second, to anybody or to one `telephone`; `MAX_RUNAWAY_CALLS` at most."""
+    """Yield `rate` calls a second, to anybody or to one `destination`; `MAX_RUNAWAY_CALLS` at most."""
     for number in range(min(MAX_RUNAWAY_CALLS, int(rate * seconds))):
         called = random.randrange(CUSTOMERS) if destination is None else destination
         yield begin_ms + round(number * SECOND_MS / rate), called, Kind.RUNAWAY

@@ -1,4 +1,4 @@
--- The latest calls to one telephone. What is remembered is the telephone that was called most often lately.
+-- The latest calls to one destination. What is remembered is the destination that was called most often lately.
 local function repeats_of(text)
     local count, since, at = numbers(text)
     return { count = count, since = since, at = at }
@@ -22,7 +22,7 @@ local function within_window(times_key, from, limit)
     return count, since
 end
 
--- Most telephones are called once: then the key is a string, which takes less room than a list of one.
+-- Most destinations are called once: then the key is a string, which takes less room than a list of one.
 local function push_time(times_key, at, window)
     local time = string.format('%d', at)
     if redis.call('SET', times_key, time, 'NX', 'PX', window) then return 1 end
@@ -38,7 +38,7 @@ end
 local function count_repeat(repeats, times_key, at, limit, window, least, sender)
     local kept = push_time(times_key, at, window)
     if kept > limit then redis.call('LTRIM', times_key, 0, limit - 1) end
-    -- Most telephones are called now and then: one look tells that it is less than matters.
+    -- Most destinations are called now and then: one look tells that it is less than matters.
     if kept < least or tonumber(redis.call('LINDEX', times_key, least - 1)) < at - window then return end
     local count, since = within_window(times_key, at - window, limit)
     if count >= least and (count >= repeats.count or at - repeats.at > window) then
