@@ -66,7 +66,7 @@ def test_a_traceback_is_masked_and_cannot_forge_a_record(capsys: pytest.CaptureF
         logging.getLogger("callguard.cancel").exception("failed")
 
     first, *others = capsys.readouterr().err.splitlines()
-    assert first.endswith("ERROR drain failed")
+    assert first.endswith("ERROR cancel failed")
     assert others
     assert all(line.startswith("    ") for line in others)
     assert SECRETS[0] not in "".join(others)
