@@ -1,36 +1,36 @@
-"""The one place that builds things: settings in, a wired guard out."""
+"""The one place that builds things: settings in, the parts of one kind of process out.
+
+Nothing is sent to Redis or Twilio while something is built. Every builder may raise `NoRedisUrl`, or
+`ConfigurationError` for a Redis URL that the client library does not take.
+"""
 
 import os
 import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, partial
-
-from redis import Redis
+from typing import Any
 
 from callguard.cancel.incident_drain import IncidentDrain
 from callguard.cancel.single_cancel import SingleCancel
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
-from callguard.config.api_keys import ApiKey
 from callguard.config.errors import ConfigurationError
 from callguard.config.fingerprint import fingerprint
 from callguard.config.settings import Settings
 from callguard.config.urls import under
+from callguard.detect.campaigns import AnnouncedCampaigns
 from callguard.detect.control import GuardControl
 from callguard.detect.group_commit import GroupCommit
 from callguard.detect.guard import Guard
 from callguard.detect.reported_calls import ReportedCalls
-from callguard.domain.calls import CallEvent
 from callguard.domain.culprits import Culprit
-from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.processes import Fingerprint
-from callguard.domain.results import ReportResult, ReportSource
 from callguard.domain.snapshot import Rule, Snapshot
 from callguard.domain.sources import Source
-from callguard.errors import CallGuardError
+from callguard.errors import NoRedisUrl
 from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_jobs, drain_queue
 from callguard.live.hold_queues import HoldQueuesTask
 from callguard.live.live_calls import LiveCallsTask
@@ -41,26 +41,7 @@ from callguard.notify.apprise import AppriseNotifier
 from callguard.redis_client import problems_of
 from callguard.relaying import start_relay
 from callguard.startup import redis_urls_with_options
-from callguard.store.api_refusals import RedisApiRefusals
-from callguard.store.call_tracker import RedisCallTracker
-from callguard.store.campaigns import RedisCampaigns
-from callguard.store.cancel_runs import RedisCancelRuns
-from callguard.store.connection import connect, translated_errors
-from callguard.store.decision_file import DecisionFile
-from callguard.store.decisions import OTHERS_FIRST_SECONDS, RedisDecisions
-from callguard.store.durability import Durability, await_durability
-from callguard.store.incidents import RedisIncidentStore
-from callguard.store.live_calls import RedisHoldQueueSizes, RedisLiveCallStore
-from callguard.store.notices import RedisNotices
-from callguard.store.outages import RedisOutages
-from callguard.store.presence import RedisHeartbeats, RedisPollLease, RedisRelayLease
-from callguard.store.readings import RedisReadings
-from callguard.store.reports import RedisReports
-from callguard.store.rights import GUARD_RIGHTS, QUEUE_RIGHTS, Right, missing_rights
-from callguard.store.script_connections import ScriptConnections
-from callguard.store.scripts import Scripts
-from callguard.store.server_facts import server_facts
-from callguard.store.watching import RedisAccountLeases, RedisNews
+from callguard.store.stores import Stores, open_stores
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.cancelling import TwilioCanceller
 from callguard.telephony.http_client import PooledHttpClient
@@ -75,7 +56,6 @@ from callguard.watch.long_turns import LongTurns
 from callguard.watch.missing_callbacks import MissingCallbacks
 from callguard.watch.process_watch import ProcessWatch
 from callguard.watch.progress import Progress
-from callguard.watch.remembering import follow_decisions
 from callguard.watch.warnings import Warnings
 from callguard.watch.watcher import Watcher
 
@@ -86,209 +66,196 @@ It must be answered within a second: slow answers lose later callbacks (Twilio's
 
 JOB_PATIENCE_SECONDS = 2.0
 
-NAMED_CANCEL_TIMEOUT_SECONDS = 1.5
+SINGLE_CANCEL_TIMEOUT_SECONDS = 1.5
 """How long Twilio may take for each answer about a single call, while somebody waits for ours."""
-
-DROPPED_EVERY_SECONDS = 3600
-"""How often at most people are told that news is dropped."""
-
-SCRIPT_CONNECTIONS = 128
-"""They are opened when they are needed."""
-
-
-class NoRedisUrl(CallGuardError):
-    """No Redis was named."""
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
-    """Everything wired, for one process."""
+class Parts:
+    """What every process has."""
 
-    accounts: Mapping[str, Account]
+    settings: Settings
     clock: SystemClock
-    authenticator: CallbackAuthenticator
-    tracker: RedisCallTracker
-    incidents: RedisIncidentStore
-    decisions: RedisDecisions
-    control: GuardControl
-    readings: RedisReadings
-    heartbeats: RedisHeartbeats
-    account_leases: RedisAccountLeases
-    news: RedisNews
-    campaigns: RedisCampaigns
-    cancel_runs: RedisCancelRuns
-    notices: RedisNotices
-    relay_lease: RedisRelayLease
-    reach: TwilioOutages
-    poll_lease: RedisPollLease
+    stores: Stores
     drains: RqDrainQueue
-    telephony: TwilioCalls
-    canceller: Callable[[], TwilioCanceller]
-    live_telephony: TwilioLiveCalls
-    live_calls: RedisLiveCallStore
-    hold_board: RedisHoldQueueSizes
-    guard: Guard
-    callbacks: GroupCommit
-    reports: ReportedCalls
-    reconciler: Reconciler
-    drain: IncidentDrain
-    single_cancel: SingleCancel
-    collector: GuardCollector
     fingerprint: Callable[[], Fingerprint]
-    notify_urls: tuple[str, ...]
-    api_refusals: RedisApiRefusals
-    connection: Redis
-    public_url: str
-    twilio_api_url: str
-    metrics_token: str | None
-    api_keys: tuple[ApiKey, ...]
 
-    def take_callback(self, account: Account, event: CallEvent) -> None:
-        """Count a verified callback and act on it."""
-        self.callbacks.take(account, event)
-
-    def refuse(self, account_sid: str, result: str) -> None:
-        """Count a callback that was not taken."""
-        self.tracker.refused(account_sid, result)
-
-    def take_report(self, account: Account, events: Sequence[CallEvent], source: str) -> int:
-        """Count news of calls that `source` reports, act on it, and return how much of it was news."""
-        is_twilio = source != ReportSource.CLIENT.value
-        counted = (
-            self.guard.take(account, events, Source.REPORT) if is_twilio else self.reports.take(account, events)
-        )
-        for result, count in ((ReportResult.ACCEPTED, counted), (ReportResult.DUPLICATE, len(events) - counted)):
-            if count:
-                self.tracker.count(account.sid, f"reports:{source}:{result.value}", count)
-        return counted
-
-    def refuse_report(self, account_sid: str, source: str, result: str) -> None:
-        """Count a report that was not taken; source and result are of closed sets."""
-        self.tracker.count(account_sid, f"reports:{source}:{result}")
-
-    def leave_alone(self, account_sid: str, call_sid: str) -> None:
-        """Never touch a live call that our own TwiML has taken over."""
-        self.live_calls.leave_alone(account_sid, [call_sid])
-
-    def begin_remembering(self) -> None:
-        """Follow what people decide, in a thread: for a process that has no watch over the accounts."""
-        follow_decisions(self.decisions, list(self.accounts))
-
-    def missing_rights(self) -> Sequence[Right]:
-        """Return the rights that the guard's user lacks at Redis, and at RQ's."""
-        with translated_errors():
-            own = missing_rights(self.connection, GUARD_RIGHTS)
-            return [*own, *missing_rights(self.drains.connection, QUEUE_RIGHTS)]
-
-    def durability(self) -> Durability:
-        """Return how far Redis keeps what was written until now; may take two seconds."""
-        return await_durability(self.connection)
-
-    def server_facts(self) -> Mapping[str, str]:
-        """Return what the Redis server says of itself."""
-        return server_facts(self.connection)
-
-    def tell_dropped(self, account_sid: str, what: str, text: str) -> None:
-        """Tell, at most once an hour, that news of an account was dropped; `what` is of a closed set."""
-        notice = Notice(account_sid, NoticeKind.DROPPED, text, self.clock.now_ms())
-        self.notices.post(notice, once=f"dropped:{what}", every_seconds=DROPPED_EVERY_SECONDS)
-
-    def notifier(self) -> AppriseNotifier:
-        """Return the way to people."""
-        return AppriseNotifier(self.notify_urls)
-
-    def relay(self) -> LeasedRelay:
-        """Return a relay of notices, for a process that may wait for receivers."""
-        return LeasedRelay(process_name(), self.relay_lease, self.notices, self.notifier(), self.clock)
-
-    def relay_starter(self) -> RelayStarter:
-        """Return what sees that notices are relayed, for a process that may not wait for receivers."""
-        return RelayStarter(self.relay_lease, self.notices, start_relay, process_name)
+    @property
+    def accounts(self) -> Mapping[str, Account]:
+        """The guarded accounts by SID."""
+        return self.settings.accounts
 
     def process_watch(self) -> ProcessWatch:
         """Return what tells of processes that fall silent."""
-        return ProcessWatch(self.heartbeats, self.notices, self.clock, time.monotonic)
+        return ProcessWatch(self.stores.heartbeats, self.stores.notices, self.clock, time.monotonic)
 
-    def watcher(self) -> Watcher:
-        """Return a watcher, which shares all accounts with others."""
-        self.decisions.go_first()
-        return Watcher(
+    def relay_starter(self) -> RelayStarter:
+        """Return what sees that notices are relayed, for a process that may not wait for receivers."""
+        return RelayStarter(self.stores.relay_lease, self.stores.notices, start_relay, process_name)
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts(Parts):
+    """What a web process has: callbacks, events, reports and questions in, metrics out."""
+
+    authenticator: CallbackAuthenticator
+    callbacks: GroupCommit
+    reports: ReportedCalls
+    campaigns: AnnouncedCampaigns
+    single_cancel: SingleCancel
+    collector: GuardCollector
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherParts(Parts):
+    """What a watcher's process has."""
+
+    watcher: Watcher
+    relay: LeasedRelay
+
+
+@dataclass(frozen=True, slots=True)
+class DrainParts(Parts):
+    """What a cancel worker has, and each of its jobs."""
+
+    incident_drain: IncidentDrain
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleParts(Parts):
+    """What a command has that looks at a guard, or steers it."""
+
+    telephony: TwilioCalls
+    canceller: Callable[[], TwilioCanceller]
+    control: GuardControl
+    campaigns: AnnouncedCampaigns
+
+
+def build_web(settings: Settings, *, patience: float = WEB_PATIENCE_SECONDS) -> WebParts:
+    """Return the parts of a web process; `patience` bounds each wait for Redis, in seconds."""
+    built = _build(settings, patience)
+    parts, stores, clock = built.parts, built.parts.stores, built.parts.clock
+    impatient = PooledHttpClient(connections=10, timeout=SINGLE_CANCEL_TIMEOUT_SECONDS)
+    single = TwilioCalls(settings.accounts, settings.twilio_api_url, impatient)
+    return WebParts(
+        **_fields(parts),
+        authenticator=CallbackAuthenticator(settings.public_url, settings.accounts),
+        callbacks=GroupCommit(partial(built.guard.take, source=Source.CALLBACK)),
+        reports=built.reports,
+        campaigns=_campaigns(parts),
+        single_cancel=SingleCancel(settings.accounts, single, stores.tracker, clock),
+        collector=GuardCollector(
+            settings.accounts,
+            stores.readings,
+            stores.heartbeats,
+            parts.drains,
+            clock,
+            QUEUE_NAME,
+            stores.notices,
+            parts.fingerprint,
+            stores.api_refusals,
+        ),
+    )
+
+
+def build_watcher(settings: Settings) -> WatcherParts:
+    """Return the parts of a watcher's process. Its watcher shares the accounts with others."""
+    built = _build(settings, JOB_PATIENCE_SECONDS)
+    parts, stores, clock = built.parts, built.parts.stores, built.parts.clock
+    stores.decisions.go_first()
+    live = TwilioLiveCalls(settings.accounts, settings.twilio_api_url, built.http_client, built.telephony)
+    return WatcherParts(
+        **_fields(parts),
+        watcher=Watcher(
             process_name(),
-            {sid: self._account_watch(account) for sid, account in self.accounts.items()},
-            self.account_leases,
-            self.tracker,
-            self.news,
-            self.heartbeats,
-            self.clock,
-            LongTurns(self.notices, self.clock, time.monotonic),
-            follow=self.decisions.follow,
-        )
-
-    def _account_watch(self, account: Account) -> AccountWatch:
-        return AccountWatch(
-            account,
-            guard=self.guard,
-            reconciler=self.reconciler,
-            tracker=self.tracker,
-            incidents=self.incidents,
-            drains=self.drains,
-            notices=self.notices,
-            reach=self.reach,
-            clock=self.clock,
-            monotonic=time.monotonic,
-            tasks=self._chores(account),
-            decisions=self.decisions,
-            verify_reports=self.reports.verify,
-        )
-
-    def _chores(self, account: Account) -> Sequence[Callable[[Snapshot], None]]:
-        def count(rule: str) -> None:
-            self.tracker.count(account.sid, f"warnings:{rule}")
-
-        def culprits(rule: Rule) -> Sequence[Culprit]:
-            return self.tracker.culprits(account.sid, rule, account.policy, self.clock.now_ms())
-
-        warnings = Warnings(account, self.notices, count)
-        return (
-            partial(warnings.look, culprits=culprits),
-            HoldsTask(account, self.incidents, self.notices),
-            Housekeeping(account, self.tracker, self.campaigns, self.notices, time.monotonic),
-            Progress(account, self.incidents, self.notices, partial(self.readings.cancelled_rate, account.sid)),
-            MissingCallbacks(account, self.notices),
-            BackgroundTask(f"live calls of {account.sid}", self.live_calls_task(account), time.monotonic),
-            BackgroundTask(
-                f"hold queues of {account.sid}",
-                HoldQueuesTask(account, self.live_telephony, self.hold_board),
-                time.monotonic,
-            ),
-        )
-
-    def live_calls_task(self, account: Account) -> LiveCallsTask:
-        """Return what acts on live calls of the account where its policy says so."""
-        return LiveCallsTask(
-            account,
-            self.live_telephony,
-            self.live_calls,
-            self.incidents,
-            self.campaigns,
-            self.notices,
-            self.clock,
-            under(self.public_url, APOLOGY_PATH),
-        )
+            {sid: _account_watch(built, live, account) for sid, account in settings.accounts.items()},
+            stores.account_leases,
+            stores.tracker,
+            stores.news,
+            stores.heartbeats,
+            clock,
+            LongTurns(stores.notices, clock, time.monotonic),
+            follow=stores.decisions.follow,
+        ),
+        relay=LeasedRelay(
+            process_name(), stores.relay_lease, stores.notices, AppriseNotifier(settings.notify_urls), clock
+        ),
+    )
 
 
-def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: str | None = None) -> Services:
-    """Wire everything; nothing is sent to Redis or Twilio yet.
+def build_drain(settings: Settings, *, owner: str | None = None) -> DrainParts:
+    """Return the parts of a cancel worker, or of its job, which holds leases as `owner`."""
+    built = _build(settings, JOB_PATIENCE_SECONDS, owner)
+    parts, stores = built.parts, built.parts.stores
+    return DrainParts(
+        **_fields(parts),
+        incident_drain=IncidentDrain(
+            partial(TwilioCanceller, settings.accounts, settings.twilio_api_url),
+            stores.tracker,
+            stores.incidents,
+            built.reconciler,
+            parts.drains,
+            parts.clock,
+            stores.notices,
+            built.outages,
+        ),
+    )
 
-    Args:
-        settings: where everything is.
-        patience: bounds each wait for Redis, in seconds.
-        owner: the name for leases; else one that no other process has.
 
-    Raises:
-        NoRedisUrl: the settings name no Redis.
-        ConfigurationError: they name one in a way that the client library does not take.
-    """
+def build_console(settings: Settings) -> ConsoleParts:
+    """Return the parts of a command that looks at a guard, or steers it."""
+    built = _build(settings, JOB_PATIENCE_SECONDS)
+    parts, stores = built.parts, built.parts.stores
+    return ConsoleParts(
+        **_fields(parts),
+        telephony=built.telephony,
+        canceller=partial(TwilioCanceller, settings.accounts, settings.twilio_api_url),
+        control=GuardControl(stores.incidents, stores.notices, stores.decisions, parts.clock, stores.news.tell),
+        campaigns=_campaigns(parts),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """The parts, and what the builders make more of."""
+
+    parts: Parts
+    http_client: PooledHttpClient
+    telephony: TwilioCalls
+    guard: Guard
+    reports: ReportedCalls
+    reconciler: Reconciler
+    outages: TwilioOutages
+
+
+def _build(settings: Settings, patience: float, owner: str | None = None) -> _Built:
+    url = _redis_url(settings)
+    clock, name, of_settings = SystemClock(), owner or process_name(), cache(partial(fingerprint, settings))
+    stores = open_stores(
+        url,
+        patience=patience,
+        clock=clock,
+        process=name,
+        fingerprint=of_settings,
+        data_dir=settings.data_dir,
+        tell_loss=tell_of_loss,
+    )
+    drains = RqDrainQueue(drain_queue(connect_for_jobs(settings.queue_redis_url or url, timeout=patience)))
+    http_client = PooledHttpClient()
+    telephony = TwilioCalls(settings.accounts, settings.twilio_api_url, http_client)
+    guard = Guard(stores.tracker, stores.incidents, drains, stores.notices, clock, stores.news.tell)
+    return _Built(
+        Parts(settings, clock, stores, drains, of_settings),
+        http_client,
+        telephony,
+        guard,
+        ReportedCalls(stores.reports, stores.tracker, guard, telephony, stores.notices, clock),
+        Reconciler(telephony, stores.tracker, guard, clock, stores.poll_lease, name),
+        TwilioOutages(stores.outages, stores.notices, clock),
+    )
+
+
+def _redis_url(settings: Settings) -> str:
     if settings.redis_url is None:
         raise NoRedisUrl(
             "CALLGUARD_REDIS_URL is not set. Write for example CALLGUARD_REDIS_URL=redis://localhost:6379/0, "
@@ -296,87 +263,71 @@ def build(settings: Settings, *, patience: float = JOB_PATIENCE_SECONDS, owner: 
         )
     if wrong := list(problems_of(redis_urls_with_options(settings))):
         raise ConfigurationError.of(wrong)
-    clock = SystemClock()
-    connection = connect(settings.redis_url, timeout=patience)
-    script_client = connect(settings.redis_url, timeout=patience, connections=SCRIPT_CONNECTIONS)
-    scripts = Scripts(ScriptConnections(script_client))
-    tracker = RedisCallTracker(connection, scripts)
-    notices = RedisNotices(connection, scripts)
-    api_refusals = RedisApiRefusals(connection)
-    decisions = RedisDecisions(
-        connection,
-        scripts,
-        clock,
-        DecisionFile(settings.data_dir),
-        others_first_seconds=OTHERS_FIRST_SECONDS,
-        tell=partial(tell_of_loss, notices),
-    )
-    incidents = RedisIncidentStore(connection, scripts, decisions)
-    readings = RedisReadings(scripts, tracker)
-    name, of_settings = owner or process_name(), cache(partial(fingerprint, settings))
-    heartbeats = RedisHeartbeats(connection, name, of_settings)
-    queue_url = settings.queue_redis_url or settings.redis_url
-    drains = RqDrainQueue(drain_queue(connect_for_jobs(queue_url, timeout=patience)))
-    api_url, http_client = settings.twilio_api_url, PooledHttpClient()
-    telephony = TwilioCalls(settings.accounts, api_url, http_client)
-    canceller = partial(TwilioCanceller, settings.accounts, api_url)
-    poll_lease = RedisPollLease(scripts)
-    reach = TwilioOutages(RedisOutages(connection), notices, clock)
-    news = RedisNews(connection, scripts)
-    guard = Guard(tracker, incidents, drains, notices, clock, news.tell)
-    reconciler = Reconciler(telephony, tracker, guard, clock, poll_lease, name)
-    return Services(
-        accounts=settings.accounts,
+    return settings.redis_url
+
+
+def _fields(parts: Parts) -> dict[str, Any]:
+    return {field.name: getattr(parts, field.name) for field in fields(parts)}
+
+
+def _campaigns(parts: Parts) -> AnnouncedCampaigns:
+    stores = parts.stores
+    return AnnouncedCampaigns(stores.campaigns, stores.notices, stores.decisions, parts.clock)
+
+
+def _account_watch(built: _Built, live: TwilioLiveCalls, account: Account) -> AccountWatch:
+    stores, clock = built.parts.stores, built.parts.clock
+    return AccountWatch(
+        account,
+        guard=built.guard,
+        reconciler=built.reconciler,
+        tracker=stores.tracker,
+        incidents=stores.incidents,
+        drains=built.parts.drains,
+        notices=stores.notices,
+        outages=built.outages,
         clock=clock,
-        authenticator=CallbackAuthenticator(settings.public_url, settings.accounts),
-        tracker=tracker,
-        incidents=incidents,
-        decisions=decisions,
-        control=GuardControl(incidents, notices, decisions, clock, news.tell),
-        readings=readings,
-        heartbeats=heartbeats,
-        account_leases=RedisAccountLeases(connection, scripts),
-        news=news,
-        campaigns=RedisCampaigns(connection, scripts),
-        cancel_runs=RedisCancelRuns(connection, scripts),
-        notices=notices,
-        relay_lease=RedisRelayLease(connection, scripts),
-        reach=reach,
-        poll_lease=poll_lease,
-        drains=drains,
-        telephony=telephony,
-        live_telephony=TwilioLiveCalls(settings.accounts, api_url, http_client, telephony),
-        live_calls=RedisLiveCallStore(connection, scripts, decisions),
-        hold_board=RedisHoldQueueSizes(connection),
-        guard=guard,
-        callbacks=GroupCommit(partial(guard.take, source=Source.CALLBACK)),
-        reports=ReportedCalls(RedisReports(connection, scripts), tracker, guard, telephony, notices, clock),
-        reconciler=reconciler,
-        drain=IncidentDrain(canceller, tracker, incidents, reconciler, drains, clock, notices, reach),
-        canceller=canceller,
-        single_cancel=_named_cancel(settings, tracker, clock),
-        collector=GuardCollector(
-            settings.accounts, readings, heartbeats, drains, clock, QUEUE_NAME, notices, of_settings, api_refusals
-        ),
-        fingerprint=of_settings,
-        notify_urls=settings.notify_urls,
-        api_refusals=api_refusals,
-        connection=connection,
-        public_url=settings.public_url,
-        twilio_api_url=settings.twilio_api_url,
-        metrics_token=settings.metrics_token,
-        api_keys=settings.api_keys,
+        monotonic=time.monotonic,
+        tasks=_tasks(built, live, account),
+        decisions=stores.decisions,
+        verify_reports=built.reports.verify,
     )
 
 
-def _named_cancel(settings: Settings, tracker: RedisCallTracker, clock: SystemClock) -> SingleCancel:
-    impatient = PooledHttpClient(connections=10, timeout=NAMED_CANCEL_TIMEOUT_SECONDS)
-    telephony = TwilioCalls(settings.accounts, settings.twilio_api_url, impatient)
-    return SingleCancel(settings.accounts, telephony, tracker, clock)
+def _tasks(built: _Built, live: TwilioLiveCalls, account: Account) -> Sequence[Callable[[Snapshot], None]]:
+    stores, clock = built.parts.stores, built.parts.clock
+    notices, tracker = stores.notices, stores.tracker
+
+    def count(rule: str) -> None:
+        tracker.count(account.sid, f"warnings:{rule}")
+
+    def culprits(rule: Rule) -> Sequence[Culprit]:
+        return tracker.culprits(account.sid, rule, account.policy, clock.now_ms())
+
+    live_calls = LiveCallsTask(
+        account,
+        live,
+        stores.live_calls,
+        stores.incidents,
+        stores.campaigns,
+        notices,
+        clock,
+        under(built.parts.settings.public_url, APOLOGY_PATH),
+    )
+    hold_queues = HoldQueuesTask(account, live, stores.hold_queue_sizes)
+    return (
+        partial(Warnings(account, notices, count).look, culprits=culprits),
+        HoldsTask(account, stores.incidents, notices),
+        Housekeeping(account, tracker, stores.campaigns, notices, time.monotonic),
+        Progress(account, stores.incidents, notices, partial(stores.readings.cancelled_rate, account.sid)),
+        MissingCallbacks(account, notices),
+        BackgroundTask(f"live calls of {account.sid}", live_calls, time.monotonic),
+        BackgroundTask(f"hold queues of {account.sid}", hold_queues, time.monotonic),
+    )
 
 
 def telephony_of(settings: Settings) -> TwilioCalls:
-    """Return the way to Twilio, for whoever needs no Redis; nothing is sent yet."""
+    """Return the way to Twilio, for whoever needs no Redis."""
     return TwilioCalls(settings.accounts, settings.twilio_api_url, PooledHttpClient())
 
 

@@ -5,6 +5,10 @@ class CallGuardError(Exception):
     """The base of all errors that CallGuard raises on purpose."""
 
 
+class NoRedisUrl(CallGuardError):
+    """The settings name no Redis."""
+
+
 class StoreUnavailable(CallGuardError):
     """Redis did not answer in time. The same call may be tried again: nothing counts twice."""
 

@@ -57,8 +57,10 @@ def post_worker_init(worker: Any) -> None:
         with suppress(OSError):  # the master has waited long enough
             os.write(ours, b"1")
         os.close(ours)
-    if (services := getattr(worker.app.wsgi(), "extensions", {}).get("callguard")) is not None:
-        services.begin_remembering()
+    if (parts := getattr(worker.app.wsgi(), "extensions", {}).get("callguard")) is not None:
+        from callguard.watch.remembering import follow_decisions
+
+        follow_decisions(parts.stores.decisions, list(parts.accounts))
     # What is loaded by now stays for good: no collection needs to look at it again.
     gc.collect()
     gc.freeze()

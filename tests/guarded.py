@@ -86,7 +86,7 @@ class Guarded:
     drain: IncidentDrain
     wakes: NotedWakes
     watch: AccountWatch
-    reach: TwilioOutages
+    outages: TwilioOutages
     reports: ReportedCalls
 
     def truth(self) -> AccountTruth:
@@ -115,19 +115,21 @@ def guarded(redis_url: str, policy: Policy, **simulated: Any) -> Iterator[Guarde
     with running(config) as twilio:
         telephony = TwilioCalls({SID: account}, twilio.url, http_client)
         clock, wakes, notices = SystemClock(), NotedWakes(), NotedNotices()
-        reach = TwilioOutages(RedisOutages(connect(redis_url, timeout=5.0)), notices, clock)
+        outages = TwilioOutages(RedisOutages(connect(redis_url, timeout=5.0)), notices, clock)
         guard = Guard(store.tracker, store.incidents, wakes, notices, clock)
         reconciler = Reconciler(telephony, store.tracker, guard, clock, store.poll_lease, "tests")
         reports = ReportedCalls(store.reports, store.tracker, guard, telephony, notices, clock)
         watch = AccountWatch(
             account, guard=guard, reconciler=reconciler, tracker=store.tracker, incidents=store.incidents,
-            drains=wakes, notices=notices, reach=reach, clock=clock, monotonic=time.monotonic,
+            drains=wakes, notices=notices, outages=outages, clock=clock, monotonic=time.monotonic,
             verify_reports=reports.verify,
         )  # fmt: skip
         canceller = partial(TwilioCanceller, {SID: account}, twilio.url, timeout=2.0)
-        drain = IncidentDrain(canceller, store.tracker, store.incidents, reconciler, wakes, clock, notices, reach)
+        drain = IncidentDrain(
+            canceller, store.tracker, store.incidents, reconciler, wakes, clock, notices, outages
+        )
         yield Guarded(
-            account, store, twilio, telephony, notices, guard, reconciler, drain, wakes, watch, reach, reports
+            account, store, twilio, telephony, notices, guard, reconciler, drain, wakes, watch, outages, reports
         )
     http_client.close()
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from subprocess import Popen
 from tempfile import TemporaryDirectory
 
-from callguard.bootstrap import Services, build
+from callguard.bootstrap import ConsoleParts, build_console
 from callguard.config.settings import load_settings
 from callguard.processes.embedded_valkey import EmbeddedValkey
 from callguard.processes.ending import end, kill
 from callguard.processes.spawn import spawn
 from callguard.simulator import SANDBOX_ACCOUNT_SID, SANDBOX_AUTH_TOKEN, RunningSimulator, SimulatorConfig, running
+from callguard.store.stores import Stores
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
@@ -63,10 +64,15 @@ class Part:
 class Parts:
     """What runs of the guard, and services on the same data."""
 
-    services: Services
+    services: ConsoleParts
     valkey: EmbeddedValkey
     web: Part
     workers: Part | None
+
+    @property
+    def stores(self) -> Stores:
+        """What the guard keeps in Redis."""
+        return self.services.stores
 
 
 @dataclass(frozen=True)
@@ -74,12 +80,17 @@ class Stack:
     """What runs, and how to look at it."""
 
     port: int
-    services: Services
+    services: ConsoleParts
     twilio: RunningSimulator
     logs: Path
     valkey: EmbeddedValkey
     web: Part
     workers: Part | None
+
+    @property
+    def stores(self) -> Stores:
+        """What the guard keeps in Redis."""
+        return self.services.stores
 
 
 def free_port() -> int:
@@ -164,7 +175,7 @@ def guard_at(
             **{f"CALLGUARD_POLICY__{key.upper()}": str(value) for key, value in (policy or {}).items()},
             **(more or {}),
         }
-        services = build(load_settings({**os.environ, **environ}))
+        services = build_console(load_settings({**os.environ, **environ}))
         web = things.enter_context(gunicorn("wsgi:app", port, environ, folder / "web.log"))
         wait_until(lambda: answers(port, "/readyz"), "the web server answers", timeout=30)
         supervisor = None
@@ -175,7 +186,7 @@ def guard_at(
                 log = folder / f"watcher-{number + 2}.log"
                 things.enter_context(Part([*argv, "watcher"], environ, log))
             wait_until(
-                lambda: services.heartbeats.ages(0).keys() >= {"watcher", "cancel-worker"},
+                lambda: services.stores.heartbeats.ages(0).keys() >= {"watcher", "cancel-worker"},
                 "the workers are up",
                 timeout=30,
             )

@@ -12,13 +12,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from callguard import __version__
-from callguard.bootstrap import Services, build
+from callguard.bootstrap import WebParts, build_web
 from callguard.config.settings import load_settings
 from callguard.domain.calls import CallStatus
 from callguard.domain.holds import HoldReason
 from callguard.domain.incidents import LiveOutcome, Outcome
 from callguard.domain.notices import Notice, NoticeKind
+from callguard.domain.outages import Outage
 from callguard.domain.policy import Mode
+from callguard.domain.results import ReportResult, ReportSource
 from callguard.domain.snapshot import Finding, Rule, State
 from callguard.domain.sources import Source
 from callguard.domain.throughput import Throughput
@@ -54,8 +56,8 @@ OF_WHAT_HAPPENS = {
 Shown = dict[tuple[str, tuple[str, ...]], float]
 
 
-def services(redis_url: str, **more: str) -> Services:
-    return build(
+def services(redis_url: str, **more: str) -> WebParts:
+    return build_web(
         load_settings(
             {
                 "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
@@ -71,12 +73,12 @@ def services(redis_url: str, **more: str) -> Services:
 
 
 @pytest.fixture
-def guard(redis_url: str) -> Services:
+def guard(redis_url: str) -> WebParts:
     """A guard whose metrics are read."""
     return services(redis_url)
 
 
-def scraped(guard: Services) -> Shown:
+def scraped(guard: WebParts) -> Shown:
     registry = CollectorRegistry()
     registry.register(guard.collector)
     text = generate_latest(registry).decode()
@@ -94,7 +96,7 @@ def names_of(shown: Shown) -> set[str]:
     }
 
 
-def test_a_fresh_guard_shows_every_metric(guard: Services) -> None:
+def test_a_fresh_guard_shows_every_metric(guard: WebParts) -> None:
     shown = scraped(guard)
 
     assert names_of(shown) == NAMES - OF_WHAT_HAPPENS
@@ -107,17 +109,19 @@ def test_a_fresh_guard_shows_every_metric(guard: Services) -> None:
     assert shown["callguard_heartbeat_age_seconds", ("watcher",)] == math.inf
 
 
-def test_they_tell_what_has_happened(guard: Services) -> None:
+def test_they_tell_what_has_happened(guard: WebParts) -> None:
     now = guard.clock.now_ms()
     policy = guard.accounts[ACCOUNT_SID].policy
     news = [queued(n, now) for n in range(100)]
-    guard.tracker.observe(ACCOUNT_SID, news, policy, now, Source.POLL)
-    guard.tracker.observe(ACCOUNT_SID, [event(0, CallStatus.INITIATED, now)], policy, now, Source.CALLBACK)
-    guard.tracker.refused(ACCOUNT_SID, "forbidden")
-    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now - 3000), Mode.ENFORCE, now)
-    guard.incidents.start_drain(ACCOUNT_SID, 1, "me", Mode.ENFORCE)
-    guard.incidents.settle_all(ACCOUNT_SID, 1, [(call_sid(5), Outcome.CANCELLED)], now)
-    guard.heartbeats.beat("watcher", now)
+    guard.stores.tracker.observe(ACCOUNT_SID, news, policy, now, Source.POLL)
+    guard.stores.tracker.observe(ACCOUNT_SID, [event(0, CallStatus.INITIATED, now)], policy, now, Source.CALLBACK)
+    guard.stores.tracker.refused(ACCOUNT_SID, "forbidden")
+    guard.stores.incidents.trip(
+        ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now - 3000), Mode.ENFORCE, now
+    )
+    guard.stores.incidents.start_drain(ACCOUNT_SID, 1, "me", Mode.ENFORCE)
+    guard.stores.incidents.settle_all(ACCOUNT_SID, 1, [(call_sid(5), Outcome.CANCELLED)], now)
+    guard.stores.heartbeats.beat("watcher", now)
     guard.drains.wake(ACCOUNT_SID, 1)
 
     shown = scraped(guard)
@@ -143,12 +147,12 @@ def test_they_tell_what_has_happened(guard: Services) -> None:
     assert ("callguard_cps", (ACCOUNT_SID, "learned")) not in shown
 
 
-def test_trips_are_counted_from_nought_so_that_an_increase_is_seen(guard: Services) -> None:
+def test_trips_are_counted_from_nought_so_that_an_increase_is_seen(guard: WebParts) -> None:
     before = scraped(guard)
     now = guard.clock.now_ms()
-    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
+    guard.stores.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
     during = scraped(guard)
-    guard.incidents.rearm(ACCOUNT_SID, 1, "by hand", now + 1000, force=True)
+    guard.stores.incidents.rearm(ACCOUNT_SID, 1, "by hand", now + 1000, force=True)
     after = scraped(guard)
 
     for rule in Rule:
@@ -160,14 +164,14 @@ def test_trips_are_counted_from_nought_so_that_an_increase_is_seen(guard: Servic
     assert moments == [0, now / 1000, now / 1000]
 
 
-def test_a_calm_account_costs_25_series_and_one_with_an_incident_shows_all(guard: Services) -> None:
+def test_a_calm_account_costs_25_series_and_one_with_an_incident_shows_all(guard: WebParts) -> None:
     def of_account() -> list[tuple[str, tuple[str, ...]]]:
         return [key for key in scraped(guard) if ACCOUNT_SID in key[1]]
 
     assert len(of_account()) == 25
 
     now = guard.clock.now_ms()
-    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
+    guard.stores.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
     values = {
         name: {labels[1] for shown, labels in of_account() if shown == name}
         for name, _ in of_account()
@@ -180,7 +184,7 @@ def test_a_calm_account_costs_25_series_and_one_with_an_incident_shows_all(guard
     assert names_of(scraped(guard)) == NAMES
 
 
-def test_what_alerts_look_at_is_there_from_the_start(guard: Services) -> None:
+def test_what_alerts_look_at_is_there_from_the_start(guard: WebParts) -> None:
     """But for what they compare with 1, or look at while an account is drained."""
     rules = (Path(__file__).parents[1] / "deploy" / "prometheus" / "alerts.yml").read_text()
     increasing = set(re.findall(r"(?:increase|rate)\((callguard_\w+)", rules))
@@ -196,21 +200,23 @@ def test_many_accounts_are_read_in_a_few_round_trips(redis_url: str, tmp_path: P
     sids = [f"AC{number:032x}" for number in range(600)]
     config.write_text("".join(f'[[accounts]]\nsid = "{sid}"\nauth_token_env = "TOKEN"\n' for sid in sids))
     guard = services(redis_url, CALLGUARD_CONFIG=str(config), TOKEN="a" * 32)
-    guard.incidents.pause(sids[500], "a test", guard.clock.now_ms())
+    guard.stores.incidents.pause(sids[500], "a test", guard.clock.now_ms())
     scraped(guard)
-    reads = guard.connection.info("stats")["total_reads_processed"]
+    reads = guard.stores.connection.info("stats")["total_reads_processed"]
 
     shown = scraped(guard)
 
-    assert guard.connection.info("stats")["total_reads_processed"] - reads < 60
+    assert guard.stores.connection.info("stats")["total_reads_processed"] - reads < 60
     assert [labels for name, labels in shown if name == "callguard_hold"] == [
         (sids[500], reason.value) for reason in HoldReason
     ]
 
 
-def test_the_text_is_what_the_library_writes(guard: Services) -> None:
+def test_the_text_is_what_the_library_writes(guard: WebParts) -> None:
     now = guard.clock.now_ms()
-    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now - 3000), Mode.ENFORCE, now)
+    guard.stores.incidents.trip(
+        ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now - 3000), Mode.ENFORCE, now
+    )
     families = list(guard.collector.collect())
     on_hold = [((ACCOUNT_SID, 'a "b"\\\n'), 1e9), ((ACCOUNT_SID, "c"), 0.5)]
     families.append(family("callguard_hold_queue_size", on_hold))
@@ -225,11 +231,11 @@ def test_the_text_is_what_the_library_writes(guard: Services) -> None:
     assert as_text(families) == generate_latest(registry)
 
 
-def test_an_incident_that_cools_is_open(guard: Services) -> None:
+def test_an_incident_that_cools_is_open(guard: WebParts) -> None:
     now = guard.clock.now_ms()
-    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
-    guard.incidents.start_drain(ACCOUNT_SID, 1, "me", Mode.ENFORCE)
-    guard.incidents.finish_drain(ACCOUNT_SID, 1, "me", now, capped=False)
+    guard.stores.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
+    guard.stores.incidents.start_drain(ACCOUNT_SID, 1, "me", Mode.ENFORCE)
+    guard.stores.incidents.finish_drain(ACCOUNT_SID, 1, "me", now, capped=False)
 
     shown = scraped(guard)
 
@@ -237,12 +243,12 @@ def test_an_incident_that_cools_is_open(guard: Services) -> None:
     assert shown["callguard_incident_open", (ACCOUNT_SID,)] == 1
 
 
-def test_a_paused_incident_lets_all_ring(guard: Services) -> None:
+def test_a_paused_incident_lets_all_ring(guard: WebParts) -> None:
     now = guard.clock.now_ms()
     policy = guard.accounts[ACCOUNT_SID].policy
-    guard.tracker.observe(ACCOUNT_SID, [queued(n, now) for n in range(100)], policy, now, Source.POLL)
-    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
-    guard.incidents.pause(ACCOUNT_SID, "to look", now)
+    guard.stores.tracker.observe(ACCOUNT_SID, [queued(n, now) for n in range(100)], policy, now, Source.POLL)
+    guard.stores.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
+    guard.stores.incidents.pause(ACCOUNT_SID, "to look", now)
 
     shown = scraped(guard)
 
@@ -251,11 +257,11 @@ def test_a_paused_incident_lets_all_ring(guard: Services) -> None:
     assert shown["callguard_incident_open", (ACCOUNT_SID,)] == 1
 
 
-def test_they_tell_of_notices_and_outages(guard: Services) -> None:
+def test_they_tell_of_notices_and_outages(guard: WebParts) -> None:
     now = guard.clock.now_ms()
-    guard.notices.post(Notice(ACCOUNT_SID, NoticeKind.WARNING, "a", now - 90_000))
-    guard.notices.failed("1-1", [])
-    guard.reach.cancel_denied(ACCOUNT_SID)
+    guard.stores.notices.post(Notice(ACCOUNT_SID, NoticeKind.WARNING, "a", now - 90_000))
+    guard.stores.notices.failed("1-1", [])
+    guard.stores.outages.begin(ACCOUNT_SID, Outage.CANCEL_DENIED, now)
 
     shown = scraped(guard)
 
@@ -265,14 +271,14 @@ def test_they_tell_of_notices_and_outages(guard: Services) -> None:
     assert shown["callguard_credentials_refused", (ACCOUNT_SID,)] == 1
 
 
-def test_they_tell_what_was_learned_and_warned_of(guard: Services) -> None:
+def test_they_tell_what_was_learned_and_warned_of(guard: WebParts) -> None:
     now = guard.clock.now_ms()
     policy = guard.accounts[ACCOUNT_SID].policy
     news = [queued(n, now - 1500) for n in range(300)]
-    guard.tracker.observe(ACCOUNT_SID, news, policy, now, Source.REPORT)
-    guard.tracker.polled(ACCOUNT_SID, policy, now, None, Throughput(learned=10.0), began_ms=now)
-    guard.tracker.count(ACCOUNT_SID, "warnings:spike")
-    guard.refuse_report(ACCOUNT_SID, "client", "malformed")
+    guard.stores.tracker.observe(ACCOUNT_SID, news, policy, now, Source.REPORT)
+    guard.stores.tracker.polled(ACCOUNT_SID, policy, now, None, Throughput(learned=10.0), began_ms=now)
+    guard.stores.tracker.count(ACCOUNT_SID, "warnings:spike")
+    guard.reports.refuse(ACCOUNT_SID, ReportSource.CLIENT, ReportResult.MALFORMED)
 
     shown = scraped(guard)
 
@@ -290,9 +296,9 @@ def test_they_tell_what_was_learned_and_warned_of(guard: Services) -> None:
 def test_they_tell_who_is_on_hold_and_what_was_done_with_live_calls(redis_url: str) -> None:
     guard = services(redis_url, CALLGUARD_POLICY__HOLD_QUEUES="true")
     now = guard.clock.now_ms()
-    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
-    guard.live_calls.settle(ACCOUNT_SID, 1, call_sid(1), LiveOutcome.HUNG_UP)
-    guard.hold_board.show(ACCOUNT_SID, {"callers": 3, "sales": 0})
+    guard.stores.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
+    guard.stores.live_calls.settle(ACCOUNT_SID, 1, call_sid(1), LiveOutcome.HUNG_UP)
+    guard.stores.hold_queue_sizes.show(ACCOUNT_SID, {"callers": 3, "sales": 0})
 
     shown = scraped(guard)
 
@@ -302,19 +308,19 @@ def test_they_tell_who_is_on_hold_and_what_was_done_with_live_calls(redis_url: s
     assert shown["callguard_hold_queue_size", (ACCOUNT_SID, "callers")] == 3
     assert shown["callguard_hold_queue_size", (ACCOUNT_SID, "sales")] == 0
 
-    guard.hold_board.show(ACCOUNT_SID, {"sales": 1})
+    guard.stores.hold_queue_sizes.show(ACCOUNT_SID, {"sales": 1})
 
     assert {labels: size for (name, labels), size in scraped(guard).items() if "hold_queue" in name} == {
         (ACCOUNT_SID, "sales"): 1
     }
 
 
-def test_they_tell_which_processes_run_with_other_settings(redis_url: str, guard: Services) -> None:
+def test_they_tell_which_processes_run_with_other_settings(redis_url: str, guard: WebParts) -> None:
     now = guard.clock.now_ms()
-    services(redis_url).heartbeats.show("web", now)
-    services(redis_url).heartbeats.beat("watcher", now)
+    services(redis_url).stores.heartbeats.show("web", now)
+    services(redis_url).stores.heartbeats.beat("watcher", now)
     other = services(redis_url, CALLGUARD_POLICY__MODE="observe", CALLGUARD_METRICS_TOKEN="another-token")
-    other.heartbeats.beat("cancel-worker", now)
+    other.stores.heartbeats.beat("cancel-worker", now)
 
     shown = scraped(guard)
 
@@ -323,8 +329,8 @@ def test_they_tell_which_processes_run_with_other_settings(redis_url: str, guard
     differing = {labels for (name, labels), n in shown.items() if name == "callguard_processes_differing" and n}
     assert differing == {("cancel-worker", "settings")}
 
-    other.heartbeats.leave()
-    services(redis_url).heartbeats.beat("cancel-worker", now)
+    other.stores.heartbeats.leave()
+    services(redis_url).stores.heartbeats.beat("cancel-worker", now)
 
     shown = scraped(guard)
     assert not [n for (name, _), n in shown.items() if name == "callguard_processes_differing" and n]
@@ -336,15 +342,15 @@ def test_without_redis_they_say_so(tmp_path: Path) -> None:
     assert scraped(guard) == {("callguard_redis_up", ()): 0}
 
 
-def test_they_tell_what_holds_the_guard_back(guard: Services) -> None:
+def test_they_tell_what_holds_the_guard_back(guard: WebParts) -> None:
     now = guard.clock.now_ms()
-    guard.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
-    guard.incidents.start_drain(ACCOUNT_SID, 1, "me", Mode.ENFORCE)
-    guard.incidents.finish_drain(ACCOUNT_SID, 1, "me", now, capped=True)
-    guard.incidents.pause(ACCOUNT_SID, "a test", now)
-    guard.decisions.remember(ACCOUNT_SID)
-    guard.connection.flushall()
-    guard.decisions.make_good(ACCOUNT_SID)
+    guard.stores.incidents.trip(ACCOUNT_SID, 0, Finding(Rule.SPIKE, 70, 65, "spike_burst", now), Mode.ENFORCE, now)
+    guard.stores.incidents.start_drain(ACCOUNT_SID, 1, "me", Mode.ENFORCE)
+    guard.stores.incidents.finish_drain(ACCOUNT_SID, 1, "me", now, capped=True)
+    guard.stores.incidents.pause(ACCOUNT_SID, "a test", now)
+    guard.stores.decisions.remember(ACCOUNT_SID)
+    guard.stores.connection.flushall()
+    guard.stores.decisions.make_good(ACCOUNT_SID)
 
     shown = scraped(guard)
 

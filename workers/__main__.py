@@ -39,9 +39,9 @@ def _settings(*, again: bool = False) -> Settings:
     try:
         settings = start(again=again)
         if settings.redis_url is None:
-            from callguard.bootstrap import build
+            from callguard.bootstrap import build_drain
 
-            build(settings)  # says what is missing
+            build_drain(settings)  # says what is missing
     except (ConfigurationError, CallGuardError) as error:
         raise click.ClickException(str(error)) from error
     return settings
@@ -91,7 +91,7 @@ def cancel_worker() -> None:
 @main.command()
 def watcher() -> None:
     """Run one watcher in this process."""
-    from callguard.bootstrap import build
+    from callguard.bootstrap import build_watcher
     from workers.beside import relaying
 
     stop = threading.Event()
@@ -99,14 +99,13 @@ def watcher() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: stop.set())
     try:
-        services = build(_settings())
-        built = services.watcher()
+        parts = build_watcher(_settings())
     except CallGuardError as error:
         raise click.ClickException(str(error)) from error
-    with relaying(services.relay(), services.process_watch()):
-        built.run(stop.is_set)
+    with relaying(parts.relay, parts.process_watch()):
+        parts.watcher.run(stop.is_set)
     with suppress(CallGuardError):
-        services.heartbeats.leave()
+        parts.stores.heartbeats.leave()
     _log.info("watcher stopped")
 
 

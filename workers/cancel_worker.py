@@ -17,7 +17,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import now
 
-from callguard.bootstrap import Services, build
+from callguard.bootstrap import DrainParts, build_drain
 from callguard.config.settings import Settings
 from callguard.domain.snapshot import State
 from callguard.errors import CallGuardError
@@ -47,7 +47,7 @@ class CancelWorker(Worker):
     It gives CallGuard's own sign of life: `rq:workers` lies after a FLUSHALL.
     """
 
-    services: Services
+    parts: DrainParts
 
     # After an outage RQ would look for Redis at growing intervals, at last once a minute.
     max_connection_wait_time = 1.0
@@ -63,8 +63,8 @@ class CancelWorker(Worker):
         with _outliving_redis("RQ's heartbeat"):
             super().heartbeat(*args, **options)
         try:
-            self.services.heartbeats.beat(PROCESS, self.services.clock.now_ms())
-            self.services.decisions.follow(list(self.services.accounts))
+            self.parts.stores.heartbeats.beat(PROCESS, self.parts.clock.now_ms())
+            self.parts.stores.decisions.follow(list(self.parts.accounts))
         except CallGuardError as error:
             self.log.warning("no heartbeat: %s", error)
 
@@ -79,12 +79,12 @@ class CancelWorker(Worker):
 
     def _is_due(self, account_sid: str, generation: int) -> bool:
         """Return whether a work-horse may find anything to do: each takes a while, and others may wait."""
-        if account_sid not in self.services.accounts:
+        if account_sid not in self.parts.accounts:
             return False
         try:
-            snapshot = self.services.tracker.snapshot(account_sid, self.services.clock.now_ms())
+            snapshot = self.parts.stores.tracker.snapshot(account_sid, self.parts.clock.now_ms())
             is_open = snapshot.generation == generation and snapshot.state in (State.TRIPPED, State.DRAINING)
-            return is_open and not self.services.incidents.has_lease(account_sid)
+            return is_open and not self.parts.stores.incidents.has_lease(account_sid)
         except CallGuardError:
             return True
 
@@ -119,9 +119,9 @@ class CancelWorker(Worker):
         """Give back the leases of the dead and ask for another run."""
         super().handle_work_horse_killed(job, retpid, ret_val, rusage)  # type: ignore[no-untyped-call]
         account_sid, generation = job.args
-        give_leases_back(self.services, account_sid, owner_of(job.id, retpid))
+        give_leases_back(self.parts, account_sid, owner_of(job.id, retpid))
         if job.started_at and time.time() - job.started_at.timestamp() >= WAKE_AT_ONCE_AFTER_SECONDS:
-            self.services.drains.wake(account_sid, generation)
+            self.parts.drains.wake(account_sid, generation)
 
 
 @contextmanager
@@ -136,13 +136,13 @@ def _outliving_redis(what: str, queue: Queue | None = None) -> Iterator[None]:
                 delete_spoilt(queue)
 
 
-def wait_for_redis(services: Services) -> None:
+def wait_for_redis(parts: DrainParts) -> None:
     """Return when Redis answers. A machine may come up before its Redis does; that is no reason to give up."""
     told = False
     while True:
         try:
-            services.heartbeats.ages(0)
-            services.drains.counts()
+            parts.stores.heartbeats.ages(0)
+            parts.drains.counts()
         except CallGuardError as error:
             if not told:
                 _log.warning("waiting for Redis: %s", error)
@@ -156,9 +156,9 @@ def wait_for_redis(services: Services) -> None:
 
 def run_cancel_worker(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT, or until RQ's worker gives its Redis up: the supervisor starts another."""
-    services = build(settings)
+    parts = build_drain(settings)
     inherit(settings)
-    wait_for_redis(services)
+    wait_for_redis(parts)
     url = settings.queue_redis_url or settings.redis_url or ""
     connection = Redis.from_url(url, retry=Retry(NoBackoff(), 1), health_check_interval=15)
     with _outliving_redis("the worker"):
@@ -176,9 +176,9 @@ def run_cancel_worker(settings: Settings) -> None:
             log_job_description=False,
             prepare_for_work=True,
         )
-        worker.services = services
+        worker.parts = parts
         # Only Redis is asked in this thread: a work-horse, which is forked, inherits locks as they are then.
-        looking_after_notices(services.relay_starter(), services.process_watch()).start()
+        looking_after_notices(parts.relay_starter(), parts.process_watch()).start()
         worker.work(with_scheduler=False)
     with suppress(CallGuardError):
-        services.heartbeats.leave()
+        parts.stores.heartbeats.leave()

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from rq import get_current_job
 
-from callguard.bootstrap import Services, build, process_name
+from callguard.bootstrap import DrainParts, build_drain, process_name
 from callguard.cancel.incident_drain import DrainEnd
 from callguard.config.settings import Settings, load_settings
 from callguard.errors import StoreUnavailable
@@ -23,17 +23,17 @@ def drain(account_sid: str, generation: int) -> str:
     """Drain an account that has tripped to `generation`; return why the run ended."""
     job = get_current_job()
     owner = owner_of(job.id, os.getpid()) if job is not None else process_name()
-    services = build(_inherited[0] if _inherited else load_settings(), owner=owner)
-    account = services.accounts.get(account_sid)
+    parts = build_drain(_inherited[0] if _inherited else load_settings(), owner=owner)
+    account = parts.accounts.get(account_sid)
     if account is None:
         return "unknown account"
     try:
-        end = services.drain.run(account, generation, owner)
+        end = parts.incident_drain.run(account, generation, owner)
     except BaseException:
-        give_leases_back(services, account_sid, owner)
+        give_leases_back(parts, account_sid, owner)
         raise
     if end is DrainEnd.YIELDED:  # behind the others that wait
-        services.drains.wake(account_sid, generation)
+        parts.drains.wake(account_sid, generation)
     return end.value
 
 
@@ -42,8 +42,8 @@ def owner_of(job_id: str, pid: int) -> str:
     return f"{socket.gethostname()}-{pid}-{job_id}"
 
 
-def give_leases_back(services: Services, account_sid: str, owner: str) -> None:
+def give_leases_back(parts: DrainParts, account_sid: str, owner: str) -> None:
     """Let others go on at once. Without Redis, leases end by themselves."""
     with suppress(StoreUnavailable):
-        services.incidents.yield_drain(account_sid, owner)
-        services.poll_lease.give_back(account_sid, owner)
+        parts.stores.incidents.yield_drain(account_sid, owner)
+        parts.stores.poll_lease.give_back(account_sid, owner)

@@ -55,7 +55,7 @@ class IncidentDrain:
         drains: DrainQueue,
         clock: Clock,
         notices: Notices,
-        reach: TwilioOutages,
+        outages: TwilioOutages,
     ) -> None:
         """Keep the ports; `canceller` opens connections to Twilio on the running event loop."""
         self.canceller = canceller
@@ -65,7 +65,7 @@ class IncidentDrain:
         self.drains = drains
         self.clock = clock
         self.notices = notices
-        self.reach = reach
+        self.outages = outages
 
     def run(self, account: Account, generation: int, owner: str) -> DrainEnd:
         """Drain for a turn (`cancel/time_slice.py`); doubled, late or lost runs do no harm.
@@ -205,9 +205,9 @@ class _Run:
     def _end_of(self, sweep: Sweep) -> DrainEnd | None:
         """Return why the run ends after this sweep; None if it goes on with Twilio's list."""
         if sweep.denied:
-            self._drain.reach.cancel_denied(self._account.sid)
+            self._drain.outages.cancel_denied(self._account.sid)
         elif sweep.has_served:
-            self._drain.reach.cancel_served(self._account.sid)
+            self._drain.outages.cancel_served(self._account.sid)
         if sweep.stopped:
             return DrainEnd.STOPPED
         if sweep.is_capped and self._has_work():

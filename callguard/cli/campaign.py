@@ -1,23 +1,20 @@
 """`campaign`: announce that many calls will come, so that they trip nothing."""
 
-import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import click
 
-from callguard.bootstrap import Services
+from callguard.bootstrap import ConsoleParts
 from callguard.cli.connect import chosen_account, connect, reported_store_errors
 from callguard.cli.moments import Moment
 from callguard.cli.output import say, say_command
 from callguard.config.accounts import Account
 from callguard.config.never_cancel import number
-from callguard.domain.campaign_calls import CampaignCalls
+from callguard.detect.campaigns import Released
 from callguard.domain.campaigns import MAX_CAMPAIGN_SECONDS, Campaign
-from callguard.domain.numbers import masked
 from callguard.domain.reasons import printable
 from callguard.errors import TooManyCampaigns
-from callguard.watch.housekeeping import beginning, ending, once_for
 
 
 @click.command()
@@ -58,17 +55,17 @@ def campaign(
         raise click.UsageError("--release goes with --end ID")
     if shared and not release:
         raise click.UsageError("--shared goes with --end ID --release")
-    services = connect()
-    account = chosen_account(services, account_sid)
+    parts = connect()
+    account = chosen_account(parts, account_sid)
     with reported_store_errors():
         if ended_id is not None:
-            _end(services, account, ended_id, release=release, shared=shared)
+            _end(parts, account, ended_id, release=release, shared=shared)
         elif calls is None:
-            _list(services, account)
+            _list(parts, account)
         elif until is None:
             raise click.UsageError("--until says when the campaign expires; it is missing, for example --until 2h")
         else:
-            _announce(services, account, calls, [_checked(n) for n in dict.fromkeys(numbers)], until)
+            _announce(parts, account, calls, [_checked(n) for n in dict.fromkeys(numbers)], until)
 
 
 def _checked(text: str) -> str:
@@ -80,63 +77,40 @@ def _checked(text: str) -> str:
         raise click.BadParameter(f"{text!r} {error}", param_hint="--from") from error
 
 
-def _announce(services: Services, account: Account, calls: int, numbers: list[str], until: datetime) -> None:
-    now_ms = services.clock.now_ms()
+def _announce(parts: ConsoleParts, account: Account, calls: int, numbers: list[str], until: datetime) -> None:
+    now_ms = parts.clock.now_ms()
     until_ms = round(until.timestamp() * 1000)
     if not now_ms < until_ms <= now_ms + MAX_CAMPAIGN_SECONDS * 1000:
         raise click.BadParameter("must be in the future, and 7 days ahead at most", param_hint="--until")
-    announced = [
-        Campaign(
-            id=secrets.token_hex(4),
-            calls=calls,
-            came=0,
-            sender=account.hasher.sender(from_number),
-            sender_shown=masked(from_number) if from_number else "",
-            starts_ms=now_ms,
-            until_ms=until_ms,
-            announced_by="command line",
-        )
-        for from_number in numbers or [""]
-    ]
+    planned = parts.campaigns.planned(account, calls, numbers, until_ms, "command line")
     try:
-        services.campaigns.announce(account.sid, *announced)
+        parts.campaigns.announce(account.sid, planned)
     except TooManyCampaigns as error:
         raise click.ClickException(str(error)) from error
-    for one in announced:
-        services.notices.post(beginning(account.sid, one))
+    for one in planned:
         say(f"{one.id}: {calls:,} calls {_of(one)} are announced until {_utc(until_ms)}.")
-    services.decisions.remember(account.sid)
     say("They trip nothing. `callguard campaign` lists them; --end ID ends one.")
 
 
-def _end(services: Services, account: Account, campaign_id: str, *, release: bool, shared: bool) -> None:
-    calls = services.campaigns.calls_of(account.sid, campaign_id) if release else None
-    began_ms = services.clock.now_ms()
-    ended = services.campaigns.end_campaign(account.sid, campaign_id, began_ms)
+def _end(parts: ConsoleParts, account: Account, campaign_id: str, *, release: bool, shared: bool) -> None:
+    ended = parts.campaigns.end(account.sid, campaign_id, release=release, with_shared=shared)
     if ended is None:
         raise click.ClickException(f"{account.sid} has no campaign {campaign_id}: see `callguard campaign`.")
-    over_ms = ended.ended_ms or ended.until_ms
-    if over_ms < began_ms:
-        say(f"{ended.id} was over already, since {_utc(over_ms)}: {_came(ended)}.")
+    campaign = ended.campaign
+    if ended.was_over:
+        say(f"{campaign.id} was over already, since {_utc(campaign.over_ms)}: {_came(campaign)}.")
     else:
-        services.notices.post(ending(account.sid, ended), once=once_for(ended))
-        say(f"{ended.id} has ended: {_came(ended)}.")
-    services.decisions.remember(account.sid)
-    if calls is not None:
-        _release(services, account, ended, calls, shared=shared)
+        say(f"{campaign.id} has ended: {_came(campaign)}.")
+    if ended.released is not None:
+        _say_released(account, campaign, ended.released)
 
 
-def _release(
-    services: Services, account: Account, campaign: Campaign, calls: CampaignCalls, *, shared: bool
-) -> None:
-    released, now_ms = calls.released(with_shared=shared), services.clock.now_ms()
-    count = services.campaigns.release(account.sid, campaign.id, released, now_ms)
-    services.decisions.remember(account.sid)
-    say(f"{count:,} of its calls that are queued count as any other now, and may be cancelled.")
-    if calls.shared and not shared:
-        others = ", ".join(f"{one.id} ({_of(one)}, {_came(one)})" for one in calls.shared_with)
+def _say_released(account: Account, campaign: Campaign, released: Released) -> None:
+    say(f"{released.calls:,} of its calls that are queued count as any other now, and may be cancelled.")
+    if released.shared:
+        others = ", ".join(f"{one.id} ({_of(one)}, {_came(one)})" for one in released.shared_with)
         say(
-            f"{len(calls.shared):,} more may be its calls or those of {others or 'others, which Redis has lost'}: "
+            f"{released.shared:,} more may be its calls or those of {others or 'others, which Redis has lost'}: "
             "they stay announced. To release them too:"
         )
         say_command(f"callguard campaign {account.sid} --end {campaign.id} --release --shared")
@@ -146,15 +120,14 @@ def _came(campaign: Campaign) -> str:
     return f"{campaign.came:,} of {campaign.calls:,} calls came"
 
 
-def _list(services: Services, account: Account) -> None:
-    lines = list(_lines(services.campaigns.campaigns(account.sid), services.clock.now_ms()))
+def _list(parts: ConsoleParts, account: Account) -> None:
+    lines = list(_lines(parts.campaigns.recent(account.sid), parts.clock.now_ms()))
     say("\n".join(lines) if lines else f"{account.sid} has had no campaigns in the last 30 days.")
 
 
 def _lines(campaigns: list[Campaign], now_ms: int) -> Iterator[str]:
     for c in campaigns:
-        over_ms = c.ended_ms or c.until_ms
-        state = f"until {_utc(over_ms)}" if over_ms > now_ms else f"over since {_utc(over_ms)}"
+        state = f"until {_utc(c.over_ms)}" if c.over_ms > now_ms else f"over since {_utc(c.over_ms)}"
         yield f"{c.id}  {c.came:,} of {c.calls:,} calls {_of(c)}, {state}, by {printable(c.announced_by)}"
 
 

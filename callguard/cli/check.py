@@ -16,7 +16,7 @@ import click
 from rich.text import Text
 
 from callguard import __version__
-from callguard.bootstrap import Services
+from callguard.bootstrap import ConsoleParts
 from callguard.cli.check_history import HISTORY_DAYS, HISTORY_SECONDS, Lately
 from callguard.cli.connect import NO_PUBLIC_URL, connect
 from callguard.cli.differing import differing
@@ -34,6 +34,7 @@ from callguard.domain.throughput import disagree
 from callguard.domain.unqueued import RECENT, everyday
 from callguard.domain.wording import figure, span
 from callguard.errors import CallGuardError
+from callguard.notify.apprise import AppriseNotifier
 from callguard.telephony.ways_out import trusted
 
 _WAIT_SECONDS = 5
@@ -70,28 +71,28 @@ def check(days: int, seconds: float) -> None:
     The accounts' latest days are read from Twilio's call log and replayed through the thresholds in force: it says
     what would have tripped. Exits with 1 when something is bad. A `?` is something to know, not an error.
     """
-    services = connect()
+    parts = connect()
     screen = console()
-    say(_shown(Line(Mark.GOOD, f"settings: {len(services.accounts)} account(s)")), screen)
+    say(_shown(Line(Mark.GOOD, f"settings: {len(parts.accounts)} account(s)")), screen)
     bad = 0
-    lately = Lately(services.telephony, services.clock.now_ms(), days, seconds)
-    for line in _lines(services, lately):
+    lately = Lately(parts.telephony, parts.clock.now_ms(), days, seconds)
+    for line in _lines(parts, lately):
         say(_shown(line), screen)
         bad += line.mark is Mark.BAD
     sys.exit(1 if bad else 0)
 
 
-def _lines(services: Services, lately: Lately) -> Iterator[Line]:
-    yield from _attempt("Redis", lambda: _redis(services))
-    yield from _attempt("RQ's Redis", lambda: _jobs(services))
-    yield from _attempt("processes", lambda: _processes(services))
-    yield from _attempt("CALLGUARD_NOTIFY_URLS", partial(_receivers, services))
-    yield from _attempt("CALLGUARD_PUBLIC_URL", partial(_public_url, services.public_url))
-    yield from _regions(services)
-    for account in services.accounts.values():
+def _lines(parts: ConsoleParts, lately: Lately) -> Iterator[Line]:
+    yield from _attempt("Redis", lambda: _redis(parts))
+    yield from _attempt("RQ's Redis", lambda: _jobs(parts))
+    yield from _attempt("processes", lambda: _processes(parts))
+    yield from _attempt("CALLGUARD_NOTIFY_URLS", partial(_receivers, parts))
+    yield from _attempt("CALLGUARD_PUBLIC_URL", partial(_public_url, parts.settings.public_url))
+    yield from _regions(parts)
+    for account in parts.accounts.values():
         name = f"account …{account.sid[-4:]}"
-        yield from _attempt(f"{name}: Twilio", partial(_twilio, services, account, name))
-        yield from _attempt(name, partial(_account, services, account, name))
+        yield from _attempt(f"{name}: Twilio", partial(_twilio, parts, account, name))
+        yield from _attempt(name, partial(_account, parts, account, name))
         yield Line(Mark.GOOD, f"{name}: {will_cancel(account.policy)}")
         for text in contradictions(account.policy):
             yield Line(Mark.DOUBTFUL, f"{name}: {text}")
@@ -105,10 +106,10 @@ def _attempt(what: str, look: Callable[[], Iterator[Line]]) -> Iterator[Line]:
         yield Line(Mark.BAD, f"{what}: {error}")
 
 
-def _redis(services: Services) -> Iterator[Line]:
-    for right in services.missing_rights():
+def _redis(parts: ConsoleParts) -> Iterator[Line]:
+    for right in parts.stores.missing_rights(parts.drains.connection):
         yield Line(Mark.BAD, f"Redis: our user may not all it needs: grant {right.rule}, {right.purpose}")
-    facts = services.server_facts()
+    facts = parts.stores.server_facts()
     version = f"{facts.get('server', 'Redis')} {facts.get('version', '')}".strip()
     yield Line(Mark.GOOD, f"Redis: {version} answers")
     if facts.get("maxmemory_policy") not in (None, "noeviction"):
@@ -121,13 +122,13 @@ def _redis(services: Services) -> Iterator[Line]:
         yield Line(Mark.DOUBTFUL, "Redis: appendonly is off: a restart forgets the queue and an open incident")
 
 
-def _jobs(services: Services) -> Iterator[Line]:
-    counts = services.drains.counts()
+def _jobs(parts: ConsoleParts) -> Iterator[Line]:
+    counts = parts.drains.counts()
     yield Line(Mark.GOOD, f"RQ: {counts.get('queued', 0)} wake-ups wait, {counts.get('failed', 0)} have failed")
 
 
-def _processes(services: Services) -> Iterator[Line]:
-    beats = services.heartbeats.ages(services.clock.now_ms())
+def _processes(parts: ConsoleParts) -> Iterator[Line]:
+    beats = parts.stores.heartbeats.ages(parts.clock.now_ms())
     for name in PROCESSES:
         age = beats.get(name, math.inf)
         if age > SILENT_SECONDS:
@@ -135,22 +136,22 @@ def _processes(services: Services) -> Iterator[Line]:
             yield Line(Mark.BAD, f"{name}: {since}; run `python -m workers` or `callguard up`")
         else:
             yield Line(Mark.GOOD, f"{name}: alive {span(age)} ago")
-    running = services.heartbeats.processes(services.clock.now_ms())
-    found = differing(services, running)
+    running = parts.stores.heartbeats.processes(parts.clock.now_ms())
+    found = differing(parts, running)
     for text in found.texts:
         yield Line(Mark.BAD if found.is_bad else Mark.DOUBTFUL, text)
     if running and not found.texts:
         yield Line(Mark.GOOD, f"{len(running)} processes run CallGuard {__version__} with the settings read here")
 
 
-def _receivers(services: Services) -> Iterator[Line]:
-    services.notifier().demand_known()
-    if services.notify_urls:
-        yield Line(Mark.GOOD, f"CALLGUARD_NOTIFY_URLS: {len(services.notify_urls)} receiver(s)")
+def _receivers(parts: ConsoleParts) -> Iterator[Line]:
+    AppriseNotifier(parts.settings.notify_urls).demand_known()
+    if parts.settings.notify_urls:
+        yield Line(Mark.GOOD, f"CALLGUARD_NOTIFY_URLS: {len(parts.settings.notify_urls)} receiver(s)")
     else:
         yield Line(Mark.DOUBTFUL, "CALLGUARD_NOTIFY_URLS: nobody is told of warnings and trips")
-    oldest_ms = services.notices.facts().oldest_ms
-    waits = (services.clock.now_ms() - oldest_ms) / 1000 if oldest_ms else 0.0
+    oldest_ms = parts.stores.notices.facts().oldest_ms
+    waits = (parts.clock.now_ms() - oldest_ms) / 1000 if oldest_ms else 0.0
     if waits > SILENT_SECONDS:
         yield Line(
             Mark.BAD,
@@ -180,31 +181,31 @@ def _public_url(public_url: str) -> Iterator[Line]:
     yield Line(mark, f"CALLGUARD_PUBLIC_URL: {address} answers in {1000 * (time.monotonic() - began):.0f} ms")
 
 
-def _regions(services: Services) -> Iterator[Line]:
+def _regions(parts: ConsoleParts) -> Iterator[Line]:
     """Say whether the twilio library's own variables are followed."""
     names = set_in(os.environ)
     if not names:
         return
-    followed = services.twilio_api_url == regional_api_url(os.environ, Problems())
+    followed = parts.settings.twilio_api_url == regional_api_url(os.environ, Problems())
     what = "are followed" if followed else "are not followed, since CALLGUARD_TWILIO_API_URL is set"
     mark = Mark.GOOD if followed else Mark.DOUBTFUL
-    yield Line(mark, f"{' and '.join(names)} {what}: {services.twilio_api_url} is asked")
+    yield Line(mark, f"{' and '.join(names)} {what}: {parts.settings.twilio_api_url} is asked")
 
 
-def _twilio(services: Services, account: Account, name: str) -> Iterator[Line]:
+def _twilio(parts: ConsoleParts, account: Account, name: str) -> Iterator[Line]:
     began = time.monotonic()
-    page = next(services.telephony.queued_calls(account.sid))
+    page = next(parts.telephony.queued_calls(account.sid))
     took = 1000 * (time.monotonic() - began)
     more = "" if page.is_last else " or more"
-    asked = account.api_url or services.twilio_api_url
+    asked = account.api_url or parts.settings.twilio_api_url
     yield Line(
         Mark.GOOD, f"{name}: Twilio answers in {took:.0f} ms, {len(page.calls):,}{more} calls queued ({asked})"
     )
 
 
-def _account(services: Services, account: Account, name: str) -> Iterator[Line]:
-    now_ms = services.clock.now_ms()
-    snapshot = services.tracker.snapshot(account.sid, now_ms)
+def _account(parts: ConsoleParts, account: Account, name: str) -> Iterator[Line]:
+    now_ms = parts.clock.now_ms()
+    snapshot = parts.stores.tracker.snapshot(account.sid, now_ms)
     age = (now_ms - snapshot.polled_ms) / 1000 if snapshot.polled_ms else math.inf
     if age > SILENT_SECONDS:
         since = f"{span(age)} ago" if age < math.inf else "never"
@@ -216,9 +217,9 @@ def _account(services: Services, account: Account, name: str) -> Iterator[Line]:
     else:
         yield Line(
             Mark.DOUBTFUL,
-            f"{name}: no callback has ever come; do your calls set StatusCallback to {_callback(services)}?",
+            f"{name}: no callback has ever come; do your calls set StatusCallback to {_callback(parts)}?",
         )
-    if found := everyday(services.incidents.recent(account.sid, RECENT), account.policy, now_ms):
+    if found := everyday(parts.stores.incidents.recent(account.sid, RECENT), account.policy, now_ms):
         yield Line(Mark.DOUBTFUL, f"{name}: {found.words}")
     yield _cps(account, snapshot.throughput.learned, name)
 
@@ -228,10 +229,10 @@ def _history(lately: Lately, account: Account, name: str) -> Iterator[Line]:
         yield Line(Mark.GOOD if is_good else Mark.DOUBTFUL, f"{name}: {text}")
 
 
-def _callback(services: Services) -> str:
-    known = services.public_url != NO_PUBLIC_URL
+def _callback(parts: ConsoleParts) -> str:
+    known = parts.settings.public_url != NO_PUBLIC_URL
     if known:
-        return callback_address(services.public_url)
+        return callback_address(parts.settings.public_url)
     return f"CALLGUARD_PUBLIC_URL and /twilio/status{CONNECTION_OVERRIDES}"
 
 

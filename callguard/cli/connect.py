@@ -1,4 +1,4 @@
-"""The services of a running guard, for commands that look at it or steer it."""
+"""The parts of a running guard, for commands that look at it or steer it."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import click
 
-from callguard.bootstrap import Services, build
+from callguard.bootstrap import ConsoleParts, build_console
 from callguard.cli.output import say
 from callguard.cli.sandbox import loopback_excepted, sandbox_settings, where_published
 from callguard.config.accounts import Account
@@ -29,14 +29,14 @@ def has_account(environ: Mapping[str, str]) -> bool:
     return any(environ.get(name, "").strip() for name in names)
 
 
-def connect() -> Services:
-    """Return the services of the environment's settings, or end with a message that names what is wrong.
+def connect() -> ConsoleParts:
+    """Return the parts of the environment's settings, or end with a message that names what is wrong.
 
     Without `redis_url` it looks for the Valkey of a `callguard up` in `data_dir`; without an account, for that of
     a sandbox, and says so.
     """
     try:
-        return build(_connected_settings())
+        return build_console(_connected_settings())
     except (ConfigurationError, CallGuardError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -115,13 +115,13 @@ def _not_found(folder: Path) -> click.ClickException:
     return click.ClickException(text)
 
 
-def guard_beside(settings: Settings) -> Services | None:
-    """Return the services of the guard that has these settings, for a command that works without one too.
+def guard_beside(settings: Settings) -> ConsoleParts | None:
+    """Return the parts of the guard that has these settings, for a command that works without one too.
 
     None where no Redis is set and no `callguard up` runs on the data directory.
     """
     url = settings.redis_url or embedded_url(settings.data_dir)
-    return build(settings.with_redis_url(url)) if url is not None else None
+    return build_console(settings.with_redis_url(url)) if url is not None else None
 
 
 def embedded_url(folder: Path) -> str | None:
@@ -141,9 +141,9 @@ def _answers(path: Path) -> bool:
         return True
 
 
-def chosen_account(services: Services, account_sid: str | None) -> Account:
+def chosen_account(parts: ConsoleParts, account_sid: str | None) -> Account:
     """Return the account that is meant; it need not be named when there is only one."""
-    return account_among(services.accounts, account_sid)
+    return account_among(parts.accounts, account_sid)
 
 
 def account_among(accounts: Mapping[str, Account], account_sid: str | None) -> Account:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import click
 
-from callguard.bootstrap import Services
+from callguard.bootstrap import ConsoleParts
 from callguard.cli.connect import chosen_account, connect, reported_store_errors
 from callguard.cli.moments import Span
 from callguard.cli.output import say
@@ -32,20 +32,20 @@ def pause(account_sid: str | None, reason: str, span: timedelta | None) -> None:
     """
     if span is not None and not timedelta(seconds=1) <= span <= MAX_PAUSE:
         raise click.BadParameter("should be from 1s to 30d", param_hint="--for")
-    services = connect()
-    account = chosen_account(services, account_sid)
-    now_ms = services.clock.now_ms()
+    parts = connect()
+    account = chosen_account(parts, account_sid)
+    now_ms = parts.clock.now_ms()
     until_ms = now_ms + round(span.total_seconds() * 1000) if span is not None else 0
     word = Word(person(), reason, now_ms, until_ms)
     try:
-        in_file = services.control.pause(account, word)
+        in_file = parts.control.pause(account, word)
     except StoreUnavailable as error:
-        raise click.ClickException(_not_paused(services, account, word, str(error))) from error
+        raise click.ClickException(_not_paused(parts, account, word, str(error))) from error
     until = f" until {moment(until_ms)}" if until_ms else ""
     say(f"{account.sid} is paused{until}{_why(reason)}.")
     by_itself = "the watcher resumes it then, or you do with" if until_ms else "until"
     say(f"Nothing trips and nothing is cancelled{';' if until_ms else ''} {by_itself} `callguard resume`.")
-    say(_kept(services, in_file=in_file))
+    say(_kept(parts, in_file=in_file))
 
 
 @click.command()
@@ -56,11 +56,11 @@ def resume(account_sid: str | None, reason: str) -> None:
 
     A drain that was stopped goes on within seconds.
     """
-    services = connect()
-    account = chosen_account(services, account_sid)
+    parts = connect()
+    account = chosen_account(parts, account_sid)
     with reported_store_errors():
-        snapshot = services.tracker.snapshot(account.sid, services.clock.now_ms())
-        was_held = services.control.resume(account, Word(person(), reason), snapshot)
+        snapshot = parts.stores.tracker.snapshot(account.sid, parts.clock.now_ms())
+        was_held = parts.control.resume(account, Word(person(), reason), snapshot)
     if not was_held:
         say(f"{account.sid} was not paused; its guard is {snapshot.reported_state(account.policy).value}.")
         return
@@ -74,13 +74,13 @@ def resume(account_sid: str | None, reason: str) -> None:
 @_reason
 def reset(account_sid: str | None, reason: str) -> None:
     """Close the open incident now and arm the guard again; a drain at work stops."""
-    services = connect()
-    account = chosen_account(services, account_sid)
+    parts = connect()
+    account = chosen_account(parts, account_sid)
     with reported_store_errors():
-        snapshot = services.tracker.snapshot(account.sid, services.clock.now_ms())
+        snapshot = parts.stores.tracker.snapshot(account.sid, parts.clock.now_ms())
         if not snapshot.state.has_open_incident:
             raise click.ClickException(f"{account.sid} has no open incident; there is nothing to reset.")
-        done = services.control.reset(account, Word(person(), reason or "by hand"), snapshot)
+        done = parts.control.reset(account, Word(person(), reason or "by hand"), snapshot)
     if not done:
         raise click.ClickException(f"The incident of {account.sid} has just changed; look at `callguard status`.")
     say(f"The incident of {account.sid} is closed{_why(reason)}.")
@@ -95,28 +95,28 @@ def _why(reason: str) -> str:
     return f", reason: {reason}" if reason else ""
 
 
-def _not_paused(services: Services, account: Account, word: Word, error: str) -> str:
+def _not_paused(parts: ConsoleParts, account: Account, word: Word, error: str) -> str:
     """What to do where Redis does not take a pause. The guard's own host may take it from a file."""
-    if services.decisions.leave_pause(account.sid, word):
+    if parts.stores.decisions.leave_pause(account.sid, word):
         return (
-            f"{error}\nRedis has not taken the pause. It is left in {services.decisions.kept_at}: the watcher of "
-            "that folder takes it from there as soon as Redis can be written. To stop the guard at once, end its "
-            "workers."
+            f"{error}\nRedis has not taken the pause. It is left in {parts.stores.decisions.kept_at}: the watcher "
+            "of that folder takes it from there as soon as Redis can be written. To stop the guard at once, end "
+            "its workers."
         )
     return f"{error}\nThe guard is NOT paused. Try again; to stop it at once, end its workers."
 
 
-def _kept(services: Services, *, in_file: bool) -> str:
+def _kept(parts: ConsoleParts, *, in_file: bool) -> str:
     """Say where the pause is kept: how much would have to be lost for it to be forgotten."""
     try:
-        durability = services.durability()
+        durability = parts.stores.durability()
     except StoreUnavailable as error:
         return f"Redis has taken it; how far it is kept could not be asked ({error})."
     places = ["in Redis"]
     if durability.replicas:
         places.append(f"on {durability.on_replicas} of {durability.replicas} replicas")
     places += ["on its disk"] if durability.on_disk else []
-    places += [f"in {services.decisions.kept_at}"] if in_file else []
+    places += [f"in {parts.stores.decisions.kept_at}"] if in_file else []
     text = f"It is kept {', '.join(places)}, and in the memory of the guard's processes."
     if durability.is_confirmed:
         return text

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from callguard.bootstrap import Services
+from callguard.bootstrap import ConsoleParts
 from callguard.cli.connect import NO_PUBLIC_URL
 from callguard.domain.processes import ACCOUNTS, POLICY, VERSION, Fingerprint, RunningProcess
 
@@ -28,23 +28,23 @@ class Differing:
     is_bad: bool
 
 
-def differing(services: Services, running: Sequence[RunningProcess]) -> Differing:
+def differing(parts: ConsoleParts, running: Sequence[RunningProcess]) -> Differing:
     """Compare the living processes with this command's settings, and with one another."""
-    ours = _known(services)
-    others = [(process, parts) for process in running if (parts := ours.differing(process.fingerprint))]
+    ours = _known(parts)
+    others = [(process, places) for process in running if (places := ours.differing(process.fingerprint))]
     agree = len({_comparable(process.fingerprint) for process in running}) <= 1
     if agree and others:
-        process, parts = others[0]
-        texts: tuple[str, ...] = (f"the guard runs with {_named(parts, process)}: {_RESTART}",)
+        process, places = others[0]
+        texts: tuple[str, ...] = (f"the guard runs with {_named(places, process)}: {_RESTART}",)
     else:
         texts = tuple(_places(others))
-    return Differing(texts, not agree or any({ACCOUNTS, POLICY} & {*parts} for _, parts in others))
+    return Differing(texts, not agree or any({ACCOUNTS, POLICY} & {*places} for _, places in others))
 
 
-def _known(services: Services) -> Fingerprint:
+def _known(parts: ConsoleParts) -> Fingerprint:
     """Ours, without what is not set here and need not be."""
-    ours = services.fingerprint()
-    if services.public_url != NO_PUBLIC_URL:
+    ours = parts.fingerprint()
+    if parts.settings.public_url != NO_PUBLIC_URL:
         return ours
     return replace(ours, settings={k: v for k, v in ours.settings.items() if k != "public_url"})
 

@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
-from callguard.bootstrap import Services
+from callguard.bootstrap import ConsoleParts
 from callguard.cli.output import say
 from callguard.cli.sandbox import CPS, RUNAWAY_CALLS, RUNAWAY_RATE, Sandbox
 from callguard.config.accounts import Account
@@ -30,11 +30,11 @@ CALM_PLAIN_LINE_SECONDS = 30.0
 class SandboxView:
     """Looks at the guard twice a second; says what happened, and shows the figures as they are."""
 
-    def __init__(self, sandbox: Sandbox, services: Services, console: Console, signals: StopSignals) -> None:
+    def __init__(self, sandbox: Sandbox, parts: ConsoleParts, console: Console, signals: StopSignals) -> None:
         """Tell of the sandbox's one account on `console`, until one of `signals` has come."""
         self._sandbox = sandbox
-        self._services = services
-        self._account: Account = next(iter(services.accounts.values()))
+        self._parts = parts
+        self._account: Account = next(iter(parts.accounts.values()))
         self._console = console
         self._live = Live(Text(""), console=console, auto_refresh=False, transient=True)
         self._signals = signals
@@ -70,8 +70,8 @@ class SandboxView:
             if self._sandbox.is_up():
                 self._begin(now)
             return
-        reading = self._services.readings.read(
-            self._account.sid, self._account.policy, self._services.clock.now_ms()
+        reading = self._parts.stores.readings.read(
+            self._account.sid, self._account.policy, self._parts.clock.now_ms()
         )
         self._state = reading.state
         self._tell_pause(reading)
@@ -96,8 +96,8 @@ class SandboxView:
 
     def _tell_incident(self, reading: AccountReading) -> None:
         """Tell what has become of the incident, also of one that came and went between two looks."""
-        current = self._services.incidents.current(self._account.sid)
-        latest = current or next(iter(self._services.incidents.recent(self._account.sid, 1)), None)
+        current = self._parts.stores.incidents.current(self._account.sid)
+        latest = current or next(iter(self._parts.stores.incidents.recent(self._account.sid, 1)), None)
         if latest is None:
             return
         self._incident, before = latest, self._incident

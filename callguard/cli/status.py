@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import click
 from rich.text import Text
 
-from callguard.bootstrap import Services
+from callguard.bootstrap import ConsoleParts
 from callguard.cli.connect import connect, reported_store_errors
 from callguard.cli.differing import differing
 from callguard.cli.output import console, say
@@ -41,26 +41,26 @@ def status() -> None:
     has lost what was decided; or it only observes. `/healthz/guard` says the same to a monitor, for which an
     account that observes by its settings is in order.
     """
-    services = connect()
-    now_ms = services.clock.now_ms()
+    parts = connect()
+    now_ms = parts.clock.now_ms()
     screen = console()
     watched: list[Watched] = []
     with reported_store_errors():
-        for account in services.accounts.values():
+        for account in parts.accounts.values():
             say(Text(account.sid, style="bold"), screen)
-            reading = services.readings.read(account.sid, account.policy, now_ms)
-            for label, text in _fields(services, account, reading):
+            reading = parts.stores.readings.read(account.sid, account.policy, now_ms)
+            for label, text in _fields(parts, account, reading):
                 say(_block(label, text), screen)
             outages = [outage.words for outage in reading.outages]
             watched.append(Watched(account.sid, reading.snapshot, account.policy, outages))
-        beats = services.heartbeats.ages(now_ms)
-        running = services.heartbeats.processes(now_ms)
+        beats = parts.stores.heartbeats.ages(now_ms)
+        running = parts.stores.heartbeats.processes(now_ms)
     say(Text("processes", style="bold"), screen)
     for name in PROCESSES:
         say(_block(name, _sign_of_life(beats, name)), screen)
     web = sum(process.kind == "web" for process in running)
     say(_block("web", f"{web} alive" if web else "none has given a sign of life in 30 s"), screen)
-    for text in differing(services, running).texts:
+    for text in differing(parts, running).texts:
         say(Text(f"DIFFERS: {text}", style="bold yellow"), screen)
     found = list(troubles(beats, watched))
     for trouble in found:
@@ -68,7 +68,7 @@ def status() -> None:
     sys.exit(1 if found else 0)
 
 
-def _fields(services: Services, account: Account, reading: AccountReading) -> Iterator[tuple[str, str]]:
+def _fields(parts: ConsoleParts, account: Account, reading: AccountReading) -> Iterator[tuple[str, str]]:
     snapshot, cps = reading.snapshot, reading.snapshot.cps(account.policy)
     now_ms = snapshot.now_ms
     held = holds(snapshot, account.policy)
@@ -89,7 +89,7 @@ def _fields(services: Services, account: Account, reading: AccountReading) -> It
     yield "last callback", _ago(snapshot.called_back_ms, now_ms)
     for outage, since_ms in reading.outages.items():
         yield "OUTAGE", f"{outage.words}, since {_ago(since_ms, now_ms)}"
-    if (incident := services.incidents.current(account.sid)) is not None:
+    if (incident := parts.stores.incidents.current(account.sid)) is not None:
         yield "open incident", f"{describe(incident.finding)}, {_ago(incident.tripped_ms, now_ms)}"
         if incident.culprits:
             yield "", f"from {named(incident.culprits)}"
@@ -105,13 +105,13 @@ def _fields(services: Services, account: Account, reading: AccountReading) -> It
             "forecast",
             _forecast(forecast(snapshot, account.policy, reading.cancelled_rate), reading.cancelled_rate),
         )
-    elif closed := services.incidents.recent(account.sid, 1):
+    elif closed := parts.stores.incidents.recent(account.sid, 1):
         by = f" by {closed[0].closed_by}" if closed[0].closed_by else ""
         yield "last incident", f"{describe(closed[0].finding)}, {_ago(closed[0].tripped_ms, now_ms)}"
         yield "", f"{summary(closed[0])}; closed {_ago(closed[0].closed_ms, now_ms)}{by}: {closed[0].reason}"
     else:
         yield "open incident", "none"
-    if found := everyday(services.incidents.recent(account.sid, RECENT), account.policy, now_ms):
+    if found := everyday(parts.stores.incidents.recent(account.sid, RECENT), account.policy, now_ms):
         yield "CONFIGURATION", f"this account is {found.words}"
 
 

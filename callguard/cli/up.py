@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import click
 
 import callguard
-from callguard.bootstrap import build
+from callguard.bootstrap import build_console
 from callguard.cli.connect import has_account
 from callguard.cli.output import console, say
 from callguard.cli.sandbox import Sandbox, loopback_excepted
@@ -116,7 +116,7 @@ def _run_sandbox(host: str, port: int, extra: Mapping[str, str]) -> int:
         stack.enter_context(sandbox.published(folder))
         environ |= {"CALLGUARD_REDIS_URL": valkey.url, "CALLGUARD_DATA_DIR": str(folder)}
         say(_greeting(sandbox, host, port, folder))
-        story = SandboxView(sandbox, build(load_settings({**os.environ, **environ})), console(), signals)
+        story = SandboxView(sandbox, build_console(load_settings({**os.environ, **environ})), console(), signals)
         stack.callback(story.end)
         supervisor = Supervisor([sandbox.program(folder), *_programs(environ, folder)])
         return supervisor.run_until_signalled(signals, alongside=_both(valkey.revive, story.tick))

@@ -3,24 +3,16 @@
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 from callguard.clock import Clock
 from callguard.config.accounts import Account
-from callguard.detect.needs import IncidentStore, Notices
+from callguard.detect.needs import IncidentStore, Memory, Notices
 from callguard.domain.holds import moment
 from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.snapshot import Snapshot, Word
 from callguard.errors import StoreUnavailable
 
 _log = logging.getLogger(__name__)
-
-
-class Memory(Protocol):
-    """Where decisions are remembered beside Redis."""
-
-    def remember(self, account_sid: str) -> bool:
-        """Remember what Redis holds now; return whether it is in a file too. May raise `StoreUnavailable`."""
 
 
 class GuardControl:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from callguard.domain.calls import CallEvent
+from callguard.domain.campaign_calls import CampaignCalls
+from callguard.domain.campaigns import Campaign
 from callguard.domain.culprits import Culprit, Sender
 from callguard.domain.incidents import Incident
 from callguard.domain.notices import Notice
@@ -53,6 +55,9 @@ class CallTracker(Protocol):
 
     def dialled_since(self, account_sid: str, seconds: int, now_ms: int) -> int:
         """Return how many calls left the queue for the dialler in the last `seconds` (at most 900)."""
+
+    def count(self, account_sid: str, name: str, more: int = 1) -> None:
+        """Count `more` of `name`, which is of a closed set, such as `reports:client:malformed`."""
 
 
 class DrainQueue(Protocol):
@@ -156,3 +161,32 @@ class Telephony(Protocol):
 
     def look_up(self, account_sid: str, call_sid: str) -> CancelReply:
         """Fetch the call and say what has become of it."""
+
+
+class Campaigns(Protocol):
+    """The announced campaigns of every account."""
+
+    def announce(self, account_sid: str, *campaigns: Campaign) -> None:
+        """Record campaigns, all or none; from now on their calls count apart. May raise `TooManyCampaigns`."""
+
+    def campaigns(self, account_sid: str) -> list[Campaign]:
+        """Return the campaigns of the last 30 days, the latest first."""
+
+    def end_campaign(self, account_sid: str, campaign_id: str, now_ms: int) -> Campaign | None:
+        """End a campaign and return it as it ended, now or before; None if there is no such campaign."""
+
+    def calls_of(self, account_sid: str, campaign_id: str) -> CampaignCalls:
+        """Return a campaign's queued calls, as far as they can be told from those of others.
+
+        To be asked before the campaign is ended: of an open one it is known which calls it takes.
+        """
+
+    def release(self, account_sid: str, campaign_id: str, call_sids: Sequence[str], now_ms: int) -> int:
+        """Take a campaign's queued calls for any other calls, which may be cancelled; return how many were."""
+
+
+class Memory(Protocol):
+    """Where decisions are remembered beside Redis."""
+
+    def remember(self, account_sid: str) -> bool:
+        """Remember what Redis holds now; return whether it is in a file too. May raise `StoreUnavailable`."""

@@ -17,6 +17,7 @@ from callguard.detect.needs import CallTracker, Notices, Reports, Telephony
 from callguard.domain.calls import SETTLING_MS, CallEvent
 from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.replies import CancelReply
+from callguard.domain.results import ReportResult, ReportSource
 from callguard.domain.sources import Source
 
 _log = logging.getLogger(__name__)
@@ -47,12 +48,30 @@ class ReportedCalls:
         self._notices = notices
         self._clock = clock
 
-    def take(self, account: Account, events: Sequence[CallEvent]) -> int:
-        """Note calls' entrance as reported, oldest first; return how many of them were news.
+    def take(
+        self, account: Account, events: Sequence[CallEvent], reporter: ReportSource = ReportSource.CLIENT
+    ) -> int:
+        """Take calls' entrance as reported, oldest first; return how many of them were news.
+
+        Event Streams is Twilio's own word, so that its news counts at once.
 
         Raises:
             StoreUnavailable: nothing is lost by giving the same events again.
         """
+        if reporter is ReportSource.CLIENT:
+            counted = self._note(account, events)
+        else:
+            counted = self._guard.take(account, events, Source.REPORT)
+        for result, count in ((ReportResult.ACCEPTED, counted), (ReportResult.DUPLICATE, len(events) - counted)):
+            if count:
+                self._tracker.count(account.sid, f"reports:{reporter.value}:{result.value}", count)
+        return counted
+
+    def refuse(self, account_sid: str, reporter: ReportSource, result: ReportResult) -> None:
+        """Count a report that was not taken. May raise `StoreUnavailable`."""
+        self._tracker.count(account_sid, f"reports:{reporter.value}:{result.value}")
+
+    def _note(self, account: Account, events: Sequence[CallEvent]) -> int:
         reported = self._reports.note(account.sid, events, account.policy)
         if reported.may_cross:
             self._guard.judge(account, self._tracker.snapshot(account.sid, self._clock.now_ms()))

@@ -34,6 +34,11 @@ class Campaign:
     announced_by: str
     ended_ms: int = 0
 
+    @property
+    def over_ms(self) -> int:
+        """When it ends or has ended, in milliseconds of Unix time."""
+        return self.ended_ms or self.until_ms
+
     def is_open_at(self, now_ms: int) -> bool:
         """Return whether further calls would be taken for this campaign's."""
         return not self.ended_ms and now_ms < self.until_ms and self.came < self.calls

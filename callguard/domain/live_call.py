@@ -55,7 +55,7 @@ def may_be_announced(call: LiveCall, campaigns: Iterable[Campaign], hasher: Part
     return any(
         campaign.sender in ("", sender)
         and campaign.starts_ms <= latest_ms
-        and call.created_ms - SLACK_MS < (campaign.ended_ms or campaign.until_ms)
+        and call.created_ms - SLACK_MS < campaign.over_ms
         for campaign in campaigns
     )
 

@@ -40,7 +40,7 @@ class AccountWatch:
         incidents: IncidentStore,
         drains: DrainQueue,
         notices: Notices,
-        reach: TwilioOutages,
+        outages: TwilioOutages,
         clock: Clock,
         monotonic: Callable[[], float],
         tasks: Sequence[Callable[[Snapshot], None]] = (),
@@ -60,7 +60,7 @@ class AccountWatch:
         self._incidents = incidents
         self._drains = drains
         self._notices = notices
-        self._reach = reach
+        self._outages = outages
         self._clock = clock
         self._monotonic = monotonic
         self._chores = tasks
@@ -166,7 +166,7 @@ class AccountWatch:
             reading = self._reconciler.look(self.account, retire=retire, whole=whole)
         except (TwilioUnavailable, TwilioThrottled, TwilioRefused) as error:
             self._poll_failures += 1
-            self._reach.list_failed(self.account.sid, error)
+            self._outages.list_failed(self.account.sid, error)
             _log.warning("account %s: Twilio's queue could not be read: %s", self.account.sid, error)
             return None
         if not reading.taken:  # another process is reading: our turn comes with one of the next ticks
@@ -174,7 +174,7 @@ class AccountWatch:
             return None
         self._poll_failures = 0
         outages = reading.snapshot.outages if reading.snapshot is not None else None
-        self._reach.list_read(self.account.sid, has_incident=has_incident, outages=outages)
+        self._outages.list_read(self.account.sid, has_incident=has_incident, outages=outages)
         if reading.fresh or reading.retired:
             _log.info(
                 "account %s: %d queued calls listed, %d new, %d gone",

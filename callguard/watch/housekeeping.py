@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from callguard.config.accounts import Account
-from callguard.domain.campaigns import Campaign
-from callguard.domain.notices import Notice, NoticeKind
+from callguard.detect.campaigns import ending, once_for
 from callguard.domain.rates import LeakyBucket
 from callguard.domain.snapshot import Snapshot
 from callguard.watch.needs import CallTracker, Campaigns, Notices
@@ -74,24 +73,3 @@ class Housekeeping:
             self._notices.post(ending(self._account.sid, ended), once=once_for(campaign))
             self._campaigns.end_campaign(self._account.sid, campaign.id, now_ms)
             self._told.add(campaign.id)
-
-
-def beginning(account_sid: str, campaign: Campaign) -> Notice:
-    """Return the notice that a campaign was announced."""
-    text = f"campaign {campaign.id} announced by {campaign.announced_by}: {campaign.calls:,} calls{_of(campaign)}"
-    return Notice(account_sid, NoticeKind.CAMPAIGN, text, campaign.starts_ms)
-
-
-def once_for(campaign: Campaign) -> str:
-    """Return the name under which the end of a campaign is told once, whoever tells it."""
-    return f"campaign-ended:{campaign.id}"
-
-
-def ending(account_sid: str, campaign: Campaign) -> Notice:
-    """Return the notice that a campaign has ended."""
-    text = f"campaign {campaign.id} ended: {campaign.came:,} of {campaign.calls:,} calls came{_of(campaign)}"
-    return Notice(account_sid, NoticeKind.CAMPAIGN, text, campaign.ended_ms)
-
-
-def _of(campaign: Campaign) -> str:
-    return f" from {campaign.sender_shown}" if campaign.sender_shown else " from any number"

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from callguard.bootstrap import Services
+from callguard.bootstrap import WebParts
 from callguard.errors import CallGuardError
 from callguard.watch.repeated import Repeated
 from callguard.web.api.refusals import Refusals
@@ -10,24 +10,24 @@ from callguard.web.api.refusals import Refusals
 PROCESS = "web"
 
 
-def beside(services: Services, refusals: Refusals) -> Repeated:
+def beside(parts: WebParts, refusals: Refusals) -> Repeated:
     """Return the task, in a thread of its own; gevent makes it a greenlet.
 
     Only Redis is asked. What takes longer (Apprise, receivers) is done by a process that is started for it: no
     callback waits.
     """
-    processes, starter = services.process_watch(), services.relay_starter()
+    processes, starter = parts.process_watch(), parts.relay_starter()
 
     def look() -> None:
-        services.heartbeats.beat(PROCESS, services.clock.now_ms())
+        parts.stores.heartbeats.beat(PROCESS, parts.clock.now_ms())
         processes.look()
         starter.look()
-        refusals.write(services.api_refusals.add)
+        refusals.write(parts.stores.api_refusals.add)
 
     return Repeated("notices", look)
 
 
-def take_leave(services: Services) -> None:
+def take_leave(parts: WebParts) -> None:
     """Tell the others that this process ends; without Redis there is nobody to tell."""
     with suppress(CallGuardError):
-        services.heartbeats.leave()
+        parts.stores.heartbeats.leave()

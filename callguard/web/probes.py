@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flask import Blueprint, Response, request
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from callguard.bootstrap import Services
+from callguard.bootstrap import WebParts
 from callguard.config.api_keys import Role
 from callguard.domain.health import report, troubles
 from callguard.domain.results import ApiRefusal
@@ -22,7 +22,7 @@ _READERS = (Role.VIEWER, Role.OPERATOR)
 _NOT_WRITABLE = "redis: it takes no callbacks; the log of this process says why\n"
 
 
-def probes(services: Services, refusals: Refusals, monotonic: Callable[[], float] = time.monotonic) -> Blueprint:
+def probes(parts: WebParts, refusals: Refusals, monotonic: Callable[[], float] = time.monotonic) -> Blueprint:
     """Return `/healthz` (this process serves), `/readyz` (it takes callbacks), `/healthz/guard` and `/metrics`.
 
     `/healthz/guard` says 200 where every account is guarded, else 503 and why, a line a reason. It names no
@@ -30,7 +30,7 @@ def probes(services: Services, refusals: Refusals, monotonic: Callable[[], float
     Scrapes at the same time share a reading.
     """
     blueprint = Blueprint("probes", __name__)
-    not_ready = SpacedWarning("not ready, callbacks are answered 503: %s", services.clock)
+    not_ready = SpacedWarning("not ready, callbacks are answered 503: %s", parts.clock)
 
     def told(find: Callable[[], tuple[str, int]]) -> KeptAnswer[tuple[str, int]]:
         def found() -> tuple[str, int]:
@@ -42,8 +42,8 @@ def probes(services: Services, refusals: Refusals, monotonic: Callable[[], float
 
         return KeptAnswer(found, monotonic=monotonic)
 
-    readiness, guard = told(lambda: _readiness(services)), told(lambda: _of_guard(services))
-    scrape = KeptAnswer(lambda: as_text(services.collector.collect()), seconds=0, monotonic=monotonic)
+    readiness, guard = told(lambda: _readiness(parts)), told(lambda: _of_guard(parts))
+    scrape = KeptAnswer(lambda: as_text(parts.collector.collect()), seconds=0, monotonic=monotonic)
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
@@ -60,7 +60,7 @@ def probes(services: Services, refusals: Refusals, monotonic: Callable[[], float
     @blueprint.get("/metrics")
     def metrics() -> Response:
         try:
-            _admit_scraper(services)
+            _admit_scraper(parts)
         except NotAdmitted as refused:
             refusals.note(refused.reason, request.remote_addr or "")
             return Response(
@@ -71,29 +71,29 @@ def probes(services: Services, refusals: Refusals, monotonic: Callable[[], float
     return blueprint
 
 
-def _readiness(services: Services) -> tuple[str, int]:
-    services.heartbeats.prove_writable()
+def _readiness(parts: WebParts) -> tuple[str, int]:
+    parts.stores.heartbeats.prove_writable()
     return "ok\n", 200
 
 
-def _of_guard(services: Services) -> tuple[str, int]:
-    now_ms = services.clock.now_ms()
-    beats = services.heartbeats.ages_if_writable(now_ms)
-    policies = {sid: account.policy for sid, account in services.accounts.items()}
-    found = list(troubles(beats, services.readings.watched(policies, now_ms)))
+def _of_guard(parts: WebParts) -> tuple[str, int]:
+    now_ms = parts.clock.now_ms()
+    beats = parts.stores.heartbeats.ages_if_writable(now_ms)
+    policies = {sid: account.policy for sid, account in parts.accounts.items()}
+    found = list(troubles(beats, parts.stores.readings.watched(policies, now_ms)))
     is_well = all(trouble.is_chosen for trouble in found)
     return report(found, len(policies)), 200 if is_well else 503
 
 
-def _admit_scraper(services: Services) -> None:
+def _admit_scraper(parts: WebParts) -> None:
     """Let in the metrics token, and who may read the API; where there is a token, that alone or a key."""
-    token, offered = services.metrics_token, offered_key(request)
+    token, offered = parts.settings.metrics_token, offered_key(request)
     if token is not None and is_same(offered, token):
         return
-    if token is not None and not services.api_keys:
+    if token is not None and not parts.settings.api_keys:
         reason = ApiRefusal.WRONG_KEY if offered else ApiRefusal.NO_KEY
         raise NotAdmitted(reason, 401, "unauthorized", "CALLGUARD_METRICS_TOKEN is set: send it as a bearer token")
-    caller = caller_of(request, services.api_keys, services.public_url)
+    caller = caller_of(request, parts.settings.api_keys, parts.settings.public_url)
     if caller.role not in _READERS:
         raise wrong_role(caller, _READERS)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from callguard.bootstrap import Services
+from callguard.bootstrap import ConsoleParts
 from callguard.domain.incidents import Incident, Outcome
 from callguard.domain.snapshot import State
 from tests.benchmarks.guard_run import wait_at_most
@@ -40,12 +40,14 @@ class _Many:
     sids: Sequence[str]
 
     @property
-    def services(self) -> Services:
+    def services(self) -> ConsoleParts:
         return self.parts.services
 
     def incident(self, sid: str) -> Incident | None:
         """Return the open incident, or the last one."""
-        return self.services.incidents.current(sid) or next(iter(self.services.incidents.recent(sid, 1)), None)
+        return self.services.stores.incidents.current(sid) or next(
+            iter(self.services.stores.incidents.recent(sid, 1)), None
+        )
 
 
 def measure() -> Iterator[str]:
@@ -80,7 +82,7 @@ def _guarding(count: int) -> Iterator[_Many]:
 
 def _all_polled(many: _Many) -> bool:
     time.sleep(1)
-    return all(shot.polled_ms for shot in many.services.tracker.snapshots(many.sids, 0))
+    return all(shot.polled_ms for shot in many.services.stores.tracker.snapshots(many.sids, 0))
 
 
 def _scrape(many: _Many) -> str:
@@ -167,7 +169,7 @@ def _has_tripped(many: _Many, sid: str) -> bool:
 
 
 def _has_ended(many: _Many, sid: str) -> bool:
-    return many.services.tracker.snapshot(sid, 0).state in (State.COOLING, State.ARMED)
+    return many.services.stores.tracker.snapshot(sid, 0).state in (State.COOLING, State.ARMED)
 
 
 def _is_right(incident: Incident, truth: Truth) -> bool:

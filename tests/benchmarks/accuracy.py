@@ -39,7 +39,7 @@ class Comparison:
         while time.monotonic() < until:
             true = twilio.account(SID).drain_seconds
             now_ms = guard.services.clock.now_ms()
-            self.pairs.append((guard.services.tracker.snapshot(SID, now_ms).drain_seconds, true))
+            self.pairs.append((guard.stores.tracker.snapshot(SID, now_ms).drain_seconds, true))
             time.sleep(1.0)
 
     @property
@@ -82,7 +82,7 @@ class Scene:
         wanted = {"cps": CPS, "mode": "observe", **policy}
         with guard_of(self.twilio, self.folder, self.port, wanted, watchers=watchers) as guard:
             since = guard.services.clock.now_ms()
-            tracker = guard.services.tracker
+            tracker = guard.stores.tracker
             wait_until(lambda: tracker.snapshot(SID, 0).polled_ms > since, "the first poll is over", timeout=30)
             yield guard
 
@@ -132,7 +132,7 @@ def cancelling() -> Comparison:
         compared = Comparison(s.name)
         s.create(1500, 100)
         compared.watch(s.twilio, guard, 40)
-        state = guard.services.tracker.snapshot(SID, 0).state
+        state = guard.stores.tracker.snapshot(SID, 0).state
         if state in (State.TRIPPED, State.DRAINING):
             raise RuntimeError(f"the drain is not over: {state}")
         return compared

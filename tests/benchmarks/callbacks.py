@@ -35,7 +35,7 @@ def measure() -> list[str]:
                         raise RuntimeError(f"not all callbacks were answered 204: {result.statuses}")
                     rates.append(result.per_second)
         account = guard.services.accounts[SID]
-        counted = guard.services.readings.read(SID, account.policy, guard.services.clock.now_ms()).totals
+        counted = guard.stores.readings.read(SID, account.policy, guard.services.clock.now_ms()).totals
     if counted["calls:initiated"] != REQUESTS * ROUNDS:
         raise RuntimeError(f"{counted['calls:initiated']} were counted of {REQUESTS * ROUNDS}")
     ratio = median(our / their for our, their in zip(ours, bare, strict=True))

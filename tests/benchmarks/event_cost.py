@@ -11,7 +11,7 @@ from typing import Any
 
 from werkzeug.test import Client, EnvironBuilder
 
-from callguard.bootstrap import Services, build
+from callguard.bootstrap import WebParts, build_web
 from callguard.config.settings import load_settings
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.incidents import Outcome
@@ -42,7 +42,7 @@ class _Scene:
     """A guard whose callbacks are timed."""
 
     name: str
-    services: Services
+    services: WebParts
     client: Client
 
     def seconds(self) -> float:
@@ -79,10 +79,10 @@ def _scene(
     valkey: EmbeddedValkey,
     folder: str,
     database: int,
-    prepare: Callable[[Services], None],
+    prepare: Callable[[WebParts], None],
     accounts: int = 1,
 ) -> _Scene:
-    services = build(load_settings(_environment(valkey, folder, database, accounts)))
+    services = build_web(load_settings(_environment(valkey, folder, database, accounts)))
     prepare(services)
     return _Scene(name, services, Client(create_app(services)))
 
@@ -101,31 +101,31 @@ def _environment(valkey: EmbeddedValkey, folder: str, database: int, accounts: i
     }
 
 
-def _fill(services: Services) -> None:
+def _fill(services: WebParts) -> None:
     """Let a whole day's calls be queued."""
     now_ms = services.clock.now_ms()
     _queue(services, [now_ms - HOUR_MS + n for n in range(QUEUED)])
 
 
-def _live_long(services: Services) -> None:
+def _live_long(services: WebParts) -> None:
     """Open and close incidents whose calls are all cancelled."""
     (account,) = services.accounts.values()
     finding = Finding(Rule.MANUAL, 1, 1, "manual", services.clock.now_ms())
     for generation in range(INCIDENTS):
         now_ms = services.clock.now_ms()
         sids = _queue(services, [now_ms] * CALLS_OF_EACH, generation)
-        services.incidents.trip(account.sid, generation, finding, Mode.ENFORCE, now_ms)
-        services.incidents.start_drain(account.sid, generation + 1, "benchmark", Mode.ENFORCE)
+        services.stores.incidents.trip(account.sid, generation, finding, Mode.ENFORCE, now_ms)
+        services.stores.incidents.start_drain(account.sid, generation + 1, "benchmark", Mode.ENFORCE)
         outcomes = [(sid, Outcome.CANCELLED) for sid in sids]
-        services.incidents.settle_all(account.sid, generation + 1, outcomes, now_ms)
-        services.incidents.rearm(account.sid, generation + 1, "benchmark", now_ms, force=True)
+        services.stores.incidents.settle_all(account.sid, generation + 1, outcomes, now_ms)
+        services.stores.incidents.rearm(account.sid, generation + 1, "benchmark", now_ms, force=True)
 
 
-def _queue(services: Services, times_ms: list[int], lap: int = 0) -> list[str]:
+def _queue(services: WebParts, times_ms: list[int], lap: int = 0) -> list[str]:
     (account,) = services.accounts.values()
     sids = [f"CA{lap:08x}{number:024x}" for number in range(len(times_ms))]
     events = [CallEvent(sid, CallStatus.QUEUED, at) for sid, at in zip(sids, times_ms, strict=True)]
-    services.tracker.observe(account.sid, events, account.policy, services.clock.now_ms(), Source.POLL)
+    services.stores.tracker.observe(account.sid, events, account.policy, services.clock.now_ms(), Source.POLL)
     return sids
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from callguard.bootstrap import Services
+from callguard.bootstrap import ConsoleParts
 from callguard.domain.incidents import Incident
 from callguard.domain.snapshot import State
 from tests.benchmarks.twilio_process import TwilioProcess
@@ -19,17 +19,17 @@ from tests.waiting import wait_until
 class GuardRun:
     """A guard that runs, and its folder with logs."""
 
-    services: Services
+    services: ConsoleParts
     folder: Path
 
     def state(self, sid: str = SID) -> State:
         """Return where the guard stands."""
-        return self.services.tracker.snapshot(sid, 0).state
+        return self.services.stores.tracker.snapshot(sid, 0).state
 
     def wait_for_trip(self, sid: str = SID) -> Incident:
         """Return the incident of a trip that must come."""
-        wait_until(lambda: self.services.incidents.current(sid), "the guard trips", timeout=60)
-        incident = self.services.incidents.current(sid)
+        wait_until(lambda: self.services.stores.incidents.current(sid), "the guard trips", timeout=60)
+        incident = self.services.stores.incidents.current(sid)
         if incident is None:
             raise RuntimeError("the guard tripped without an incident")
         return incident
@@ -44,7 +44,9 @@ def guard_run(
         here = Path(folder)
         with guard_at(twilio.url, here, free_port(), policy, more=more) as parts:
             wait_until(
-                lambda: parts.services.tracker.snapshot(SID, 0).polled_ms, "the first poll is over", timeout=30
+                lambda: parts.stores.tracker.snapshot(SID, 0).polled_ms,
+                "the first poll is over",
+                timeout=30,
             )
             yield GuardRun(parts.services, here)
 

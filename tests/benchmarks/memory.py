@@ -50,13 +50,15 @@ def _with(name: str, create: Callable[[TwilioProcess], None]) -> Iterator[str]:
         guard_run(twilio, cps=CPS, poll_seconds=1) as guard,
         peaks_watched() as peaks,
     ):
-        incidents, clock = guard.services.incidents, guard.services.clock
+        incidents, clock = guard.services.stores.incidents, guard.services.clock
         incidents.pause(SID, "the mirror is weighed before the sweep", clock.now_ms())
         before = _weigh(guard)
         create(twilio)
         wanted = twilio.truth().queued - 100
-        is_whole = wait_at_most(MIRROR_SECONDS, lambda: guard.services.tracker.snapshot(SID, 0).depth >= wanted)
-        depth, mirror = guard.services.tracker.snapshot(SID, 0).depth, _weigh(guard)
+        is_whole = wait_at_most(
+            MIRROR_SECONDS, lambda: guard.services.stores.tracker.snapshot(SID, 0).depth >= wanted
+        )
+        depth, mirror = guard.services.stores.tracker.snapshot(SID, 0).depth, _weigh(guard)
         incidents.resume(SID)
         guard.wait_for_trip()
         wait_at_most(SWEEP_SECONDS, lambda: twilio.truth().queued == 0)
@@ -72,7 +74,7 @@ def _with(name: str, create: Callable[[TwilioProcess], None]) -> Iterator[str]:
 
 
 def _weigh(guard: GuardRun) -> _Weight:
-    redis: Redis = guard.services.connection
+    redis: Redis = guard.services.stores.connection
     keys: dict[str, int] = defaultdict(int)
     weights: dict[str, int] = defaultdict(int)
     lengths: dict[str, int] = defaultdict(int)

@@ -13,14 +13,14 @@ def measure() -> list[str]:
     """Return the lines of the report."""
     simulated = SimulatorConfig(accounts=(AccountConfig(cps=CPS, latency=LATENCY, ceiling=CEILING),))
     with stack(simulated, {"cps": CPS}) as guard:
-        tracker = guard.services.tracker
+        tracker = guard.stores.tracker
         wait_until(lambda: tracker.snapshot(SID, 0).polled_ms, "the first poll is over", timeout=20)
         guard.twilio.start_runaway(SID, RunawayPlan(CALLS))
         wait_until(lambda: tracker.snapshot(SID, 0).state is not State.ARMED, "the guard trips", timeout=30)
         dialled_before = guard.twilio.account(SID).dialled
         wait_until(lambda: tracker.snapshot(SID, 0).state is State.COOLING, "all is cancelled", timeout=120)
         truth = guard.twilio.account(SID)
-        incident = guard.services.incidents.current(SID)
+        incident = guard.stores.incidents.current(SID)
         if incident is None:
             raise RuntimeError("no incident")
     seconds = (incident.cooled_ms - incident.tripped_ms) / 1000

@@ -39,7 +39,7 @@ def _round(*, status: str, poll: float) -> float:
         "mode": "observe",
     }
     with stack(simulated, policy) as guard:
-        wait_until(lambda: guard.services.tracker.snapshot(SID, 0).polled_ms, "the first poll is over", timeout=20)
+        wait_until(lambda: guard.stores.tracker.snapshot(SID, 0).polled_ms, "the first poll is over", timeout=20)
         guard.twilio.start_runaway(SID, RunawayPlan(QUEUED))
         url = f"http://127.0.0.1:{guard.port}"
         if status:
@@ -50,7 +50,7 @@ def _round(*, status: str, poll: float) -> float:
             _report(url, list(guard.twilio.statuses(SID)))
         crossed = time.time()
         wait_until(lambda: _state(guard) is not State.ARMED, "the guard trips", timeout=10)
-        incident = guard.services.incidents.current(SID)
+        incident = guard.stores.incidents.current(SID)
         if incident is None:
             raise RuntimeError("the guard tripped without an incident")
         return max(0.0, incident.tripped_ms / 1000 - crossed)
@@ -62,4 +62,4 @@ def _report(url: str, call_sids: Sequence[str]) -> None:
 
 
 def _state(guard: Stack) -> State:
-    return guard.services.tracker.snapshot(SID, 0).state
+    return guard.stores.tracker.snapshot(SID, 0).state

@@ -42,7 +42,7 @@ class Scene:
         """What a client is answered."""
         services = self.guard.services
         return gate_of(
-            services.tracker.snapshot(SID, services.clock.now_ms()), services.accounts[SID].policy
+            services.stores.tracker.snapshot(SID, services.clock.now_ms()), services.accounts[SID].policy
         ).allowed
 
     def run_away(self, calls: int, rate: float, to: str | None) -> float:
@@ -62,7 +62,7 @@ def scene(**policy: object) -> Iterator[Scene]:
         environ = {**keys, "CALLGUARD_NOTIFY_URLS": hook.url.replace("http", "json", 1)}
         settings: dict[str, object] = {"cps": CPS, **policy}
         with stack(simulated, settings, port=free_port(), environ=environ) as guard:
-            wait_until(lambda: guard.services.tracker.snapshot(SID, 0).polled_ms, "the first poll", timeout=20)
+            wait_until(lambda: guard.stores.tracker.snapshot(SID, 0).polled_ms, "the first poll", timeout=20)
             yield Scene(guard, hook, settings)
 
 
@@ -116,7 +116,7 @@ def measure() -> list[str]:
         created, refused = create_for(client_of(blocked.guard), 3, RATE)
     with scene() as slow:
         began = slow.run_away(SLOW_CALLS, SLOW_RATE, None)
-        wait_until(lambda: slow.guard.services.incidents.current(SID), "an incident", timeout=40)
+        wait_until(lambda: slow.guard.stores.incidents.current(SID), "an incident", timeout=40)
         many = time.monotonic() - began
     return [
         f"{CALLS} calls to one destination at {RATE}/s on {CPS} CPS:",

@@ -242,7 +242,7 @@ def drain_as(account: Account, g: Guarded) -> IncidentDrain:
     reconciler = Reconciler(telephony, g.store.tracker, g.guard, SystemClock(), g.store.poll_lease, "other")
     canceller = partial(TwilioCanceller, {SID: account}, g.twilio.url)
     return IncidentDrain(
-        canceller, g.store.tracker, g.store.incidents, reconciler, g.wakes, SystemClock(), g.notices, g.reach
+        canceller, g.store.tracker, g.store.incidents, reconciler, g.wakes, SystemClock(), g.notices, g.outages
     )
 
 

@@ -87,7 +87,7 @@ def meddled(g: Guarded, **meddling: Any) -> tuple[IncidentDrain, Meddling]:
         g.wakes,
         SystemClock(),
         g.notices,
-        g.reach,
+        g.outages,
     )
     return drain, telephony
 

@@ -135,9 +135,9 @@ def test_where_the_store_has_told_of_no_outage_it_is_not_asked_again(
 
 def test_a_redis_that_is_away_holds_nobody_up(clock: FrozenClock) -> None:
     away = RedisOutages(connect("unix:///nowhere/callguard.sock"))
-    reach = TwilioOutages(away, Outbox(), clock)
+    outages = TwilioOutages(away, Outbox(), clock)
 
-    reach.list_failed(SID, DENIED)
-    reach.list_read(SID, has_incident=False)
-    reach.cancel_denied(SID)
-    reach.cancel_served(SID)
+    outages.list_failed(SID, DENIED)
+    outages.list_read(SID, has_incident=False)
+    outages.cancel_denied(SID)
+    outages.cancel_served(SID)

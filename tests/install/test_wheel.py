@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from callguard.bootstrap import Services, build
+from callguard.bootstrap import ConsoleParts, build_console
 from callguard.config.settings import load_settings
 from callguard.processes.embedded_valkey import EmbeddedValkey
 from callguard.processes.ending import end
@@ -114,7 +114,7 @@ def test_the_parts_apart_guard_an_account(venv: Path, elsewhere: Path, tmp_path:
     simulated = SimulatorConfig(accounts=(AccountConfig(cps=1, latency=0.01),))
     with running(simulated) as twilio, EmbeddedValkey(tmp_path / "data") as valkey:
         environ = settings(port, twilio, valkey)
-        services = build(load_settings(environ))
+        services = build_console(load_settings(environ))
         bound = clean(venv, **environ, CALLGUARD_BIND=f"127.0.0.1:{port}")
         with (
             background(serve, bound, elsewhere, tmp_path / "web.log"),
@@ -122,7 +122,7 @@ def test_the_parts_apart_guard_an_account(venv: Path, elsewhere: Path, tmp_path:
         ):
             wait_until(lambda: answers(port, "/readyz"), "the web server answers", timeout=60)
             assert answer_to_a_callback(port) == 204
-            wait_until(lambda: len(services.heartbeats.ages(0)) >= 2, "the workers beat", timeout=60)
+            wait_until(lambda: len(services.stores.heartbeats.ages(0)) >= 2, "the workers beat", timeout=60)
             twilio.start_runaway(SID, RunawayPlan(200))
             wait_until(lambda: cancelled(services) >= 150, "the runaway is cancelled", timeout=60)
     assert "Traceback" not in (tmp_path / "web.log").read_text() + (tmp_path / "workers.log").read_text()
@@ -150,7 +150,7 @@ def answer_to_a_callback(port: int) -> int:
     return answer.status
 
 
-def cancelled(services: Services) -> float:
+def cancelled(services: ConsoleParts) -> float:
     now_ms = services.clock.now_ms()
-    totals = services.readings.read(SID, services.accounts[SID].policy, now_ms).totals
+    totals = services.stores.readings.read(SID, services.accounts[SID].policy, now_ms).totals
     return totals.get("cancellations:cancelled", 0)

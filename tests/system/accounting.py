@@ -19,7 +19,7 @@ CANCELLED = Outcome.CANCELLED.value
 def state(guard: Stack, sid: str = SID) -> State | None:
     """Return the account's state; None while Redis is away."""
     try:
-        return guard.services.tracker.snapshot(sid, guard.services.clock.now_ms()).state
+        return guard.stores.tracker.snapshot(sid, guard.services.clock.now_ms()).state
     except StoreUnavailable:
         return None
 
@@ -52,9 +52,9 @@ def assert_counts_add_up(guard: Stack, sid: str = SID, *, unheard: Sequence[tupl
 
     Of calls that were both created and cancelled in a span of `unheard` (Unix seconds) nobody has told the guard.
     """
-    incident = guard.services.incidents.current(sid)
+    incident = guard.stores.incidents.current(sid)
     assert incident is not None
-    redis, keys = guard.services.connection, AccountKeys(sid)
+    redis, keys = guard.stores.connection, AccountKeys(sid)
     ledger: Any = redis.hgetall(keys.ledger)
     totals: Any = redis.hgetall(keys.totals)
 

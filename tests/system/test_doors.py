@@ -24,7 +24,7 @@ FROM, TO = "+15550001111", "+15550002222"
 
 
 def state(guard: Stack) -> State:
-    return guard.services.tracker.snapshot(SID, guard.services.clock.now_ms()).state
+    return guard.stores.tracker.snapshot(SID, guard.services.clock.now_ms()).state
 
 
 def asked(guard: Stack, path: str, body: object = None, role: str = "operator", method: str | None = None) -> Any:
@@ -59,7 +59,7 @@ def test_a_program_with_our_client_is_stopped_at_its_source() -> None:
         assert blocked.value.account_sid == SID
         assert 20 <= guard.twilio.account(SID).created < 500
 
-        incident = guard.services.incidents.current(SID)
+        incident = guard.stores.incidents.current(SID)
         assert incident is not None
         assert incident.finding.rule in (Rule.SPIKE, Rule.REPEAT)
         assert [culprit.shown for culprit in incident.culprits] == ["+1555***11"]
@@ -72,11 +72,11 @@ def test_the_api_tells_when_a_call_created_now_would_be_dialled() -> None:
     simulated = SimulatorConfig(accounts=(AccountConfig(cps=1, latency=0.01),))
     policy = {"cps": 1, "mode": "observe", "poll_seconds": 3600}
     with stack(simulated, policy, environ={"CALLGUARD_API_KEY": API_KEYS}) as guard:
-        wait_until(lambda: guard.services.tracker.snapshot(SID, 0).polled_ms, "the first poll is over", timeout=20)
+        wait_until(lambda: guard.stores.tracker.snapshot(SID, 0).polled_ms, "the first poll is over", timeout=20)
         guard.twilio.start_runaway(SID, RunawayPlan(120))
         wait_until(lambda: guard.twilio.account(SID).created == 120, "calls are queued that nobody told of")
         client_of(guard).calls.create(to=TO, from_=FROM, twiml="<Response/>")
-        wait_until(lambda: guard.services.tracker.snapshot(SID, 0).depth, "the report is in")
+        wait_until(lambda: guard.stores.tracker.snapshot(SID, 0).depth, "the report is in")
 
         account = asked(guard, f"/api/accounts/{SID}")
 
@@ -111,7 +111,7 @@ def test_event_streams_alone_trip_the_guard() -> None:
         began = time.monotonic()
         wait_until(lambda: state(guard) is not State.ARMED, "the guard trips", timeout=20)
 
-        incident = guard.services.incidents.current(SID)
+        incident = guard.stores.incidents.current(SID)
         assert incident is not None
         assert incident.finding.rule is Rule.SPIKE
         assert time.monotonic() - began < 15
@@ -131,7 +131,7 @@ def test_an_announced_campaign_trips_nothing_and_is_not_cancelled() -> None:
         assert "200 calls from +1555***11 are announced" in said.stdout
 
         guard.twilio.start_runaway(SID, RunawayPlan(200, from_number=FROM))
-        wait_until(lambda: guard.services.tracker.snapshot(SID, 0).announced > 150, "its calls are seen")
+        wait_until(lambda: guard.stores.tracker.snapshot(SID, 0).announced > 150, "its calls are seen")
         assert state(guard) is State.ARMED
 
         guard.twilio.start_runaway(SID, RunawayPlan(150, from_number="+15550003333"))
@@ -160,4 +160,4 @@ def test_one_wrong_report_takes_no_other_along() -> None:
             guarded._line.reports.add(report)
         guarded.close()
 
-        assert guard.services.tracker.snapshot(SID, 0).depth == 45
+        assert guard.stores.tracker.snapshot(SID, 0).depth == 45

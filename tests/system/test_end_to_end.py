@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 def state(guard: Stack) -> State:
-    return guard.services.tracker.snapshot(SID, guard.services.clock.now_ms()).state
+    return guard.stores.tracker.snapshot(SID, guard.services.clock.now_ms()).state
 
 
 def metrics(guard: Stack) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -46,7 +46,7 @@ def test_a_runaway_is_seen_tripped_on_and_cancelled() -> None:
     with stack(simulated, {"cps": CPS, "poll_seconds": 1, "quiet_seconds": 5}) as guard:
         runaway(guard)
         wait_until(lambda: state(guard) is State.COOLING, "the drain is over", timeout=60)
-        incident = guard.services.incidents.current(SID)
+        incident = guard.stores.incidents.current(SID)
         wait_until(lambda: guard.twilio.account(SID).callbacks.pending == 0, "callbacks are in", timeout=30)
         truth = guard.twilio.account(SID)
 

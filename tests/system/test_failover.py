@@ -77,7 +77,7 @@ def test_after_a_failover_that_keeps_connections_open_all_goes_on_without_a_rest
         wait_until(lambda: "callguard_redis_up 1.0" in s.asked("/metrics")[1], "metrics are there", HEALED_SECONDS)
         for process in ("watcher", "cancel-worker"):
             beat = f"heartbeat of {process}"
-            wait_until(lambda: s.guard.services.heartbeats.ages(_now(s))[process] < 2, beat, HEALED_SECONDS)  # noqa: B023
+            wait_until(lambda: s.guard.stores.heartbeats.ages(_now(s))[process] < 2, beat, HEALED_SECONDS)  # noqa: B023
         assert time.monotonic() - began < 4 * HEALED_SECONDS
         s.guard.twilio.start_runaway(SID, RunawayPlan(200))
         wait_until(lambda: s.guard.twilio.account(SID).queued == 0, "a runaway is cancelled", timeout=30)
@@ -113,7 +113,7 @@ def test_whether_the_guard_as_a_whole_works(tmp_path: Path) -> None:
         services.control.pause(services.accounts[SID], Word("anna@web1", "a test", _now(s)))
         paused = (503, "paused: a person has paused it (1 of 1 accounts)\n")
         wait_until(lambda: s.asked("/healthz/guard") == paused, "it is told", timeout=10)
-        snapshot = services.tracker.snapshot(SID, _now(s))
+        snapshot = services.stores.tracker.snapshot(SID, _now(s))
         services.control.resume(services.accounts[SID], Word("anna@web1", "over", _now(s)), snapshot)
 
         s.master.client.config_set("maxmemory", 1)

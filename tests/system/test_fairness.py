@@ -81,7 +81,7 @@ def test_new_calls_are_cancelled_as_they_come(tmp_path: Path) -> None:
         wait_until(lambda: guard.twilio.account(SID).created == 330, "the script is back")
         wait_for_the_end(guard)
         assert_counts_add_up(guard)
-        incident = guard.services.incidents.current(SID)
+        incident = guard.stores.incidents.current(SID)
         assert incident is not None
         assert incident.generation == 1
 

@@ -54,7 +54,7 @@ class Scene:
 
     def is_paused(self) -> bool:
         try:
-            return self.guard.services.tracker.snapshot(SID, 0).paused
+            return self.guard.stores.tracker.snapshot(SID, 0).paused
         except StoreUnavailable:
             return False
 
@@ -63,7 +63,7 @@ class Scene:
         services.control.pause(services.accounts[SID], Word("anna@web1", "a test", services.clock.now_ms()))
 
     def told(self) -> list[NoticeKind]:
-        return [notice.kind for _, notice in self.guard.services.notices.waiting(100)]
+        return [notice.kind for _, notice in self.guard.stores.notices.waiting(100)]
 
     def metrics(self) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.guard.port}/metrics", timeout=5) as answer:
@@ -119,7 +119,7 @@ def test_a_pause_survives(tmp_path: Path, loss: str, memory: str) -> None:
     with scene(tmp_path, memory) as s:
         s.pause()
         s.twilio.start_runaway(SID, RUNAWAY)
-        wait_until(lambda: s.guard.services.tracker.snapshot(SID, 0).depth > 300, "the queue is seen", timeout=20)
+        wait_until(lambda: s.guard.stores.tracker.snapshot(SID, 0).depth > 300, "the queue is seen", timeout=20)
 
         stays_paused(s, lambda: LOSSES[loss](s))
         assert s.cancelled == 0
@@ -153,16 +153,16 @@ def test_announced_calls_survive(tmp_path: Path, loss: str, memory: str) -> None
         services = s.guard.services
         now_ms = services.clock.now_ms()
         campaign = Campaign("c0ffee00", RUNAWAY.calls, 0, "", "", now_ms, now_ms + 3_600_000, "a test")
-        services.campaigns.announce(SID, campaign)
-        services.decisions.remember(SID)
+        services.stores.campaigns.announce(SID, campaign)
+        services.stores.decisions.remember(SID)
         s.twilio.start_runaway(SID, RUNAWAY)
-        wait_until(lambda: services.tracker.snapshot(SID, 0).announced > 300, "they are seen", timeout=20)
+        wait_until(lambda: services.stores.tracker.snapshot(SID, 0).announced > 300, "they are seen", timeout=20)
         time.sleep(1.5)
         LOSSES[loss](s)
 
         def are_seen_again() -> bool:
             try:
-                return services.tracker.snapshot(SID, 0).announced > 300
+                return services.stores.tracker.snapshot(SID, 0).announced > 300
             except StoreUnavailable:
                 return False
 

@@ -53,7 +53,7 @@ def metrics(guard: Stack) -> dict[tuple[str, tuple[str, ...]], float]:
 
 
 def incident_of(guard: Stack) -> Incident:
-    incident = guard.services.incidents.current(SID)
+    incident = guard.stores.incidents.current(SID)
     assert incident is not None
     return incident
 
@@ -69,7 +69,9 @@ def sent(guard: Stack) -> dict[str, list[Any]]:
 def run_away(guard: Stack) -> None:
     guard.twilio.start_runaway(SID, RunawayPlan(200))
     wait_until(
-        lambda: guard.services.tracker.snapshot(SID, 0).state is State.COOLING, "the drain is over", timeout=60
+        lambda: guard.stores.tracker.snapshot(SID, 0).state is State.COOLING,
+        "the drain is over",
+        timeout=60,
     )
 
 

@@ -56,7 +56,7 @@ def told(hook: Hook, kind: NoticeKind) -> list[str]:
 
 
 def is_relayed(guard: Stack) -> bool:
-    return guard.services.relay_lease.is_held()
+    return guard.stores.relay_lease.is_held()
 
 
 def children_of(pid: int) -> list[int]:
@@ -78,10 +78,10 @@ def test_a_trip_is_told_though_neither_watcher_nor_workers_live(hook: Hook) -> N
         run_away(guard, 80)
 
         wait_until(lambda: told(hook, NoticeKind.TRIPPED), "the trip is told", timeout=30)
-        wait_until(lambda: guard.services.notices.waiting(10) == [], "the outbox is empty")
+        wait_until(lambda: guard.stores.notices.waiting(10) == [], "the outbox is empty")
 
         assert len(told(hook, NoticeKind.TRIPPED)) == 1
-        assert guard.services.notices.facts().totals == {"delivered": len(hook.requests)}
+        assert guard.stores.notices.facts().totals == {"delivered": len(hook.requests)}
         (relay,) = relays_below(guard.web.pid)
 
         guard.web.end()
@@ -139,7 +139,7 @@ def tell_of_the_watcher(guard: Stack, hook: Hook) -> None:
 
 
 def post(guard: Stack, text: str) -> None:
-    guard.services.notices.post(Notice(SID, NoticeKind.WARNING, text, guard.services.clock.now_ms()))
+    guard.stores.notices.post(Notice(SID, NoticeKind.WARNING, text, guard.services.clock.now_ms()))
 
 
 def test_a_receiver_that_hangs_holds_nobody_up(hook: Hook, other: Hook) -> None:
@@ -221,8 +221,8 @@ def test_a_receiver_that_turns_out_wrong_later_costs_no_watcher_and_no_other_rec
         wait_until(lambda: told(hook, NoticeKind.TRIPPED), "the trip is told", timeout=20)
         wait_until(lambda: state(guard) is State.COOLING, "the watcher and a worker do their work", timeout=30)
 
-        assert guard.services.notices.facts().totals["failed"] >= 1
-        assert guard.services.notices.waiting(1) != []
+        assert guard.stores.notices.facts().totals["failed"] >= 1
+        assert guard.stores.notices.waiting(1) != []
         assert len(told(hook, NoticeKind.TRIPPED)) == 1
         log = (guard.logs / "workers.log").read_text()
         assert "CALLGUARD_NOTIFY_URLS, entry 1 (slakc://) did not take a notice (tripped): Apprise knows no" in log
@@ -230,4 +230,4 @@ def test_a_receiver_that_turns_out_wrong_later_costs_no_watcher_and_no_other_rec
 
 
 def state(guard: Stack) -> State:
-    return guard.services.tracker.snapshot(SID, guard.services.clock.now_ms()).state
+    return guard.stores.tracker.snapshot(SID, guard.services.clock.now_ms()).state

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from callguard.bootstrap import Services, build
+from callguard.bootstrap import ConsoleParts, build_console
 from callguard.config.fingerprint import fingerprint
 from callguard.config.settings import load_settings
 from callguard.domain.processes import Fingerprint
@@ -35,11 +35,11 @@ def write_mode(file: Path, mode: str, log_level: str = "INFO") -> None:
     file.write_text(f'log_level = "{log_level}"\n[policy]\nmode = "{mode}"\n')
 
 
-def told(services: Services) -> list[Fingerprint]:
-    return [process.fingerprint for process in services.heartbeats.processes(services.clock.now_ms())]
+def told(services: ConsoleParts) -> list[Fingerprint]:
+    return [process.fingerprint for process in services.stores.heartbeats.processes(services.clock.now_ms())]
 
 
-def all_run_with(services: Services, environ: dict[str, str]) -> Callable[[], bool]:
+def all_run_with(services: ConsoleParts, environ: dict[str, str]) -> Callable[[], bool]:
     """Return whether all processes run with what the environment says now."""
     wanted = fingerprint(load_settings({**os.environ, **environ}))
     return lambda: told(services) == [wanted] * PROCESSES
@@ -96,7 +96,7 @@ def test_callguard_up_reloads_good_settings_only(tmp_path: Path) -> None:
         up = things.enter_context(Part(argv, environ, tmp_path / "up.log"))
         wait_until(lambda: answers(port, "/readyz"), "the web server answers", timeout=60)
         url = f"unix://{tmp_path}/valkey.sock"
-        services = build(load_settings({**os.environ, **environ, "CALLGUARD_REDIS_URL": url}))
+        services = build_console(load_settings({**os.environ, **environ, "CALLGUARD_REDIS_URL": url}))
         wait_until(all_run_with(services, environ), "all tell that they observe", timeout=60)
 
         write_mode(file, "enforce", "WARNING")

@@ -55,8 +55,8 @@ def test_the_guard_runs_under_them(tmp_path: Path) -> None:
         more = {"CALLGUARD_REDIS_URL": f"redis://callguard:secret@127.0.0.1:{port}/0"}
         policy = {"cps": 1, "spike_burst": 20, "min_backlog": 5, "poll_seconds": 1}
         with guard_of(twilio, tmp_path, free_port(), policy, more=more) as guard:
-            assert guard.services.missing_rights() == []
-            assert guard.services.durability().is_confirmed
+            assert guard.stores.missing_rights(guard.services.drains.connection) == []
+            assert guard.stores.durability().is_confirmed
             twilio.start_runaway(SID, RunawayPlan(60))
             wait_until(lambda: twilio.account(SID).cancelled >= 50, "it is swept", timeout=30)
     told = "".join((tmp_path / name).read_text() for name in ("workers.log", "web.log"))

@@ -41,7 +41,7 @@ def guarding(folder: Path) -> Iterator[tuple[Stack, Part]]:
 
 def watchers(guard: Stack) -> dict[str, str]:
     """Return the watcher of each account that has one."""
-    held: Any = guard.services.connection.hgetall(WATCHED)
+    held: Any = guard.stores.connection.hgetall(WATCHED)
     return {sid: owner for sid, owner in held.items() if not owner.startswith(":")}
 
 
@@ -64,7 +64,9 @@ def test_two_watchers_share_them_and_one_takes_over_when_the_other_is_killed(tmp
         wild = orphans[0]
         guard.twilio.start_runaway(wild, RunawayPlan(20))
         wait_until(
-            lambda: guard.services.tracker.snapshot(wild, 0).state is not State.ARMED, "it trips", timeout=20
+            lambda: guard.stores.tracker.snapshot(wild, 0).state is not State.ARMED,
+            "it trips",
+            timeout=20,
         )
 
 

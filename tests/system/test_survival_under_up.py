@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from callguard.bootstrap import build
+from callguard.bootstrap import build_console
 from callguard.config.settings import load_settings
 from callguard.processes.embedded_valkey import EmbeddedValkey
 from callguard.simulator import RunawayPlan, running
@@ -43,10 +43,10 @@ def test_what_callguard_up_runs_comes_back(tmp_path: Path) -> None:
         with Part(argv, environ, tmp_path / "up.log") as up:
             wait_until(lambda: answers(port, "/readyz"), "the web server answers", timeout=60)
             url = f"unix://{tmp_path}/valkey.sock"
-            services = build(load_settings({**os.environ, **environ, "CALLGUARD_REDIS_URL": url}))
+            services = build_console(load_settings({**os.environ, **environ, "CALLGUARD_REDIS_URL": url}))
             guard = Stack(port, services, twilio, tmp_path, EmbeddedValkey(tmp_path), up, None)
             wait_until(
-                lambda: services.heartbeats.ages(0).keys() >= {"watcher", "cancel-worker"},
+                lambda: services.stores.heartbeats.ages(0).keys() >= {"watcher", "cancel-worker"},
                 "the workers are up",
                 timeout=60,
             )

@@ -22,7 +22,7 @@ def test_calls_to_one_telephone_are_told_once_and_counted() -> None:
         (text,) = s.notices
         assert "TRIPPED without a queue: rule repeat" in text
         assert "being dialled to one destination, from +1555***00" in text
-        incident = s.guard.services.incidents.current(SID)
+        incident = s.guard.stores.incidents.current(SID)
         assert incident is not None
         assert incident.finding.rule is Rule.REPEAT
         assert incident.count(Outcome.DIALLED) > CALLS / 2
@@ -44,9 +44,9 @@ def test_the_gate_shuts_and_our_client_creates_no_more() -> None:
 def test_calls_to_many_telephones_open_an_incident() -> None:
     with scene() as s:
         s.run_away(SLOW_CALLS, SLOW_RATE, None)
-        wait_until(lambda: s.guard.services.incidents.current(SID), "an incident", timeout=60)
+        wait_until(lambda: s.guard.stores.incidents.current(SID), "an incident", timeout=60)
 
-        incident = s.guard.services.incidents.current(SID)
+        incident = s.guard.stores.incidents.current(SID)
         assert incident is not None
         assert incident.finding.rule is Rule.INITIATED
         assert s.guard.twilio.account(SID).dialled < SLOW_CALLS, "while it runs"

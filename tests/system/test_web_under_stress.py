@@ -43,9 +43,7 @@ def callback(guard: Stack, status: str = "initiated") -> bytes:
 
 def counted(guard: Stack) -> float:
     account = guard.services.accounts[SID]
-    return guard.services.readings.read(SID, account.policy, guard.services.clock.now_ms()).totals[
-        "calls:initiated"
-    ]
+    return guard.stores.readings.read(SID, account.policy, guard.services.clock.now_ms()).totals["calls:initiated"]
 
 
 def test_stalled_bodies_hold_up_nobody(guard: Stack) -> None:

@@ -13,7 +13,7 @@ from callguard.domain.outages import Outage
 from callguard.domain.policy import Mode, Rearm, Unqueued
 from callguard.domain.snapshot import Finding, Rule, State
 from callguard.domain.sources import Source
-from callguard.mirror import twilio_outages as reach
+from callguard.mirror import twilio_outages
 from callguard.store.connection import connect
 from callguard.store.outages import RedisOutages
 from callguard.telephony.http_client import PooledHttpClient
@@ -277,7 +277,7 @@ def test_it_polls_each_second_once_a_rule_is_half_way(redis_url: str) -> None:
 def test_people_hear_that_the_list_cannot_be_read_and_can_be_again(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reach, "BLIND_MS", 100)
+    monkeypatch.setattr(twilio_outages, "BLIND_MS", 100)
     monkeypatch.setattr(account_watch, "MAX_BACK_OFF_SECONDS", 0.2)
     with guarded(redis_url, trip_at(poll_seconds=0.1)) as g:
         g.twilio.change_faults(SID, error_rate=1.0)

@@ -117,7 +117,7 @@ class _Watched:
         return AccountWatch(
             Account(SID, ("a" * 32,), policy=self.policy), guard=g.guard, reconciler=g.reconciler,
             tracker=self.store.tracker, incidents=self.store.incidents, drains=g.wakes, notices=self.outbox,
-            reach=g.reach,
+            outages=g.outages,
             clock=self.clock, monotonic=lambda: self.clock.ms / 1000,
         )  # fmt: skip
 
@@ -216,7 +216,7 @@ def _ticking_at(g: Guarded, mode: Mode) -> AccountWatch:
     g.account = Account(g.account.sid, g.account.auth_tokens, policy=policy)
     return AccountWatch(
         g.account, guard=g.guard, reconciler=g.reconciler, tracker=g.store.tracker, incidents=g.store.incidents,
-        drains=g.wakes, notices=g.notices, reach=g.reach, clock=g.drain.clock, monotonic=lambda: 0.0,
+        drains=g.wakes, notices=g.notices, outages=g.outages, clock=g.drain.clock, monotonic=lambda: 0.0,
     )  # fmt: skip
 
 

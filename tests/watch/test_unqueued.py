@@ -87,7 +87,7 @@ def wide(redis_url: str, clock: FrozenClock, policy: Policy = WIDE) -> Iterator[
         reconciler = Reconciler(g.telephony, store.tracker, guard, clock, store.poll_lease, "tests")
         watch = AccountWatch(
             g.account, guard=guard, reconciler=reconciler, tracker=store.tracker, incidents=store.incidents,
-            drains=g.wakes, notices=notices, reach=g.reach, clock=clock, monotonic=lambda: clock.ms / 1000,
+            drains=g.wakes, notices=notices, outages=g.outages, clock=clock, monotonic=lambda: clock.ms / 1000,
         )  # fmt: skip
         yield Wide(g, guard, watch, notices, clock)
 

@@ -17,6 +17,7 @@ from callguard.domain.calls import CallEvent
 from callguard.domain.policy import Policy
 from callguard.errors import StoreUnavailable
 from callguard.telephony.signature import CallbackAuthenticator
+from callguard.web.twilio.status_callback_handler import StatusCallbackHandler
 from callguard.web.twilio.status_callbacks import callbacks
 
 SID, OTHER_SID, UNKNOWN_SID = "AC" + "a" * 32, "AC" + "b" * 32, "AC" + "c" * 28 + "dead"
@@ -115,7 +116,10 @@ class Services:
     def client(self) -> FlaskClient:
         """Return a client of an app that has the route."""
         app = Flask("test", static_folder=None)
-        app.register_blueprint(callbacks(self))
+        handler = StatusCallbackHandler(
+            self.accounts, self.authenticator, self.clock, self.take_callback, self.refuse, self.tell_dropped
+        )
+        app.register_blueprint(callbacks(handler))
         return app.test_client()
 
 

@@ -17,8 +17,10 @@ from werkzeug.test import TestResponse
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
+from callguard.domain.results import ReportResult, ReportSource
 from callguard.errors import StoreUnavailable
 from callguard.telephony.signature import CallbackAuthenticator
+from callguard.web.twilio.event_stream_handler import EventStreamHandler
 from callguard.web.twilio.event_streams import events
 from callguard.web.twilio.form import MAX_BODY_BYTES
 from tests.web.callbacks import ACCOUNTS, CALL_SID, PUBLIC_URL, SID, TOKEN, FrozenClock, fields, timestamp
@@ -110,8 +112,8 @@ class EventServices:
         self.authenticator = CallbackAuthenticator(self.public_url, self.accounts)
         self.client = self._client()
 
-    def take_report(self, account: Account, events: Sequence[CallEvent], source: str) -> int:
-        assert source == "event_streams"
+    def take(self, account: Account, events: Sequence[CallEvent], reporter: ReportSource) -> int:
+        assert reporter is ReportSource.EVENT_STREAMS
         self._answer()
         self.takers.append(account.sid)
         known = {(one.call_sid, one.status) for one in self.taken}
@@ -119,9 +121,9 @@ class EventServices:
         self.taken += events
         return len(news)
 
-    def refuse_report(self, account_sid: str, source: str, result: str) -> None:
+    def refuse(self, account_sid: str, reporter: ReportSource, result: ReportResult) -> None:
         self._answer()
-        self.refused.append((account_sid, source, result))
+        self.refused.append((account_sid, reporter.value, result.value))
 
     def tell_dropped(self, account_sid: str, what: str, text: str) -> None:
         self._answer()
@@ -135,7 +137,8 @@ class EventServices:
         """Return a client of an app that has the route, and the small limit that is for the callbacks."""
         app = Flask("test", static_folder=None)
         app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-        app.register_blueprint(events(self))
+        who = self.accounts, self.authenticator, self.clock
+        app.register_blueprint(events(EventStreamHandler(*who, self, self.tell_dropped)))
         return app.test_client()
 
 

@@ -2,19 +2,20 @@
 
 import pytest
 
-from callguard.bootstrap import Services, build
+from callguard.bootstrap import WebParts, build_web
 from callguard.config.settings import load_settings
 from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.results import ApiRefusal
 from callguard.watch.leased_relay import Started
 from callguard.web.api.refusals import Refusals
 from callguard.web.beside import beside
+from callguard.web.twilio.dropped_news import telling
 from tests.conftest import ACCOUNT_SID
 
 
 @pytest.fixture
-def services(redis_url: str) -> Services:
-    return build(
+def services(redis_url: str) -> WebParts:
+    return build_web(
         load_settings(
             {
                 "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
@@ -26,7 +27,7 @@ def services(redis_url: str) -> Services:
     )
 
 
-def test_it_beats_and_has_waiting_notices_relayed(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_beats_and_has_waiting_notices_relayed(services: WebParts, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
 
     class Child:
@@ -38,30 +39,30 @@ def test_it_beats_and_has_waiting_notices_relayed(services: Services, monkeypatc
         return Child()
 
     monkeypatch.setattr("callguard.bootstrap.start_relay", start)
-    refusals = Refusals(services.clock, services.notices)
+    refusals = Refusals(services.clock, services.stores.notices)
     look = beside(services, refusals)._task
 
     for _ in range(3):
         look()
-    assert services.heartbeats.ages(services.clock.now_ms()).keys() == {"web"}
+    assert services.stores.heartbeats.ages(services.clock.now_ms()).keys() == {"web"}
     assert started == []
 
     refusals.note(ApiRefusal.NO_KEY, "127.0.0.1")
     look()
     look()
-    assert services.api_refusals.totals() == {"no_key": 1}
+    assert services.stores.api_refusals.totals() == {"no_key": 1}
 
-    services.notices.post(Notice(ACCOUNT_SID, NoticeKind.TRIPPED, "TRIPPED", services.clock.now_ms()))
+    services.stores.notices.post(Notice(ACCOUNT_SID, NoticeKind.TRIPPED, "TRIPPED", services.clock.now_ms()))
     for _ in range(5):
         look()
 
     assert len(started) == 1
-    assert services.relay_lease.lead(started[0]), "the lease is the child's"
+    assert services.stores.relay_lease.lead(started[0]), "the lease is the child's"
 
 
-def test_what_it_drops_is_told_once_an_hour(services: Services) -> None:
+def test_what_it_drops_is_told_once_an_hour(services: WebParts) -> None:
     for _ in range(3):
-        services.tell_dropped(ACCOUNT_SID, "callbacks:stale", "dropped")
+        telling(services.stores.notices, services.clock)(ACCOUNT_SID, "callbacks:stale", "dropped")
 
-    ((_, notice),) = services.notices.waiting(10)
+    ((_, notice),) = services.stores.notices.waiting(10)
     assert (notice.kind, notice.account_sid) == (NoticeKind.DROPPED, ACCOUNT_SID)

@@ -9,7 +9,7 @@ import pytest
 import redis
 from flask import Flask
 
-from callguard.bootstrap import Services, build
+from callguard.bootstrap import WebParts, build_console, build_web
 from callguard.config.settings import load_settings
 from callguard.domain.health import Watched, report, troubles
 from callguard.domain.outages import Outage
@@ -30,7 +30,7 @@ def client(redis_url: str, public_url: str = PUBLIC_URL, **more: str) -> Any:
     return create_app(services(redis_url, public_url, **more)).test_client()
 
 
-def services(redis_url: str, public_url: str = PUBLIC_URL, **more: str) -> Services:
+def services(redis_url: str, public_url: str = PUBLIC_URL, **more: str) -> WebParts:
     environ = {
         "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
         "TWILIO_AUTH_TOKEN": "a" * 32,
@@ -38,7 +38,7 @@ def services(redis_url: str, public_url: str = PUBLIC_URL, **more: str) -> Servi
         "CALLGUARD_REDIS_URL": redis_url,
         **more,
     }
-    return build(load_settings(environ))
+    return build_web(load_settings(environ))
 
 
 def sent_as(secret: str) -> list[dict[str, str]]:
@@ -134,8 +134,8 @@ def test_readiness_tells_no_address(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_refusals_are_in_the_metrics(redis_url: str) -> None:
     guard = services(redis_url, LOOPBACK_URL)
-    guard.api_refusals.add({"wrong_key": 3, "no_key": 1})
-    guard.api_refusals.add({"wrong_key": 1})
+    guard.stores.api_refusals.add({"wrong_key": 3, "no_key": 1})
+    guard.stores.api_refusals.add({"wrong_key": 1})
 
     text = create_app(guard).test_client().get("/metrics").text
 
@@ -151,15 +151,16 @@ class Probed:
         config = folder / "callguard.toml"
         config.write_text("".join(f'[[accounts]]\nsid = "{sid}"\nauth_token_env = "ALL"\n' for sid in self.sids))
         given = {"CALLGUARD_CONFIG": str(config), "ALL": "a" * 32, "CALLGUARD_PUBLIC_URL": LOOPBACK_URL}
-        self.services = build(load_settings({**given, "CALLGUARD_REDIS_URL": redis_url}))
+        settings = load_settings({**given, "CALLGUARD_REDIS_URL": redis_url})
+        self.services, self.control = build_web(settings), build_console(settings).control
         self.redis = redis.Redis.from_url(redis_url, decode_responses=True)
         self.seconds = 100.0
         app = Flask("probes")
-        refusals = Refusals(self.services.clock, self.services.notices)
+        refusals = Refusals(self.services.clock, self.services.stores.notices)
         app.register_blueprint(probes(self.services, refusals, lambda: self.seconds))
         self.client = app.test_client()
         for process in ("watcher", "cancel-worker"):
-            self.services.heartbeats.beat(process, self.now_ms)
+            self.services.stores.heartbeats.beat(process, self.now_ms)
         for sid in self.sids:
             self.redis.hset(f"callguard:{{{sid}}}:state", "polled", self.now_ms)
         self.asked("/healthz/guard")
@@ -216,13 +217,13 @@ def test_what_turns_bad_or_good_is_told_a_second_later_at_most(many: Probed) -> 
     pause = Word("anna@web1", "a test", many.now_ms)
     many.asked("/healthz/guard")
 
-    many.services.control.pause(many.services.accounts[sid], pause)
+    many.control.pause(many.services.accounts[sid], pause)
     assert many.asked_again("/healthz/guard") == (200, "ok\n")
     paused = (503, "paused: a person has paused it (1 of 300 accounts)\n")
     assert many.asked("/healthz/guard") == paused
 
-    snapshot = many.services.tracker.snapshot(sid, many.now_ms)
-    many.services.control.resume(many.services.accounts[sid], pause, snapshot)
+    snapshot = many.services.stores.tracker.snapshot(sid, many.now_ms)
+    many.control.resume(many.services.accounts[sid], pause, snapshot)
     assert many.asked_again("/healthz/guard") == paused
     assert many.asked("/healthz/guard") == (200, "ok\n")
 
@@ -242,9 +243,9 @@ def test_the_probe_says_what_a_whole_reading_would(many: Probed) -> None:
     policies = {sid: account.policy for sid, account in many.services.accounts.items()}
     whole = [
         Watched(sid, reading.snapshot, policies[sid], [outage.words for outage in reading.outages])
-        for sid, reading in many.services.readings.read_each(policies, many.now_ms).items()
+        for sid, reading in many.services.stores.readings.read_each(policies, many.now_ms).items()
     ]
-    found = list(troubles(many.services.heartbeats.ages(many.now_ms), whole))
+    found = list(troubles(many.services.stores.heartbeats.ages(many.now_ms), whole))
 
     assert len({trouble.kind for trouble in found}) == 6
     assert many.asked("/healthz/guard") == (503, report(found, 300))

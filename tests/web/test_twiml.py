@@ -1,6 +1,6 @@
 """The TwiML that the guard serves: to redirected callers, and to the agents who answer them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +16,7 @@ from callguard.config.urls import under
 from callguard.domain.policy import LiveCalls, Policy
 from callguard.errors import StoreUnavailable
 from callguard.telephony.signature import CallbackAuthenticator
-from callguard.web.twilio.twiml import AGENT_PATH, APOLOGY_PATH, twiml
+from callguard.web.twilio.twiml import AGENT_PATH, APOLOGY_PATH, TwimlHandler, twiml
 from tests.web.callbacks import (
     CALL_SID,
     OTHER_SID,
@@ -49,14 +49,16 @@ class Services:
         self.is_down = False
         self.left: list[tuple[str, str]] = []
 
-    def leave_alone(self, account_sid: str, call_sid: str) -> None:
+    def leave_alone(self, account_sid: str, call_sids: Sequence[str]) -> None:
         if self.is_down:
             raise StoreUnavailable("no answer")
-        self.left.append((account_sid, call_sid))
+        self.left += [(account_sid, call_sid) for call_sid in call_sids]
 
     def client(self) -> FlaskClient:
         app = Flask("test", static_folder=None)
-        app.register_blueprint(twiml(self))
+        app.register_blueprint(
+            twiml(TwimlHandler(self.accounts, self.authenticator, self.clock, self.leave_alone))
+        )
         return app.test_client()
 
 

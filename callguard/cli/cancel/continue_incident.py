@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import click
 
-from callguard.bootstrap import Services
+from callguard.bootstrap import ConsoleParts
 from callguard.cli.connect import guard_beside
 from callguard.cli.output import console, say
 from callguard.cli.person import person
@@ -21,7 +21,7 @@ from callguard.errors import StoreUnavailable
 class CappedIncident:
     """An open incident that has stopped at `max_cancellations`, and asks a person."""
 
-    services: Services
+    parts: ConsoleParts
     account: Account
     snapshot: Snapshot
     incident: Incident
@@ -48,21 +48,21 @@ class CappedIncident:
             click.ClickException: the incident has changed meanwhile.
         """
         sid, generation = self.account.sid, self.incident.generation
-        if not self.services.control.go_on(self.account, Word(person()), generation):
+        if not self.parts.control.go_on(self.account, Word(person()), generation):
             raise click.ClickException(f"The incident of {sid} has just changed; look at `callguard status`.")
-        self.services.drains.wake(sid, generation)
+        self.parts.drains.wake(sid, generation)
         say("The guard goes on cancelling. Watch it with `callguard status`; `callguard pause` stops it.")
 
 
 def capped_incident(settings: Settings, account: Account) -> CappedIncident | None:
     """Return the account's incident that waits for a person; None where no guard runs, or none does wait."""
-    services = guard_beside(settings)
-    if services is None:
+    parts = guard_beside(settings)
+    if parts is None:
         return None
     try:
-        snapshot = services.tracker.snapshot(account.sid, services.clock.now_ms())
-        incident = services.incidents.current(account.sid) if snapshot.capped else None
+        snapshot = parts.stores.tracker.snapshot(account.sid, parts.clock.now_ms())
+        incident = parts.stores.incidents.current(account.sid) if snapshot.capped else None
     except StoreUnavailable as error:
         say(f"{error}. So the guard's own incident, if there is one, was not looked at.", console(stderr=True))
         return None
-    return CappedIncident(services, account, snapshot, incident) if incident is not None else None
+    return CappedIncident(parts, account, snapshot, incident) if incident is not None else None

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from callguard.bootstrap import Services
+from callguard.bootstrap import ConsoleParts
 from callguard.cancel.look_first import LookFirst
 from callguard.cancel.manual_cancel import ManualCancel, ManualCancelEnd
 from callguard.cancel.queue_search import find
@@ -41,7 +41,7 @@ class CancelSweep:
         lagging: calls that are over and that the latest list still shows.
     """
 
-    services: Services
+    parts: ConsoleParts
     account: Account
     cancel_run: RedisCancelRun
     sought: SearchTarget
@@ -61,7 +61,7 @@ class CancelSweep:
             return asyncio.run(self._run(valkey, progress))
 
     async def _run(self, valkey: EmbeddedValkey, progress: ClearingProgress) -> ManualCancelEnd:
-        async with self.services.canceller() as canceller:
+        async with self.parts.canceller() as canceller:
             careful = LookFirst(canceller, self.unlisted) if self.unlisted else canceller
             manual_cancel = ManualCancel(
                 self.account.sid, self.cancel_run, careful, self._find_again, self._may_go_on
@@ -98,8 +98,8 @@ class CancelSweep:
 
     def _found(self) -> list[FoundCall]:
         teller, sought = ListTroubles(self.console), self.sought
-        calls = find(self.services.telephony, self.account.sid, sought.selection, teller, sought.is_meant)
-        now_ms = self.services.clock.now_ms()
+        calls = find(self.parts.telephony, self.account.sid, sought.selection, teller, sought.is_meant)
+        now_ms = self.parts.clock.now_ms()
         self.quotes.note(calls, now_ms)
         return list(found_calls(calls, self.account.hasher, now_ms))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from callguard.bootstrap import Services, build, telephony_of
+from callguard.bootstrap import ConsoleParts, build_console, telephony_of
 from callguard.cancel.manual_cancel import ManualCancelEnd
 from callguard.cancel.needs import QueuedCalls
 from callguard.cancel.queue_search import find
@@ -59,20 +59,20 @@ class CancelSession:
         if not self._folder.exists():
             return False
         with progress_record(self._folder, self.account.sid) as valkey:
-            services = build(self.settings.with_redis_url(valkey.url))
-            return services.cancel_runs.unfinished(self.account.sid) is not None
+            parts = build_console(self.settings.with_redis_url(valkey.url))
+            return parts.stores.cancel_runs.unfinished(self.account.sid) is not None
 
     def run(self) -> int:
         """Show, ask, cancel; return the exit code."""
         with progress_record(self._folder, self.account.sid) as valkey:
-            services = build(self.settings.with_redis_url(valkey.url))
+            parts = build_console(self.settings.with_redis_url(valkey.url))
             try:
-                before = resumed(services.cancel_runs, self.account, self.wanted, services.clock.now_ms())
+                before = resumed(parts.stores.cancel_runs, self.account, self.wanted, parts.clock.now_ms())
                 calls = self._find(
-                    services.telephony, before.sought if before else SearchTarget(self.wanted.selection)
+                    parts.telephony, before.sought if before else SearchTarget(self.wanted.selection)
                 )
                 if before is None and not calls:
-                    return self._found_nothing(services.telephony)
+                    return self._found_nothing(parts.telephony)
                 if before is None and not any(map(self._is_cancelled, calls)):
                     say(self.console, "There is nothing to cancel.")
                     return 0
@@ -83,7 +83,7 @@ class CancelSession:
                 say(self.console, "\nNothing was cancelled.")
                 return INTERRUPTED
             with StopSignals() as signals:
-                sweep, began_ms = self._prepared(services, signals, before, calls)
+                sweep, began_ms = self._prepared(parts, signals, before, calls)
                 return self._cancel(sweep, began_ms, valkey)
 
     def _find(self, telephony: QueuedCalls, sought: SearchTarget) -> list[ListedCall]:
@@ -123,27 +123,29 @@ class CancelSession:
         return not self.account.hasher.is_spared(call.from_number, call.to_number)
 
     def _prepared(
-        self, services: Services, signals: StopSignals, before: Resumed | None, calls: Sequence[ListedCall]
+        self, parts: ConsoleParts, signals: StopSignals, before: Resumed | None, calls: Sequence[ListedCall]
     ) -> tuple[CancelSweep, int]:
         """Return the sweep over the calls, all of them recorded, and when its clearing began (Unix ms)."""
-        sid, selection, now_ms = self.account.sid, self.wanted.selection, services.clock.now_ms()
+        sid, selection, now_ms = self.account.sid, self.wanted.selection, parts.clock.now_ms()
         found = list(found_calls(calls, self.account.hasher, now_ms))
         console, sought = self.console, before.sought if before else SearchTarget(selection)
         quotes = Quotes(sought.takes_every_call)
         quotes.note(calls, now_ms)
         if before is None:
-            sealed = self.account.hasher.digest(selection.text_of_numbers())
+            numbers = self.account.hasher.digest(selection.text_of_numbers())
             since_ms, before_ms = selection.since_ms, selection.before_ms
-            cancel_run = services.cancel_runs.begin(sid, sealed, now_ms, since_ms=since_ms, before_ms=before_ms)
+            cancel_run = parts.stores.cancel_runs.begin(
+                sid, numbers, now_ms, since_ms=since_ms, before_ms=before_ms
+            )
             cancel_run.add(found)
-            return CancelSweep(services, self.account, cancel_run, sought, set(), console, signals, quotes), now_ms
+            return CancelSweep(parts, self.account, cancel_run, sought, set(), console, signals, quotes), now_ms
         before.cancel_run.add(found, again=(Outcome.GONE, Outcome.FAILED))
         unlisted = set(before.left - {call.call_sid for call in calls})
-        sweep = CancelSweep(services, self.account, before.cancel_run, sought, unlisted, console, signals, quotes)
+        sweep = CancelSweep(parts, self.account, before.cancel_run, sought, unlisted, console, signals, quotes)
         return sweep, before.began_ms
 
     def _cancel(self, sweep: CancelSweep, began_ms: int, valkey: EmbeddedValkey) -> int:
-        clock, started_ms = sweep.services.clock, sweep.services.clock.now_ms()
+        clock, started_ms = sweep.parts.clock, sweep.parts.clock.now_ms()
         wanted = replace(self.wanted, selection=sweep.sought.selection)
         resume = resuming_command(self.account.sid, wanted, with_numbers=self._shows_numbers)
         say(self.console, "Cancelling, the oldest first. Ctrl-C stops; also after a kill, this goes on:")
@@ -161,7 +163,7 @@ class CancelSession:
             others=self._newer(sweep) if end is ManualCancelEnd.CLEARED else None,
         )
         if closing.is_done:
-            sweep.services.cancel_runs.forget(self.account.sid)
+            sweep.parts.stores.cancel_runs.forget(self.account.sid)
         for line in closing.lines():
             say(self.console, line)
         if not closing.is_done:
@@ -180,7 +182,7 @@ class CancelSession:
             return None
         known = sweep.cancel_run.known()
         return self._others(
-            sweep.services.telephony, lambda call: call.call_sid not in known and self._is_cancelled(call)
+            sweep.parts.telephony, lambda call: call.call_sid not in known and self._is_cancelled(call)
         )
 
     @property

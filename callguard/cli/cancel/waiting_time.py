@@ -61,7 +61,7 @@ def wait_of(own_seconds: float, guard: Snapshot | None, quotes: Quotes, now_ms: 
 def guards_view(settings: Settings, account: Account, now_ms: int) -> Snapshot | None:
     """Return what a guard beside us knows of the account; None without one, or where it cannot be asked."""
     try:
-        services = guard_beside(settings)
-        return services.tracker.snapshot(account.sid, now_ms) if services else None
+        parts = guard_beside(settings)
+        return parts.stores.tracker.snapshot(account.sid, now_ms) if parts else None
     except (CallGuardError, ConfigurationError):
         return None

@@ -1,40 +1,33 @@
 """`/api`: what programs and people ask of the guard, and tell it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, g, request
 
+from callguard.config.api_keys import ApiKey
 from callguard.web.api.access import NotAdmitted, admit
-from callguard.web.api.account_routes import accounts
-from callguard.web.api.campaign_routes import campaigns
-from callguard.web.api.cancel_routes import cancels
 from callguard.web.api.error_answers import BASE_PATH, answer_errors_with_json
 from callguard.web.api.openapi import document
 from callguard.web.api.refusals import Refusals
-from callguard.web.api.report_routes import reports
 from callguard.web.api.routes import Route
-from callguard.web.api.services import ApiServices
-
-__all__ = ["ApiServices", "api"]
 
 
-def api(services: ApiServices, refusals: Refusals | None = None) -> Blueprint:
-    """Return every route below `/api`.
+def api(routes: Sequence[Route], api_keys: Sequence[ApiKey], public_url: str, refusals: Refusals) -> Blueprint:
+    """Return these routes, and that of the OpenAPI document, which is made of them.
 
     All answers are JSON. With keys configured each request needs one, but for the OpenAPI document; without any,
     only this machine's own programs are answered, and where the guard is public nobody. Who is not let in is
     noted in `refusals`.
     """
-    refusals = refusals or Refusals(services.clock, services.notices)
     blueprint = Blueprint("api", __name__)
     answer_errors_with_json(blueprint)
-    for route in _routes(services):
+    for route in [*routes, _openapi(routes, public_url)]:
         blueprint.add_url_rule(
             route.path,
             route.name,
-            route.view if route.is_open else _guarded(route, services, refusals),
+            route.view if route.is_open else _guarded(route, api_keys, public_url, refusals),
             methods=[route.method],
             provide_automatic_options=False,
         )
@@ -47,16 +40,12 @@ def api(services: ApiServices, refusals: Refusals | None = None) -> Blueprint:
     return blueprint
 
 
-def _routes(services: ApiServices) -> list[Route]:
-    routes = [*accounts(services), *campaigns(services), *reports(services), *cancels(services)]
-    routes.append(_openapi(routes, services.public_url))
-    return routes
-
-
-def _guarded(route: Route, services: ApiServices, refusals: Refusals) -> Callable[..., Response]:
+def _guarded(
+    route: Route, api_keys: Sequence[ApiKey], public_url: str, refusals: Refusals
+) -> Callable[..., Response]:
     def view(**parameters: Any) -> Response:
         try:
-            g.caller = admit(request, services.api_keys, route, services.public_url)
+            g.caller = admit(request, api_keys, route, public_url)
         except NotAdmitted as refused:
             refusals.note(refused.reason, request.remote_addr or "")
             raise
@@ -65,7 +54,7 @@ def _guarded(route: Route, services: ApiServices, refusals: Refusals) -> Callabl
     return view
 
 
-def _openapi(routes: list[Route], public_url: str) -> Route:
+def _openapi(routes: Sequence[Route], public_url: str) -> Route:
     """Return the route of the document, which is about itself too."""
 
     def get_openapi() -> Response:

@@ -1,11 +1,17 @@
 """`/api/accounts`: how the accounts stand, and the gate."""
 
+from collections.abc import Mapping
+
 from flask import Response
 
+from callguard.clock import Clock
 from callguard.config.accounts import Account
 from callguard.domain.incidents import Incident
 from callguard.domain.readings import AccountReading
 from callguard.domain.unqueued import RECENT
+from callguard.store.call_tracker import RedisCallTracker
+from callguard.store.incidents import RedisIncidentStore
+from callguard.store.readings import RedisReadings
 from callguard.web.api.account_views import (
     AccountDetail,
     AccountList,
@@ -16,30 +22,35 @@ from callguard.web.api.account_views import (
 )
 from callguard.web.api.error_answers import BASE_PATH
 from callguard.web.api.routes import Route, answer, known_account
-from callguard.web.api.services import ApiServices
 
 ACCOUNTS_PATH = f"{BASE_PATH}/accounts"
 ACCOUNT_PATH = f"{ACCOUNTS_PATH}/<sid>"
 
 
-def accounts(services: ApiServices) -> list[Route]:
-    """Return the routes that read accounts."""
+def accounts(
+    guarded: Mapping[str, Account],
+    readings: RedisReadings,
+    incidents: RedisIncidentStore,
+    tracker: RedisCallTracker,
+    clock: Clock,
+) -> list[Route]:
+    """Return the routes that read the `guarded` accounts."""
 
     def list_accounts() -> Response:
-        accounts = services.accounts.values()
-        return answer(AccountList(accounts=[view_of(account, *read(account)) for account in accounts]))
+        views = [view_of(account, *read(account)) for account in guarded.values()]
+        return answer(AccountList(accounts=views))
 
     def get_account(sid: str) -> Response:
-        account = known_account(services, sid)
-        return answer(detail_of(account, *read(account), services.incidents.recent(sid, RECENT)))
+        account = known_account(guarded, sid)
+        return answer(detail_of(account, *read(account), incidents.recent(sid, RECENT)))
 
     def ask_gate(sid: str) -> Response:
-        account = known_account(services, sid)
-        return answer(gate_of(services.tracker.snapshot(sid, services.clock.now_ms()), account.policy))
+        account = known_account(guarded, sid)
+        return answer(gate_of(tracker.snapshot(sid, clock.now_ms()), account.policy))
 
     def read(account: Account) -> tuple[AccountReading, Incident | None]:
-        reading = services.readings.read(account.sid, account.policy, services.clock.now_ms())
-        return reading, services.incidents.current(account.sid)
+        reading = readings.read(account.sid, account.policy, clock.now_ms())
+        return reading, incidents.current(account.sid)
 
     return [
         Route(

@@ -1,119 +1,90 @@
 """`/api/accounts/<sid>/campaigns`: announced campaigns."""
 
-import logging
 import re
-import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 
 from flask import Response, g, request
 
+from callguard.clock import Clock
 from callguard.config.accounts import Account
-from callguard.domain.campaign_calls import CampaignCalls
+from callguard.detect.campaigns import AnnouncedCampaigns, Released
 from callguard.domain.campaigns import Campaign
-from callguard.domain.notices import Notice
-from callguard.domain.numbers import masked
 from callguard.errors import StoreUnavailable, TooManyCampaigns
-from callguard.watch.housekeeping import beginning, ending, once_for
 from callguard.web.api.account_routes import ACCOUNT_PATH
 from callguard.web.api.campaign_views import CampaignList, EndedCampaign, NewCampaign, ReleasedCalls, view_of
 from callguard.web.api.error_answers import Refused, unavailable
 from callguard.web.api.json_bodies import BadBody, checked, read_json
 from callguard.web.api.routes import Route, answer, known_account
-from callguard.web.api.services import ApiServices
 
 MAX_BODY_BYTES = 16 * 1024
 CAMPAIGNS_PATH = f"{ACCOUNT_PATH}/campaigns"
 
 _ID = re.compile("[0-9a-f]{8}")
-_log = logging.getLogger(__name__)
 
 
 class CampaignRoutes:
     """Lists, announces and ends campaigns."""
 
-    def __init__(self, services: ApiServices) -> None:
-        """Keep the services."""
-        self._services = services
+    def __init__(self, accounts: Mapping[str, Account], campaigns: AnnouncedCampaigns, clock: Clock) -> None:
+        """Answer for `accounts`."""
+        self._accounts = accounts
+        self._campaigns = campaigns
+        self._clock = clock
 
     def show(self, sid: str) -> Response:
         """Answer with the campaigns of the last 30 days."""
-        known_account(self._services, sid)
-        return self._answer(self._services.campaigns.campaigns(sid))
+        known_account(self._accounts, sid)
+        return self._answer(self._campaigns.recent(sid))
 
     def announce(self, sid: str) -> Response:
         """Announce a campaign for each of the numbers that were given, or one for every number: all or none."""
-        announced = list(self._read(known_account(self._services, sid)))
+        account, new = known_account(self._accounts, sid), self._read()
+        planned = self._campaigns.planned(account, new.calls, new.senders or (), new.until_ms, g.caller.name)
         try:
-            self._services.campaigns.announce(sid, *announced)
+            self._campaigns.announce(sid, planned)
         except StoreUnavailable:
             # Not to be repeated blindly: a second campaign would let as many calls pass again.
-            ids = ", ".join(c.id for c in announced)
+            ids = ", ".join(c.id for c in planned)
             advice = f"see with GET whether the campaigns {ids} are there, before you send them again"
             raise unavailable(f"Redis did not answer in time; {advice}") from None
         except TooManyCampaigns as error:
             raise Refused(409, "too_many_campaigns", str(error)) from None
-        for campaign in announced:
-            self._tell(beginning(sid, campaign))
-        return self._answer(announced, 201)
+        return self._answer(planned, 201)
 
     def end(self, sid: str, campaign_id: str) -> Response:
         """End a campaign; with `?release=true` its queued calls count as any do."""
-        known_account(self._services, sid)
-        now_ms, ended = self._services.clock.now_ms(), None
-        book = self._services.campaigns
-        calls = book.calls_of(sid, campaign_id) if request.args.get("release") == "true" else None
+        known_account(self._accounts, sid)
+        release, with_shared = (request.args.get(name) == "true" for name in ("release", "shared"))
+        ended = None
         if _ID.fullmatch(campaign_id):
-            ended = book.end_campaign(sid, campaign_id, now_ms)
+            ended = self._campaigns.end(sid, campaign_id, release=release, with_shared=with_shared)
         if ended is None:
             message = "the account has no campaign with this id; GET the campaigns for those that it has"
             raise Refused(404, "unknown_campaign", message)
-        released = self._release(sid, campaign_id, calls, now_ms) if calls is not None else None
-        self._tell(ending(sid, ended), once=once_for(ended))
-        return answer(EndedCampaign(**dict(view_of(ended, now_ms)), released=released))
+        view = view_of(ended.campaign, self._clock.now_ms())
+        return answer(EndedCampaign(**dict(view), released=_released_view(ended.released)))
 
-    def _release(self, sid: str, campaign_id: str, calls: CampaignCalls, now_ms: int) -> ReleasedCalls:
-        with_shared = request.args.get("shared") == "true"
-        released = calls.released(with_shared=with_shared)
-        return ReleasedCalls(
-            calls=self._services.campaigns.release(sid, campaign_id, released, now_ms),
-            left=0 if with_shared else len(calls.shared),
-            shared_with=[] if with_shared else [one.id for one in calls.shared_with],
-        )
-
-    def _read(self, account: Account) -> Iterator[Campaign]:
-        now_ms = self._services.clock.now_ms()
+    def _read(self) -> NewCampaign:
         try:
-            new = checked(NewCampaign, read_json(request, MAX_BODY_BYTES), now_ms)
+            return checked(NewCampaign, read_json(request, MAX_BODY_BYTES), self._clock.now_ms())
         except BadBody as bad:
             message = "the campaign cannot be announced as it is written; errors says why"
             raise Refused(400, "bad_campaign", message, bad.problems) from None
-        for sender in new.senders or ("",):
-            yield Campaign(
-                id=secrets.token_hex(4),
-                calls=new.calls,
-                came=0,
-                sender=account.hasher.sender(sender),
-                sender_shown=masked(sender) if sender else "",
-                starts_ms=now_ms,
-                until_ms=new.until_ms,
-                announced_by=g.caller.name,
-            )
-
-    def _tell(self, notice: Notice, *, once: str = "") -> None:
-        """Post a notice. What it is about has happened, so the answer does not hang on it."""
-        try:
-            self._services.notices.post(notice, once=once)
-        except StoreUnavailable:
-            _log.warning("Redis did not answer, so nobody was told: %s", notice.text)
 
     def _answer(self, campaigns: Iterable[Campaign], http_status: int = 200) -> Response:
-        now_ms = self._services.clock.now_ms()
+        now_ms = self._clock.now_ms()
         return answer(CampaignList(campaigns=[view_of(c, now_ms) for c in campaigns]), http_status)
 
 
-def campaigns(services: ApiServices) -> list[Route]:
+def _released_view(released: Released | None) -> ReleasedCalls | None:
+    if released is None:
+        return None
+    shared_with = [one.id for one in released.shared_with]
+    return ReleasedCalls(calls=released.calls, left=released.shared, shared_with=shared_with)
+
+
+def campaigns(routes: CampaignRoutes) -> list[Route]:
     """Return the routes of campaigns."""
-    desk = CampaignRoutes(services)
     return [
         Route(
             name="list_campaigns",
@@ -121,7 +92,7 @@ def campaigns(services: ApiServices) -> list[Route]:
             path=CAMPAIGNS_PATH,
             tag="campaigns",
             summary="The campaigns of the last 30 days, the latest first.",
-            view=desk.show,
+            view=routes.show,
             reply=CampaignList,
             refusals=(404,),
         ),
@@ -131,7 +102,7 @@ def campaigns(services: ApiServices) -> list[Route]:
             path=CAMPAIGNS_PATH,
             tag="campaigns",
             summary="Announce that many calls will come: they trip nothing and are not cancelled automatically.",
-            view=desk.announce,
+            view=routes.announce,
             reply=CampaignList,
             http_status=201,
             body=NewCampaign,
@@ -144,7 +115,7 @@ def campaigns(services: ApiServices) -> list[Route]:
             tag="campaigns",
             summary="End a campaign: calls that come from now on count as any other. With ?release=true, so do "
             "its calls that are queued: they may be cancelled.",
-            view=desk.end,
+            view=routes.end,
             reply=EndedCampaign,
             refusals=(404,),
             query={

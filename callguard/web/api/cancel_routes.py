@@ -4,12 +4,11 @@ import math
 
 from flask import Response, g
 
-from callguard.cancel.single_cancel import Verdict
+from callguard.cancel.single_cancel import SingleCancel, Verdict
 from callguard.errors import TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.web.api.cancel_views import ANSWERS, NO_CALL_ID, CancelAnswer
 from callguard.web.api.error_answers import BASE_PATH, Refused
 from callguard.web.api.routes import Route, answer
-from callguard.web.api.services import ApiServices
 
 CANCEL_PATH = f"{BASE_PATH}/call/cancel"
 _MAX_WAIT_SECONDS = 60.0
@@ -28,14 +27,14 @@ _REFUSALS = {
 }
 
 
-def cancels(services: ApiServices) -> list[Route]:
+def cancels(single_cancel: SingleCancel) -> list[Route]:
     """Return the routes that cancel one call."""
 
     def cancel_call(call_sid: str) -> Response:
         if not call_sid.strip():
             return answer(NO_CALL_ID)
         try:
-            verdict = services.single_cancel.cancel(call_sid, g.caller.name)
+            verdict = single_cancel.cancel(call_sid, g.caller.name)
         except TwilioThrottled as error:
             message = "Twilio has too many requests at once; try again: to ask twice does no harm"
             raise _later("throttled", message, error.retry_after or 1.0) from None

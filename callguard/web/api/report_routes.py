@@ -1,10 +1,12 @@
 """`POST /api/reports`: created calls, from whoever creates them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import Response, request
 
+from callguard.clock import Clock
+from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
 from callguard.domain.results import ReportResult, ReportSource
 from callguard.errors import StoreUnavailable
@@ -12,29 +14,31 @@ from callguard.web.api.error_answers import BASE_PATH, Problem, Refused
 from callguard.web.api.json_bodies import BadBody, checked, read_json
 from callguard.web.api.reported_calls import CreatedCalls, ReportedCall, ReportOutcome
 from callguard.web.api.routes import Route, answer
-from callguard.web.api.services import ApiServices
 from callguard.web.spaced_warning import SpacedWarning
+from callguard.web.twilio.event_stream_handler import Reports
 from callguard.web.twilio.uncounted import UncountedResults
 
-SOURCE = ReportSource.CLIENT.value
+SOURCE = ReportSource.CLIENT
 MAX_BODY_BYTES = 1024 * 1024
 
 
 class ReportRoutes:
     """Takes one batch after the other: parse, hand on, answer. A batch is counted whole or not at all."""
 
-    def __init__(self, services: ApiServices) -> None:
+    def __init__(self, accounts: Mapping[str, Account], reports: Reports, clock: Clock) -> None:
         """Count and warn for this process."""
-        self._services = services
-        self._uncounted = UncountedResults(lambda sid, result: services.refuse_report(sid, SOURCE, result))
+        self._accounts = accounts
+        self._reports = reports
+        self._clock = clock
+        self._uncounted = UncountedResults(lambda sid, result: reports.refuse(sid, SOURCE, ReportResult(result)))
         self._unavailable = SpacedWarning(
             "Redis did not answer, so a report of created calls was answered 503; account SID ends in %s",
-            services.clock,
+            clock,
         )
 
     def take(self) -> Response:
         """Answer a batch."""
-        body, now_ms = read_json(request, MAX_BODY_BYTES), self._services.clock.now_ms()
+        body, now_ms = read_json(request, MAX_BODY_BYTES), self._clock.now_ms()
         try:
             batch = checked(CreatedCalls, body, now_ms)
             calls = [(index, call) for index, call in enumerate(batch.calls) if call.is_counted]
@@ -54,7 +58,7 @@ class ReportRoutes:
                 index=index, field="account_sid", message="should be an account that the guard is configured for"
             )
             for index, call in calls
-            if call.account_sid not in self._services.accounts
+            if call.account_sid not in self._accounts
         ]
         if unknown:
             message = "nothing was counted, since an account is not configured; errors says where"
@@ -64,7 +68,7 @@ class ReportRoutes:
         """Return the news by account, in order of time."""
         by_account: dict[str, list[CallEvent]] = {}
         for call in calls:
-            hasher = self._services.accounts[call.account_sid].hasher
+            hasher = self._accounts[call.account_sid].hasher
             by_account.setdefault(call.account_sid, []).append(call.event(hasher, now_ms))
         for events in by_account.values():
             events.sort(key=lambda event: event.at_ms)
@@ -76,7 +80,7 @@ class ReportRoutes:
         try:
             while waiting:
                 sid = waiting[0]
-                counted += self._services.take_report(self._services.accounts[sid], by_account[sid], SOURCE)
+                counted += self._reports.take(self._accounts[sid], by_account[sid], SOURCE)
                 waiting.pop(0)
         except StoreUnavailable:
             # What other accounts have counted is known as a duplicate when the batch is sent again.
@@ -89,7 +93,7 @@ class ReportRoutes:
 
     def _count(self, named: set[str], result: str) -> None:
         """Count for configured accounts only: nothing else becomes a label."""
-        for sid in named & self._services.accounts.keys():
+        for sid in named & self._accounts.keys():
             self._uncounted.remember(sid, result)
         self._uncounted.count_some()
 
@@ -100,9 +104,8 @@ def _accounts_in(body: Any) -> set[str]:
     return {sid for entry in entries if isinstance(sid := entry.get("account_sid"), str)}
 
 
-def reports(services: ApiServices) -> list[Route]:
+def reports(routes: ReportRoutes) -> list[Route]:
     """Return the route for reports."""
-    desk = ReportRoutes(services)
     return [
         Route(
             name="report_calls",
@@ -110,7 +113,7 @@ def reports(services: ApiServices) -> list[Route]:
             path=f"{BASE_PATH}/reports",
             tag="reports",
             summary="Report created calls, as Twilio answered. May be sent again: none counts twice.",
-            view=desk.take,
+            view=routes.take,
             reply=ReportOutcome,
             body=CreatedCalls,
             refusals=(400, 404, 413, 415),

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from callguard.config.accounts import Account
 from callguard.config.api_keys import Role
 from callguard.web.api.error_answers import Refused
-from callguard.web.api.services import ApiServices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +62,13 @@ def answer(reply: BaseModel, http_status: int = 200) -> Response:
     return Response(reply.model_dump_json(by_alias=True), http_status, content_type="application/json")
 
 
-def known_account(services: ApiServices, sid: str) -> Account:
+def known_account(accounts: Mapping[str, Account], sid: str) -> Account:
     """Return a configured account.
 
     Raises:
         Refused: 404 `unknown_account`.
     """
-    account = services.accounts.get(sid)
+    account = accounts.get(sid)
     if account is None:
         raise Refused(
             404, "unknown_account", "no such account is configured; GET /api/accounts lists those that are"

@@ -2,9 +2,11 @@
 
 import logging
 import socket
-from typing import Protocol
+from collections.abc import Callable
 
 from callguard.clock import Clock
+from callguard.detect.needs import Notices
+from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.wording import span
 from callguard.errors import StoreUnavailable
 from callguard.web.spaced_warning import SpacedWarning
@@ -12,24 +14,31 @@ from callguard.web.spaced_warning import SpacedWarning
 _log = logging.getLogger(__name__)
 
 
-class Telling(Protocol):
-    """What is needed of the services."""
+DROPPED_EVERY_SECONDS = 3600
+"""How often at most people are told that news is dropped."""
 
-    @property
-    def clock(self) -> Clock:
-        """The time."""
+TellDropped = Callable[[str, str, str], object]
+"""Tells people of an account, what (of a closed set) was dropped, and a text. May raise `StoreUnavailable`."""
 
-    def tell_dropped(self, account_sid: str, what: str, text: str) -> None:
-        """Tell people. May raise `StoreUnavailable`."""
+
+def telling(notices: Notices, clock: Clock) -> TellDropped:
+    """Return what posts a notice, for each account and each `what` once an hour."""
+
+    def tell(account_sid: str, what: str, text: str) -> None:
+        notice = Notice(account_sid, NoticeKind.DROPPED, text, clock.now_ms())
+        notices.post(notice, once=f"dropped:{what}", every_seconds=DROPPED_EVERY_SECONDS)
+
+    return tell
 
 
 class DroppedNews:
     """Logs once a minute, for each account, that `news` is dropped, and tells people whenever it logs."""
 
-    def __init__(self, news: str, services: Telling) -> None:
+    def __init__(self, news: str, clock: Clock, tell: TellDropped) -> None:
         """`news` is the plural that people read: `callbacks` or `events`."""
         self._news = news
-        self._services = services
+        self._clock = clock
+        self._tell_people = tell
         self._warnings: dict[tuple[str, str], SpacedWarning] = {}
 
     def stale(self, account_sid: str, ahead_ms: int) -> None:
@@ -61,11 +70,11 @@ class DroppedNews:
         warning = self._warnings.get((account_sid, what))
         if warning is None:
             logged = f"{self._news} of an account are dropped as {what}: %s"
-            warning = self._warnings[account_sid, what] = SpacedWarning(logged, self._services.clock)
+            warning = self._warnings[account_sid, what] = SpacedWarning(logged, self._clock)
         if not warning.due(f"{detail}; its SID ends in {account_sid[-4:]}"):
             return
         try:
-            self._services.tell_dropped(account_sid, f"{self._news}:{what}", text)
+            self._tell_people(account_sid, f"{self._news}:{what}", text)
         except StoreUnavailable as error:
             _log.info("nobody could be told of it: %s", error)
 

@@ -1,25 +1,29 @@
 """From a request with a batch of events to its answer."""
 
 import json
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from flask import Request, Response
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from callguard.clock import Clock
 from callguard.config.accounts import Account
 from callguard.config.masking import masked_url
+from callguard.domain.calls import CallEvent
 from callguard.domain.results import ReportResult, ReportSource
 from callguard.errors import StoreUnavailable
+from callguard.telephony.signature import CallbackAuthenticator
 from callguard.web.bodies import read_body
 from callguard.web.spaced_warning import SpacedWarning
-from callguard.web.twilio.dropped_news import DroppedNews
+from callguard.web.twilio.dropped_news import DroppedNews, TellDropped
 from callguard.web.twilio.event_batch import BatchReading, read
 from callguard.web.twilio.event_fields import OTHER_ACCOUNT
-from callguard.web.twilio.event_services import EventServices
 from callguard.web.twilio.misdirected import arrival_of
 from callguard.web.twilio.uncounted import UncountedResults
 
 EVENTS_PATH = "/twilio/events"
-SOURCE = ReportSource.EVENT_STREAMS.value
+SOURCE = ReportSource.EVENT_STREAMS
 
 MAX_BODY_BYTES = 1024 * 1024
 _MEDIA_TYPES = ("application/json", "application/cloudevents-batch+json", "application/cloudevents+json")
@@ -27,31 +31,49 @@ _SHOWN_CHARACTERS = 80
 LOOK_EVERY_MS = 10_000
 
 
+class Reports(Protocol):
+    """Where reports of created calls go; `detect.reported_calls` says how. Both may raise `StoreUnavailable`."""
+
+    def take(self, account: Account, events: Sequence[CallEvent], reporter: ReportSource) -> int:
+        """Count events, oldest first, and act on them; return how many were news."""
+
+    def refuse(self, account_sid: str, reporter: ReportSource, result: ReportResult) -> None:
+        """Count a report that was not taken."""
+
+
 class EventStreamHandler:
     """Takes one batch after the other: verify, parse, hand on, answer."""
 
-    def __init__(self, services: EventServices) -> None:
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        authenticator: CallbackAuthenticator,
+        clock: Clock,
+        reports: Reports,
+        tell_dropped: TellDropped,
+    ) -> None:
         """Count and warn for this process."""
-        self._services = services
-        self._uncounted = UncountedResults(lambda sid, result: services.refuse_report(sid, SOURCE, result))
+        self._accounts = accounts
+        self._authenticator = authenticator
+        self._clock = clock
+        self._reports = reports
+        self._uncounted = UncountedResults(lambda sid, result: reports.refuse(sid, SOURCE, ReportResult(result)))
         self._bad_signature = SpacedWarning(
             "a request to /twilio/events was refused: %s; if it is from Twilio, check CALLGUARD_PUBLIC_URL, the "
             "sink's address and the accounts' tokens",
-            services.clock,
+            clock,
         )
-        self._unknown_type = SpacedWarning("events were ignored: nothing is known of type %s", services.clock)
+        self._unknown_type = SpacedWarning("events were ignored: nothing is known of type %s", clock)
         self._unavailable = SpacedWarning(
-            "Redis did not answer, so a batch of events was answered 503; account SID ends in %s", services.clock
+            "Redis did not answer, so a batch of events was answered 503; account SID ends in %s", clock
         )
-
-        self._dropped = DroppedNews("events", services)
+        self._dropped = DroppedNews("events", clock, tell_dropped)
         self._looked_ms = -LOOK_EVERY_MS
 
     def answer(self, request: Request) -> Response:
         """Return the answer to a request, whatever it holds."""
         raw_query, headers = request.environ.get("QUERY_STRING", ""), request.headers
-        authenticator = self._services.authenticator
-        signer = authenticator.json_signer(raw_query, headers)
+        signer = self._authenticator.json_signer(raw_query, headers)
         if signer is None:  # before its body is read: a stranger shall not make us wait for a megabyte
             return self._forbid(self._why(request))
         if request.mimetype not in _MEDIA_TYPES:
@@ -60,25 +82,23 @@ class EventStreamHandler:
             body = read_body(request, MAX_BODY_BYTES)
         except RequestEntityTooLarge:
             return self._refuse(signer, ReportResult.TOO_LARGE, 413)
-        if authenticator.verify_json(raw_query, body, headers) != signer:
+        if self._authenticator.verify_json(raw_query, body, headers) != signer:
             return self._forbid("its body is not the one that was signed")
-        return self._take(self._services.accounts[signer], body)
+        return self._take(self._accounts[signer], body)
 
     def _why(self, request: Request) -> str:
         """Return why a request was refused. Every account's token is tried, so that is done now and then only."""
-        now_ms = self._services.clock.now_ms()
+        now_ms = self._clock.now_ms()
         if now_ms - self._looked_ms < LOOK_EVERY_MS:
             return "no configured account has signed it"
         self._looked_ms = now_ms
-        url = self._services.authenticator.json_signed_elsewhere(
-            arrival_of(request.environ, EVENTS_PATH), request.headers
-        )
+        url = self._authenticator.json_signed_elsewhere(arrival_of(request.environ, EVENTS_PATH), request.headers)
         return "no configured account has signed it" if url is None else f"Twilio signed it for {masked_url(url)}"
 
     def _take(self, account: Account, body: bytes) -> Response:
         reading = self._read(account, body)
         try:
-            counted = self._services.take_report(account, reading.news, SOURCE) if reading.news else 0
+            counted = self._reports.take(account, reading.news, SOURCE) if reading.news else 0
         except StoreUnavailable:
             self._uncounted.remember(account.sid, ReportResult.UNAVAILABLE.value)
             self._unavailable.due(account.sid[-4:])
@@ -89,7 +109,7 @@ class EventStreamHandler:
         )
 
     def _read(self, account: Account, body: bytes) -> BatchReading:
-        reading = read(body, account, self._services.clock.now_ms())
+        reading = read(body, account, self._clock.now_ms())
         for unknown in reading.unknown_types:
             self._unknown_type.due(unknown[:_SHOWN_CHARACTERS])
         return reading
@@ -119,6 +139,6 @@ class EventStreamHandler:
 
     def _count(self, account_sid: str, result: ReportResult) -> None:
         try:
-            self._services.refuse_report(account_sid, SOURCE, result.value)
+            self._reports.refuse(account_sid, SOURCE, result)
         except StoreUnavailable:
             self._uncounted.remember(account_sid, result.value)

@@ -5,13 +5,10 @@ https://www.twilio.com/docs/events/webhook-quickstart
 
 from flask import Blueprint, Response, request
 
-from callguard.web.twilio.event_services import EventServices
 from callguard.web.twilio.event_stream_handler import EVENTS_PATH, EventStreamHandler
 
-__all__ = ["EventServices", "events"]
 
-
-def events(services: EventServices) -> Blueprint:
+def events(handler: EventStreamHandler) -> Blueprint:
     """Return `POST /twilio/events`.
 
     The answers: 200 with what was counted, and short codes for events that were malformed, whose good neighbours
@@ -21,10 +18,9 @@ def events(services: EventServices) -> Blueprint:
     (https://www.twilio.com/docs/events/event-delivery-and-duplication); no phase of a call counts twice.
     """
     blueprint = Blueprint("events", __name__)
-    reception = EventStreamHandler(services)
 
     @blueprint.route(EVENTS_PATH, methods=["POST"], provide_automatic_options=False)
     def twilio_events() -> Response:
-        return reception.answer(request)
+        return handler.answer(request)
 
     return blueprint

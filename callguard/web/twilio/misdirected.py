@@ -1,74 +1,49 @@
 """Requests that Twilio has signed for another address than ours: what is wrong, and how to mend it."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from callguard.clock import Clock
 from callguard.config.accounts import Account
 from callguard.config.masking import masked_url
+from callguard.telephony.signature import CallbackAuthenticator
 from callguard.telephony.signed_urls import Arrival
 from callguard.web.spaced_warning import SpacedWarning
-from callguard.web.twilio.callback_services import Headers
 from callguard.web.twilio.dropped_news import DroppedNews
 from callguard.web.twilio.form import RequestHeaders
 
 _SHOWN_CHARACTERS = 200
 
 
-class UrlAuthenticator(Protocol):
-    """Checks signatures. `callguard.telephony.signature` says how."""
-
-    @property
-    def public_url(self) -> str:
-        """The configured URL."""
-
-    def signed_elsewhere(
-        self, account_sid: str | None, arrival: Arrival, fields_text: str | None, headers: Headers
-    ) -> str | None:
-        """Return the other URL that the account has signed, None if it has signed none."""
-
-
-class MisdirectedServices(Protocol):
-    """What is needed of the services."""
-
-    @property
-    def authenticator(self) -> UrlAuthenticator:
-        """Who checks signatures."""
-
-    @property
-    def accounts(self) -> Mapping[str, Account]:
-        """The guarded accounts by SID."""
-
-    @property
-    def clock(self) -> Clock:
-        """The time."""
-
-    def tell_dropped(self, account_sid: str, what: str, text: str) -> None:
-        """Tell people. May raise `StoreUnavailable`."""
-
-
 class Misdirected:
     """Recognises such requests, and tells people once an hour. Nothing of them is taken."""
 
-    def __init__(self, services: MisdirectedServices) -> None:
-        """Warn for this process."""
-        self._services = services
-        self._dropped = DroppedNews("callbacks", services)
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        authenticator: CallbackAuthenticator,
+        clock: Clock,
+        dropped: DroppedNews,
+    ) -> None:
+        """Warn for this process; people are told through `dropped`."""
+        self._accounts = accounts
+        self._authenticator = authenticator
+        self._dropped = dropped
         self._nowhere = SpacedWarning(
             "a request was answered 404: nothing is at %s; status callbacks belong to /twilio/status, those of "
             "Event Streams to /twilio/events",
-            services.clock,
+            clock,
         )
 
     def is_known(
         self, account_sid: str | None, environ: dict[str, Any], fields_text: str | None, expected_path: str
     ) -> bool:
         """Return whether the account has signed the request for another URL, and tell people which, if so."""
-        if account_sid is None or account_sid not in self._services.accounts:
+        if account_sid is None or account_sid not in self._accounts:
             return False
         arrival, headers = arrival_of(environ, expected_path), RequestHeaders(environ)
-        url = self._services.authenticator.signed_elsewhere(account_sid, arrival, fields_text, headers)
+        url = self._authenticator.signed_elsewhere(account_sid, arrival, fields_text, headers)
         if url is None:
             return False
         has_fields = fields_text is None
@@ -80,7 +55,7 @@ class Misdirected:
         self._nowhere.due(path[:_SHOWN_CHARACTERS])
 
     def _advice(self, url: str, expected_path: str, *, has_fields: bool) -> str:
-        signed, public_url = urlsplit(url), self._services.authenticator.public_url
+        signed, public_url = urlsplit(url), self._authenticator.public_url
         public = urlsplit(public_url)
         where, _, query = public_url.partition("?")
         wanted = f"{where.rstrip('/')}{expected_path}{'?' if query else ''}{query}"

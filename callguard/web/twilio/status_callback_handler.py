@@ -1,15 +1,17 @@
 """From a request with a callback to its answer."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from callguard.clock import Clock
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent
 from callguard.domain.results import CallbackResult
 from callguard.errors import StoreUnavailable
+from callguard.telephony.signature import CallbackAuthenticator
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.twilio.callback_parser import Ignored, MalformedCallback, Stale, parse_callback
-from callguard.web.twilio.callback_services import CallbackServices
-from callguard.web.twilio.dropped_news import DroppedNews
+from callguard.web.twilio.dropped_news import DroppedNews, TellDropped
 from callguard.web.twilio.form import (
     Form,
     RequestHeaders,
@@ -49,26 +51,39 @@ class Answer(NamedTuple):
 class StatusCallbackHandler:
     """Takes one callback after the other: verify, parse, hand on, answer."""
 
-    def __init__(self, services: CallbackServices) -> None:
-        """Count and warn for this process."""
-        self._services = services
-        self._accounts = services.accounts
-        self._authenticator = services.authenticator
-        self._uncounted = UncountedResults(services.refuse)
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        authenticator: CallbackAuthenticator,
+        clock: Clock,
+        take: Callable[[Account, CallEvent], object],
+        refuse: Callable[[str, str], None],
+        tell_dropped: TellDropped,
+    ) -> None:
+        """Count and warn for this process.
+
+        `take` counts an event and acts on it; `refuse` counts a callback of an account that was not taken, by its
+        result. All three may raise `StoreUnavailable`.
+        """
+        self._accounts = accounts
+        self._authenticator = authenticator
+        self._clock = clock
+        self._take_event = take
+        self._refuse_callback = refuse
+        self._uncounted = UncountedResults(refuse)
         self._unknown_account = SpacedWarning(
-            "a callback was refused: no account is configured whose SID ends in %s", services.clock
+            "a callback was refused: no account is configured whose SID ends in %s", clock
         )
         self._bad_signature = SpacedWarning(
             "a callback was refused: its signature does not fit the account whose SID ends in %s; if it is from "
             "Twilio, check CALLGUARD_PUBLIC_URL and the account's tokens",
-            services.clock,
+            clock,
         )
         self._unavailable = SpacedWarning(
-            "Redis did not answer, so a callback was answered 503; account SID ends in %s", services.clock
+            "Redis did not answer, so a callback was answered 503; account SID ends in %s", clock
         )
-
-        self._dropped = DroppedNews("callbacks", services)
-        self._misdirected = Misdirected(services)
+        self._dropped = DroppedNews("callbacks", clock, tell_dropped)
+        self._misdirected = Misdirected(accounts, authenticator, clock, self._dropped)
 
     def answer(self, environ: dict[str, Any]) -> Answer:
         """Return the answer to a request, whatever it holds, by its WSGI environment."""
@@ -105,7 +120,7 @@ class StatusCallbackHandler:
         try:
             event = parse_callback(
                 form,
-                self._services.clock.now_ms(),
+                self._clock.now_ms(),
                 account.hasher,
                 signed_text=signed_text,
                 repeated=form.repeated_names,
@@ -125,7 +140,7 @@ class StatusCallbackHandler:
 
     def _take(self, account: Account, event: CallEvent) -> Answer:
         try:
-            self._services.take_callback(account, event)
+            self._take_event(account, event)
         except StoreUnavailable:
             self._uncounted.remember(account.sid, CallbackResult.UNAVAILABLE.value)
             self._unavailable.due(account.sid[-4:])
@@ -144,7 +159,7 @@ class StatusCallbackHandler:
 
     def _count(self, account_sid: str, result: CallbackResult) -> None:
         try:
-            self._services.refuse(account_sid, result.value)
+            self._refuse_callback(account_sid, result.value)
         except StoreUnavailable:
             self._uncounted.remember(account_sid, result.value)
         else:

@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, request
 from flask.sansio.blueprints import BlueprintSetupState
 
-from callguard.web.twilio.callback_services import CallbackServices
 from callguard.web.twilio.status_callback_handler import STATUS_PATH, Answer, StatusCallbackHandler
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["CallbackServices", "callbacks"]
 
-
-def callbacks(services: CallbackServices) -> Blueprint:
+def callbacks(handler: StatusCallbackHandler) -> Blueprint:
     """Return `POST` and `GET /twilio/status`, and what answers 404 for all other paths below `/twilio/`.
 
     The answers: 204 empty for accepted, duplicate and ignored, also for callbacks about something else; 403
@@ -30,12 +27,11 @@ def callbacks(services: CallbackServices) -> Blueprint:
     An app that it is registered with answers POSTs to `/twilio/status` before Flask routes them.
     """
     blueprint = Blueprint("callbacks", __name__)
-    reception = StatusCallbackHandler(services)
-    blueprint.record(partial(_shorten_way, reception))
+    blueprint.record(partial(_shorten_way, handler))
 
     @blueprint.route(STATUS_PATH, methods=["GET", "POST"], provide_automatic_options=False)
     def twilio_status() -> Response:
-        return _response(reception.answer(request.environ))
+        return _response(handler.answer(request.environ))
 
     @blueprint.route("/twilio/", defaults={"rest": ""}, methods=["GET", "POST"], provide_automatic_options=False)
     @blueprint.route("/twilio/<path:rest>", methods=["GET", "POST"], provide_automatic_options=False)
@@ -43,19 +39,19 @@ def callbacks(services: CallbackServices) -> Blueprint:
     def twilio_nowhere(rest: str) -> Response:
         if rest == "events":  # it is there, but takes POST only
             return Response(status=405, headers={"Allow": "POST"})
-        return _response(reception.answer_nowhere(request.path, request.environ))
+        return _response(handler.answer_nowhere(request.path, request.environ))
 
     return blueprint
 
 
-def _shorten_way(reception: StatusCallbackHandler, state: BlueprintSetupState) -> None:
+def _shorten_way(handler: StatusCallbackHandler, state: BlueprintSetupState) -> None:
     """Flask's routing and contexts cost more than to verify a callback, and it needs none of them."""
     app: Any = state.app  # a Flask, though its base class is what is declared
     by_flask: WSGIApplication = app.wsgi_app
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ.get("PATH_INFO") == STATUS_PATH and environ["REQUEST_METHOD"] == "POST":
-            status, headers, body = reception.answer(environ)
+            status, headers, body = handler.answer(environ)
             start_response(status, headers)
             return [body]
         return by_flask(environ, start_response)

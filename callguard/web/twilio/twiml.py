@@ -5,17 +5,19 @@ https://www.twilio.com/docs/voice/twiml/enqueue, https://www.twilio.com/docs/voi
 
 import logging
 import re
+from collections.abc import Callable, Mapping, Sequence
 
 from flask import Blueprint, Response, request
 from twilio.twiml.voice_response import Dial, VoiceResponse
 
+from callguard.clock import Clock
 from callguard.config.accounts import Account
 from callguard.domain.policy import Policy
 from callguard.errors import StoreUnavailable
+from callguard.telephony.signature import CallbackAuthenticator
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.twilio.callback_fields import PATTERNS
 from callguard.web.twilio.form import Form, UnreadableForm, read_signed
-from callguard.web.twilio.twiml_services import TwimlServices
 
 APOLOGY_PATH = "/twilio/apology"
 AGENT_PATH = "/twilio/agent"
@@ -28,24 +30,23 @@ _CALL_SID = re.compile(PATTERNS["CallSid"])
 _log = logging.getLogger(__name__)
 
 
-def twiml(services: TwimlServices) -> Blueprint:
+def twiml(handler: "TwimlHandler") -> Blueprint:
     """Return `POST` and `GET` of both paths.
 
     The answers: 200 with TwiML by the policy of the account that has signed; 403 empty for any doubt about the
     signature. They need no Redis: who is on the line is answered in any case.
     """
     blueprint = Blueprint("twiml", __name__)
-    reception = TwimlHandler(services)
     options = {"methods": ["GET", "POST"], "provide_automatic_options": False}
 
     @blueprint.route(APOLOGY_PATH, **options)
     def apology_() -> Response:
-        account = reception.account_of(APOLOGY_PATH)
+        account = handler.account_of(APOLOGY_PATH)
         return _answer(apology(account.policy)) if account else Response(status=403)
 
     @blueprint.route(AGENT_PATH, **options)
     def agent_() -> Response:
-        account = reception.account_of(AGENT_PATH)
+        account = handler.account_of(AGENT_PATH)
         return _answer(agent(account.policy)) if account else Response(status=403)
 
     return blueprint
@@ -80,12 +81,21 @@ def agent(policy: Policy) -> VoiceResponse:
 class TwimlHandler:
     """Verifies requests, and keeps the guard's hands off the calls that they are about."""
 
-    def __init__(self, services: TwimlServices) -> None:
-        self._services = services
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        authenticator: CallbackAuthenticator,
+        clock: Clock,
+        leave_alone: Callable[[str, Sequence[str]], None],
+    ) -> None:
+        """`leave_alone` lets an account's live calls never be touched. It may raise `StoreUnavailable`."""
+        self._accounts = accounts
+        self._authenticator = authenticator
+        self._keep_off = leave_alone
         self._refused = SpacedWarning(
             "a request for TwiML was refused: its signature does not fit the account whose SID ends in %s; if it "
             "is from Twilio, check CALLGUARD_PUBLIC_URL and the account's tokens",
-            services.clock,
+            clock,
         )
 
     def account_of(self, path: str) -> Account | None:
@@ -93,12 +103,12 @@ class TwimlHandler:
         form = self._verified(path)
         if form is None:
             return None
-        account = self._services.accounts[form["AccountSid"]]
+        account = self._accounts[form["AccountSid"]]
         self._leave_alone(account, form.get("CallSid", ""))
         return account
 
     def _verified(self, path: str) -> Form | None:
-        environ, authenticator = request.environ, self._services.authenticator
+        environ, authenticator = request.environ, self._authenticator
         raw_query = environ.get("QUERY_STRING", "")
         try:
             form, signed_text = read_signed(environ)
@@ -118,7 +128,7 @@ class TwimlHandler:
         if not _CALL_SID.fullmatch(call_sid):
             return
         try:
-            self._services.leave_alone(account.sid, call_sid)
+            self._keep_off(account.sid, [call_sid])
         except StoreUnavailable as error:
             _log.warning("account %s: call …%s: %s", account.sid, call_sid[-4:], error)
 

@@ -10,9 +10,11 @@ from callguard.cancel.needs import Telephony
 from callguard.cancel.single_cancel import SingleCancel
 from callguard.config.accounts import Account
 from callguard.config.api_keys import ApiKey, Role
+from callguard.detect.campaigns import AnnouncedCampaigns
 from callguard.domain.calls import CallEvent
 from callguard.domain.notices import Notice
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.results import ReportResult, ReportSource
 from callguard.domain.sources import Source
 from callguard.errors import StoreUnavailable
 from callguard.store.call_tracker import RedisCallTracker
@@ -23,6 +25,11 @@ from callguard.store.reports import RedisReports
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.web.api import api
+from callguard.web.api.account_routes import accounts
+from callguard.web.api.campaign_routes import CampaignRoutes, campaigns
+from callguard.web.api.cancel_routes import cancels
+from callguard.web.api.refusals import Refusals
+from callguard.web.api.report_routes import ReportRoutes, reports
 from tests.conftest import FrozenClock, Store
 
 SID, OBSERVED_SID, UNKNOWN_SID = "AC" + "a" * 32, "AC" + "b" * 32, "AC" + "c" * 32
@@ -70,6 +77,7 @@ class Services:
     notices: Outbox = field(default_factory=Outbox)
     down: frozenset[str] = frozenset()
     reported: list[tuple[str, list[CallEvent]]] = field(default_factory=list)
+    remembered: list[str] = field(default_factory=list)
     accounts: Mapping[str, Account] = field(
         default_factory=lambda: {
             SID: Account(SID, ("token",), policy=POLICY),
@@ -84,7 +92,8 @@ class Services:
         telephony = self.telephony or TwilioCalls(self.accounts, "http://127.0.0.1:9", PooledHttpClient())
         return SingleCancel(self.accounts, telephony, self.tracker, self.clock)
 
-    def take_report(self, account: Account, events: Sequence[CallEvent], source: str) -> int:  # noqa: ARG002
+    def take(self, account: Account, events: Sequence[CallEvent], reporter: ReportSource) -> int:
+        assert reporter is ReportSource.CLIENT
         if account.sid in self.down:
             raise StoreUnavailable("no answer")
         self.reported.append((account.sid, list(events)))
@@ -96,21 +105,33 @@ class Services:
         for sid, events in self.reported:
             self.tracker.observe(sid, events, self.accounts[sid].policy, now_ms, Source.POLL)
 
-    def refuse_report(self, account_sid: str, source: str, result: str) -> None:
+    def refuse(self, account_sid: str, reporter: ReportSource, result: ReportResult) -> None:
         if account_sid in self.down:
             raise StoreUnavailable("no answer")
-        self.tracker.count(account_sid, f"reports:{source}:{result}")
+        self.tracker.count(account_sid, f"reports:{reporter.value}:{result.value}")
 
     def counted(self, name: str, account_sid: str = SID) -> float:
         """Return a counter since ever."""
         reading = self.readings.read(account_sid, self.accounts[account_sid].policy, self.clock.now_ms())
         return reading.totals.get(name, 0)
 
-    def app(self) -> Flask:
+    def remember(self, account_sid: str) -> bool:
+        self.remembered.append(account_sid)
+        return True
+
+    def app(self, refusals: Refusals | None = None) -> Flask:
         """Return an app that has the API and a page beside it."""
+        campaigns_ = AnnouncedCampaigns(self.campaigns, self.notices, self, self.clock)
+        routes = [
+            *accounts(self.accounts, self.readings, self.incidents, self.tracker, self.clock),
+            *campaigns(CampaignRoutes(self.accounts, campaigns_, self.clock)),
+            *reports(ReportRoutes(self.accounts, self, self.clock)),
+            *cancels(self.single_cancel),
+        ]
+        refusals = refusals or Refusals(self.clock, self.notices)
         app = Flask("test", static_folder=None)
         app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
-        app.register_blueprint(api(self))
+        app.register_blueprint(api(routes, self.api_keys, self.public_url, refusals))
         app.add_url_rule("/page", "page", lambda: "a page")
         return app
 

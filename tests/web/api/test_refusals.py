@@ -4,13 +4,11 @@ import logging
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from callguard.config.api_keys import Role
 from callguard.domain.notices import EVERY_ACCOUNT
 from callguard.domain.results import ApiRefusal
 from callguard.errors import StoreUnavailable
-from callguard.web.api import api
 from callguard.web.api.refusals import FREE_TRIES, MANY, MAX_PEERS, MAX_WAIT_SECONDS, MAX_WAITING, Refusals
 from tests.conftest import FrozenClock
 from tests.web.api.served import KEYS, Outbox, Services
@@ -141,9 +139,8 @@ def test_without_redis_nothing_is_lost(caplog: pytest.LogCaptureFixture) -> None
 def test_a_right_key_does_not_wait_for_a_neighbours_wrong_ones(services: Services) -> None:
     """Behind a proxy they have one address."""
     slept: list[float] = []
-    app = Flask("test", static_folder=None)
-    app.register_blueprint(api(services, Refusals(services.clock, services.notices, sleep=slept.append)))
-    client: Any = app.test_client()
+    refusals = Refusals(services.clock, services.notices, sleep=slept.append)
+    client: Any = services.app(refusals).test_client()
     for _ in range(FREE_TRIES + 5):
         assert client.get("/api/accounts", headers={"x-api-key": "guessed-key"}).status_code == 401
     assert len(slept) == 5
