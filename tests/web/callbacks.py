@@ -113,13 +113,16 @@ class Services:
         if self.is_down:
             raise StoreUnavailable("no answer")
 
+    def handler(self) -> StatusCallbackHandler:
+        """Return what answers, with these services behind it."""
+        return StatusCallbackHandler(
+            self.accounts, self.authenticator, self.clock, self.take_callback, self.refuse, self.tell_dropped
+        )
+
     def client(self) -> FlaskClient:
         """Return a client of an app that has the route."""
         app = Flask("test", static_folder=None)
-        handler = StatusCallbackHandler(
-            self.accounts, self.authenticator, self.clock, self.take_callback, self.refuse, self.tell_dropped
-        )
-        app.register_blueprint(callbacks(handler))
+        app.register_blueprint(callbacks(self.handler()))
         return app.test_client()
 
 

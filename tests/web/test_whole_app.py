@@ -4,18 +4,22 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from callguard.web.twilio.event_stream_handler import EventStreamHandler
 from callguard.web.twilio.event_streams import events
 from callguard.web.twilio.status_callbacks import callbacks
-from callguard.web.twilio.twiml import twiml
+from callguard.web.twilio.twiml import TwimlHandler, twiml
 from tests.web.callbacks import URL, Services, fields, signed
+from tests.web.event_batches import EventServices
 
 
 @pytest.fixture
 def client() -> FlaskClient:
     """The callbacks' catch-all beside the other routes below `/twilio/`, in any order."""
-    app, services = Flask("test", static_folder=None), Services()
-    for blueprint in (callbacks(services), events(services), twiml(services)):  # type: ignore[arg-type]
-        app.register_blueprint(blueprint)
+    app, services, reports = Flask("test", static_folder=None), Services(), EventServices()
+    who = services.accounts, services.authenticator, services.clock
+    app.register_blueprint(callbacks(services.handler()))
+    app.register_blueprint(events(EventStreamHandler(*who, reports, reports.tell_dropped)))
+    app.register_blueprint(twiml(TwimlHandler(*who, lambda *_: None)))
     return app.test_client()
 
 
