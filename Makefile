@@ -37,7 +37,7 @@ lint: $(INSTALLED) ## style, types and architecture only
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 
-bench: $(INSTALLED) ## measure the figures that the README gives; suggested-8 (a quarter of an hour) only by name
+bench: $(INSTALLED) ## measure the figures of tests/benchmarks/README.md; suggested-8 (a quarter of an hour) only by name
 	$(BIN)/python -m tests.benchmarks
 
 clean: ## remove the virtual environment and caches

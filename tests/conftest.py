@@ -64,7 +64,7 @@ class Store:
     poll_lease: RedisPollLease
     campaigns: RedisCampaigns
     live_calls: RedisLiveCallStore
-    hold_board: RedisHoldQueueSizes
+    hold_queue_sizes: RedisHoldQueueSizes
     reports: RedisReports
 
 

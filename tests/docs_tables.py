@@ -1,6 +1,5 @@
-"""The README's tables, made from the code: `python -m tests.docs_tables` writes them into it."""
+"""The documents' tables, made from the code: `python -m tests.docs_tables` writes them anew."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import fields
 from enum import Enum
@@ -15,8 +14,9 @@ from callguard.config.sources import key_of, setting_keys, variable
 from callguard.domain.policy import Policy
 from callguard.metrics.catalogue import CATALOGUE
 
-_PLACE = "THE-TABLE"
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+DEPLOY = ROOT / "deploy" / "README.md"
 
 
 def settings_table() -> str:
@@ -68,14 +68,23 @@ def metrics_table() -> str:
     return _table(("metric", "kind", "help", "there"), rows)
 
 
-TABLES = {"settings": settings_table, "policy": policy_table, "metrics": metrics_table}
+TABLES = {README: {"settings": settings_table, "policy": policy_table}, DEPLOY: {"metrics": metrics_table}}
+"""The tables of each document, by the name of their marks."""
 
 
-def written(text: str) -> str:
-    """Return the text with every table between its marks made anew."""
-    for name, table in TABLES.items():
-        hasher = rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)"
-        text = re.sub(hasher, rf"\1{_PLACE}\2", text, flags=re.DOTALL).replace(_PLACE, table())
+def written(document: Path) -> str:
+    """Return the document's text with every table of it between its marks, made anew.
+
+    Raises:
+        ValueError: the marks of a table are not there, or there twice.
+    """
+    text = document.read_text()
+    for name, table in TABLES[document].items():
+        begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        if (text.count(begin), text.count(end)) != (1, 1):
+            raise ValueError(f"{document}: {begin.strip()} and {end.strip()} should be there once each")
+        before, rest = text.split(begin)
+        text = f"{before}{begin}{table()}{end}{rest.split(end)[1]}"
     return text
 
 
@@ -91,4 +100,5 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text()))
+    for path in TABLES:
+        path.write_text(written(path))

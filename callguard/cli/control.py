@@ -25,10 +25,11 @@ _reason = click.option("--reason", type=Reason(), default="", help="Why: shown t
 @_reason
 @click.option("--for", "span", type=Span(), metavar="SPAN", help="End by itself after 30m, 2h or 1d.")
 def pause(account_sid: str | None, reason: str, span: timedelta | None) -> None:
-    """Stop all tripping and cancelling for an account, within a request.
+    """Stop all tripping and cancelling for an account, before the next batch of requests.
 
-    A drain that is at work stops before its next cancel. With --for the watcher resumes when the time is over,
-    and tells people before it does. A new pause takes the place of an earlier one.
+    A drain at work reads the pause before each batch of requests, of at most 100; requests under way are not taken
+    back. With --for the watcher resumes when the time is over, and tells people before it does. A new pause takes
+    the place of an earlier one.
     """
     if span is not None and not timedelta(seconds=1) <= span <= MAX_PAUSE:
         raise click.BadParameter("should be from 1s to 30d", param_hint="--for")

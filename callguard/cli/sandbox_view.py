@@ -117,7 +117,7 @@ class SandboxView:
         self._say(
             f"[bold green]STOPPED[/] {figure(seconds)} s after the trip: {incident.found:,} found",
             f"= {incident.count(Outcome.CANCELLED):,} cancelled"
-            f" + {incident.count(Outcome.DIALLED):,} escaped (dialled after the trip)"
+            f" + {incident.count(Outcome.DIALLED):,} dialled after the trip"
             f" + {incident.count(Outcome.GONE):,} gone.",
             f"{max(0, created - incident.found):,} of the {created:,} calls were dialled before the trip.",
         )
@@ -148,10 +148,10 @@ class SandboxView:
     def _figures(self, reading: AccountReading) -> str:
         incident, snapshot = self._incident, reading.snapshot
         cancelled = incident.count(Outcome.CANCELLED) if incident else 0
-        escaped = incident.count(Outcome.DIALLED) if incident else 0
+        dialled = incident.count(Outcome.DIALLED) if incident else 0
         return (
             f"{self._clock()}  {reading.state.value:<8}  queued {snapshot.depth:>5,}  "
-            f"cancelled {cancelled:>5,}  escaped {escaped:>2,}  "
+            f"cancelled {cancelled:>5,}  dialled {dialled:>2,}  "
             f"drain {snapshot.drain_seconds:>3.0f} s"
         )
 

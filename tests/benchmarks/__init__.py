@@ -1,1 +1,1 @@
-"""The figures that the README gives, measured: `make bench`."""
+"""The figures of README.md beside this file, measured: `make bench`."""

@@ -1,4 +1,4 @@
-"""Measure what the README gives: every benchmark, or those that are named.
+"""Measure the figures of README.md beside this file: every benchmark, or those that are named.
 
 One that takes a quarter of an hour by itself is run only where it is named.
 """

@@ -356,7 +356,7 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is(tmp_path: Path) -> None:
     assert code == 0
     assert account_of(written)["cancelled"] == truth.cancelled
     assert "━" in written
-    for shown in (r"\d+%", r"\d+/\d{3}", r"\d/s", r"left \d", r"escaped \d", "more will ring", "looking for more"):
+    for shown in (r"\d+%", r"\d+/\d{3}", r"\d/s", r"left \d", r"dialled \d", "more will ring", "looking for more"):
         assert re.search(shown, written), shown
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written).replace("\r", "\n").splitlines()
     assert max(map(len, lines)) <= 80

@@ -38,7 +38,7 @@ def test_nothing_cancelled_for_a_while_is_forecast_too(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_nothing_is_cut_at_any_width(width: int) -> None:
-    parts = ["cancelled 12,345", "left 12,345", "escaped 1,234", "65/s", "about 12,345 more will ring"]
+    parts = ["cancelled 12,345", "left 12,345", "dialled 1,234", "65/s", "about 12,345 more will ring"]
     lines = filled(parts, width)
 
     assert max(map(len, lines)) <= width

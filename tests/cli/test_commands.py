@@ -67,7 +67,7 @@ def test_status_shows_who_is_on_hold_and_what_was_done_with_live_calls(
     monkeypatch.setenv("CALLGUARD_POLICY__HOLD_QUEUES", "true")
     assert "no hold queue" in run("status").output
 
-    store.hold_board.show(ACCOUNT_SID, {"callers": 3, "sales": 0})
+    store.hold_queue_sizes.show(ACCOUNT_SID, {"callers": 3, "sales": 0})
     store.incidents.trip(ACCOUNT_SID, 0, FINDING, Mode.ENFORCE, now_ms())
     store.live_calls.settle(ACCOUNT_SID, 1, "CA" + "1" * 32, LiveOutcome.HUNG_UP)
     said = " ".join(run("status").output.split())

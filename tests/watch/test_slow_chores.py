@@ -104,23 +104,23 @@ def test_hold_queues_are_shown_until_they_vanish_or_are_not_wanted(redis_url: st
         for sid in list(g.twilio.statuses(SID))[:2]:
             g.twilio.put_on_hold(SID, sid, "callers")
         twilio = TwilioLiveCalls({SID: g.account}, g.twilio.url, http_client, g.telephony)
-        task = HoldQueuesTask(g.account, twilio, g.store.hold_board)
+        task = HoldQueuesTask(g.account, twilio, g.store.hold_queue_sizes)
 
         assert task.wants(NOW)
         task(NOW)
         assert g.store.readings.read(SID, policy, 0).hold_queues == {"callers": 2}
 
-        g.store.hold_board.show(SID, {"gone": 5})
+        g.store.hold_queue_sizes.show(SID, {"gone": 5})
         task(NOW)
-        assert g.store.hold_board.shown(SID) == {"callers": 2}
+        assert g.store.hold_queue_sizes.shown(SID) == {"callers": 2}
         assert g.truth().queued == 0, "who is on hold is in no rate queue"
         assert g.store.tracker.snapshot(SID, 0).depth == 0
         other = Account(SID, ("a" * 32,), policy=Policy())
-        assert not HoldQueuesTask(other, twilio, g.store.hold_board).wants(NOW)
+        assert not HoldQueuesTask(other, twilio, g.store.hold_queue_sizes).wants(NOW)
         assert g.store.readings.read(SID, Policy(), 0).hold_queues == {}
 
         g.twilio.change_faults(SID, error_rate=1.0)
         with pytest.raises(TwilioUnavailable):
             task(NOW)
-        assert g.store.hold_board.shown(SID) == {"callers": 2}, "for a minute"
+        assert g.store.hold_queue_sizes.shown(SID) == {"callers": 2}, "for a minute"
     http_client.close()

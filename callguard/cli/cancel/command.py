@@ -81,11 +81,11 @@ def cancel(
       callguard cancel                                  all that is queued
       callguard cancel --from +15551230000 --since 10m  only the culprit's calls
 
-    Stop the script first, or take its key away. This shows what it found and asks; then it cancels, the oldest
-    call first, also what is created meanwhile, until Twilio's list has shown nothing that matches twice. Only
-    Status=canceled is sent, so nobody who is talking is cut off, and only to calls that an API request has made.
-    Calls to emergency numbers are spared, and so are numbers of the policy's `never_cancel`; announced campaigns
-    are not.
+    Stop the script first, or revoke its API key. This shows what it found and asks. Then it cancels, the oldest
+    call first, also what is created meanwhile, until two readings of Twilio's list in a row show no matching
+    call. Only Status=canceled is sent, so nobody who is talking is cut off, and only to calls that an API request
+    has made. Calls to emergency numbers are left alone, and so are numbers of the policy's `never_cancel`;
+    announced campaigns are not.
 
     TIME is the time of creation: 14:05 or 14:05:30 (the latest one), 30s, 10m or 1.5h (ago), or
     2026-11-21T14:05, in this machine's zone; or with a zone, 2026-11-21T13:05Z. How it was understood is shown in

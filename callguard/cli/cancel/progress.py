@@ -155,7 +155,7 @@ class ClearingProgress:
         rate = self._rate(account.count(Outcome.CANCELLED), now)
         yield f"cancelled {account.count(Outcome.CANCELLED):,}"
         yield f"left {account.remaining:,}"
-        yield f"escaped {account.count(Outcome.DIALLED):,}"
+        yield f"dialled {account.count(Outcome.DIALLED):,}"
         if account.remaining:
             yield f"{figure(rate) if rate < 10 else f'{rate:,.0f}'}/s"
         if is_stopping:
