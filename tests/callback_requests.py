@@ -13,7 +13,7 @@ _numbers = count(int.from_bytes(b"bench") << 64)
 def signed_callback(
     public_url: str, account_sid: str, token: str, *, status: str = "initiated", call_sid: str | None = None
 ) -> bytes:
-    """Return an HTTP request with one callback of a new call, to a telephone of its own."""
+    """Return an HTTP request with one callback of a new call, to a destination of its own."""
     number = next(_numbers)
     to_number = f"+1555{number % 10_000_000:07d}"
     form = {

@@ -1,4 +1,4 @@
-"""The sandbox's story, told in the terminal as it happens."""
+"""What the sandbox shows in the terminal, as it happens."""
 
 import time
 

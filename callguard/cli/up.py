@@ -116,10 +116,10 @@ def _run_sandbox(host: str, port: int, extra: Mapping[str, str]) -> int:
         stack.enter_context(sandbox.published(folder))
         environ |= {"CALLGUARD_REDIS_URL": valkey.url, "CALLGUARD_DATA_DIR": str(folder)}
         say(_greeting(sandbox, host, port, folder))
-        story = SandboxView(sandbox, build_console(load_settings({**os.environ, **environ})), console(), signals)
-        stack.callback(story.end)
+        view = SandboxView(sandbox, build_console(load_settings({**os.environ, **environ})), console(), signals)
+        stack.callback(view.end)
         supervisor = Supervisor([sandbox.program(folder), *_programs(environ, folder)])
-        return supervisor.run_until_signalled(signals, alongside=_both(valkey.revive, story.tick))
+        return supervisor.run_until_signalled(signals, alongside=_both(valkey.revive, view.tick))
 
 
 def _programs(environ: Mapping[str, str], logs: Path | None = None) -> list[Program]:

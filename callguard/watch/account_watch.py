@@ -47,7 +47,7 @@ class AccountWatch:
         decisions: Decisions | None = None,
         verify_reports: Callable[[Account, int], None] = lambda _account, _began_ms: None,
     ) -> None:
-        """Keep the ports; `monotonic` gives seconds for intervals. `chores` are done at each tick, at its end.
+        """Keep the ports; `monotonic` gives seconds for intervals. `tasks` are done at each tick, at its end.
 
         `decisions` is what the store is held against; without it the store is believed. `verify_reports` looks at
         calls that were reported before a moment in ms, and that Twilio's list did not show; it may raise as a

@@ -1,4 +1,4 @@
-"""Chores that take their time: beside the watch, so that they hold up no poll."""
+"""Tasks that take their time: beside the watch, so that they hold up no poll."""
 
 import logging
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Task(Protocol):
 
 
 class BackgroundTask:
-    """A chore of the watch that does another one in a thread of its own, never twice at once."""
+    """A task of the watch that does another in a thread of its own, never twice at once."""
 
     def __init__(self, name: str, task: Task, monotonic: Callable[[], float]) -> None:
         """`monotonic` gives seconds for intervals; `name` is for the log."""
@@ -53,5 +53,5 @@ class BackgroundTask:
         except CallGuardError as error:
             _log.warning("%s: %s", self._name, error)
         except Exception:
-            # A bug in a chore must not end it for ever; the next time it starts afresh.
+            # A bug in a task must not end it for ever; the next time it starts afresh.
             _log.exception("%s: it failed", self._name)

@@ -19,7 +19,7 @@ REMIND_SECONDS = 3600
 
 
 class HoldsTask:
-    """A chore of the watch: it alone ends a pause whose time is over, and tells before it does.
+    """A task of the watch: it alone ends a pause whose time is over, and tells before it does.
 
     Without a watcher such a pause lasts: nothing is cancelled that nobody watches.
     """

@@ -16,7 +16,7 @@ LATE_CALLS_MS = 60_000
 
 
 class Housekeeping:
-    """A chore of the watch. `monotonic` gives seconds for intervals."""
+    """A task of the watch. `monotonic` gives seconds for intervals."""
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ EVERY_SECONDS = 6 * 3600
 
 
 class MissingCallbacks:
-    """A chore of the watch. An account that never had a callback is not meant: its calls may set none."""
+    """A task of the watch. An account that never had a callback is not meant: its calls may set none."""
 
     def __init__(self, account: Account, notices: Notices) -> None:
         """Keep the port."""

@@ -1,4 +1,4 @@
-"""The postman: takes notices out of the outbox to people, and comes back until they are taken."""
+"""Relays notices: takes them out of the outbox to people, and comes back until they are taken."""
 
 import logging
 import threading

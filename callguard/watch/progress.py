@@ -15,7 +15,7 @@ ASK_EVERY_MS = 10_000
 
 
 class Progress:
-    """A chore of the watch."""
+    """A task of the watch."""
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ def uncounted(_rule: str) -> None:
 class Warnings:
     """Warns of the rules of one account that are half way to a trip, and of a CPS that cannot be right.
 
-    A chore of the watch.
+    A task of the watch.
     """
 
     def __init__(self, account: Account, notices: Notices, count: Callable[[str], None] = uncounted) -> None:

@@ -39,7 +39,7 @@ CPS = 40.0
 
 @dataclass
 class Live:
-    """A tripped guard, and the chore that acts on live calls."""
+    """A tripped guard, and the task that acts on live calls."""
 
     g: Guarded
     task: LiveCallsTask
@@ -73,7 +73,7 @@ def policy(live: LiveCalls, **more: Any) -> Policy:
 
 @contextmanager
 def chore_of(redis_url: str, wanted: Policy, behaviour: Behaviour = TALKING, **simulated: Any) -> Iterator[Live]:
-    """A guard that is armed, with its chore."""
+    """A guard that is armed, with its task."""
     http_client = PooledHttpClient(timeout=2.0)
     with guarded(redis_url, wanted, behaviour=behaviour, **simulated) as g:
         twilio = TwilioLiveCalls({SID: g.account}, g.twilio.url, http_client, g.telephony)

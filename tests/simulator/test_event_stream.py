@@ -1,4 +1,4 @@
-"""The simulated Event Streams, as a sink meets it; and what the guard's own door reads in it."""
+"""The simulated Event Streams, as a sink meets it; and what the guard's own webhook reads in it."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The postman delivers oldest first, comes back with growing pauses, and holds up nobody."""
+"""The relay delivers oldest first, comes back with growing pauses, and holds up nobody."""
 
 import logging
 from collections.abc import Callable, Collection, Iterator

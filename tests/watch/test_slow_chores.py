@@ -1,4 +1,4 @@
-"""Chores beside the watch, and the one that reads the hold queues."""
+"""Tasks beside the watch, and the one that reads the hold queues."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ NOW = Snapshot(0)
 
 @dataclass
 class Noted:
-    """A chore that waits until it is told to go on."""
+    """A task that waits until it is told to go on."""
 
     every_seconds: float = 0.0
     wanted: bool = True
@@ -43,9 +43,9 @@ class Noted:
             raise self.error
 
 
-def until_done(aside: BackgroundTask, task: Noted, times: int) -> None:
+def until_done(background: BackgroundTask, task: Noted, times: int) -> None:
     def tick_and_look() -> bool:
-        aside(NOW)
+        background(NOW)
         return task.done >= times
 
     wait_until(tick_and_look, f"it is done {times} times")
@@ -53,46 +53,46 @@ def until_done(aside: BackgroundTask, task: Noted, times: int) -> None:
 
 def test_a_slow_chore_holds_nothing_up_and_is_not_done_twice_at_once() -> None:
     task = Noted()
-    aside = BackgroundTask("a chore", task, time.monotonic)
+    background = BackgroundTask("a task", task, time.monotonic)
 
     for _ in range(5):
-        aside(NOW)
+        background(NOW)
     task.go_on.set()
 
     wait_until(lambda: task.done == 1, "it is done")
-    until_done(aside, task, 2)
+    until_done(background, task, 2)
 
 
 def test_it_waits_for_its_turn_and_its_wish() -> None:
     seconds = 100.0
     task = Noted(every_seconds=15.0)
     task.go_on.set()
-    aside = BackgroundTask("a chore", task, lambda: seconds)
+    background = BackgroundTask("a task", task, lambda: seconds)
 
-    aside(NOW)
+    background(NOW)
     wait_until(lambda: task.done == 1, "it is done")
     seconds += 14
-    aside(NOW)
+    background(NOW)
     seconds += 1
     task.wanted = False
-    aside(NOW)
+    background(NOW)
     time.sleep(0.05)
     assert task.done == 1
 
     task.wanted = True
-    until_done(aside, task, 2)
+    until_done(background, task, 2)
 
 
 @pytest.mark.parametrize("error", [TwilioUnavailable("Twilio answered 503"), ZeroDivisionError()])
 def test_its_errors_end_nothing(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     task = Noted(error=error)
     task.go_on.set()
-    aside = BackgroundTask("a chore", task, time.monotonic)
+    background = BackgroundTask("a task", task, time.monotonic)
 
-    aside(NOW)
-    until_done(aside, task, 3)
+    background(NOW)
+    until_done(background, task, 3)
 
-    assert "a chore" in caplog.text
+    assert "a task" in caplog.text
 
 
 def test_hold_queues_are_shown_until_they_vanish_or_are_not_wanted(redis_url: str) -> None:
