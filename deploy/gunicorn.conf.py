@@ -9,6 +9,7 @@ import select
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 bind = os.environ.get("CALLGUARD_BIND", "").strip() or "127.0.0.1:8000"
@@ -58,9 +59,9 @@ def post_worker_init(worker: Any) -> None:
             os.write(ours, b"1")
         os.close(ours)
     if (parts := getattr(worker.app.wsgi(), "extensions", {}).get("callguard")) is not None:
-        from callguard.watch.remembering import follow_decisions
+        from callguard.watch.repeated import Repeated
 
-        follow_decisions(parts.stores.decisions, list(parts.accounts))
+        Repeated("decisions", partial(parts.stores.decisions.follow, list(parts.accounts))).start()
     # What is loaded by now stays for good: no collection needs to look at it again.
     gc.collect()
     gc.freeze()

@@ -24,9 +24,8 @@ from callguard.domain.results import ReportResult, ReportSource
 from callguard.domain.snapshot import Finding, Rule, State
 from callguard.domain.sources import Source
 from callguard.domain.throughput import Throughput
-from callguard.metrics.catalogue import CATALOGUE
+from callguard.metrics.catalogue import CATALOGUE, family
 from callguard.metrics.exposition import as_text
-from callguard.metrics.family import family
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID
 

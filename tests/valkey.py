@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from callguard.processes import ending
-from callguard.processes.log_tail import last_lines
+from callguard.processes.program import last_lines
 from callguard.processes.server_binary import find_packaged_binary
 from callguard.processes.spawn import spawn
 from tests.requires import skip_or_fail

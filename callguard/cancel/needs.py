@@ -7,8 +7,8 @@ from callguard.domain.calls import CallEvent, ListedPage, MirroredCall
 from callguard.domain.cancel_run import Added, FoundCall, Tally
 from callguard.domain.incidents import Incident, Outcome
 from callguard.domain.notices import Notice
-from callguard.domain.observations import Observation
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.readings import Observation
 from callguard.domain.replies import CancelReply
 from callguard.domain.selection import Selection
 from callguard.domain.snapshot import Snapshot

@@ -13,7 +13,7 @@ from callguard.config.accounts import Account
 from callguard.config.never_cancel import number
 from callguard.detect.campaigns import Released
 from callguard.domain.campaigns import MAX_CAMPAIGN_SECONDS, Campaign
-from callguard.domain.reasons import printable
+from callguard.domain.wording import printable
 from callguard.errors import TooManyCampaigns
 
 

@@ -26,13 +26,12 @@ from callguard.config.accounts import Account
 from callguard.config.errors import Problems
 from callguard.config.regions import regional_api_url, set_in
 from callguard.domain.batches import will_cancel
-from callguard.domain.contradictions import contradictions
 from callguard.domain.health import PROCESSES, SILENT_SECONDS
 from callguard.domain.holds import holds
-from callguard.domain.reasons import printable
+from callguard.domain.policy import contradictions
 from callguard.domain.throughput import disagree
 from callguard.domain.unqueued import RECENT, everyday
-from callguard.domain.wording import figure, span
+from callguard.domain.wording import figure, printable, span
 from callguard.errors import CallGuardError
 from callguard.notify.apprise import AppriseNotifier
 from callguard.telephony.ways_out import trusted

@@ -1,12 +1,17 @@
-"""The person at the command line."""
+"""The person at the command line: a name, and questions whose answer cancels calls."""
 
 import getpass
 import os
+import select
 import socket
+import sys
+import termios
 
 import click
+from rich.text import Text
 
-from callguard.domain.reasons import checked_reason, printable
+from callguard.cli.output import columns_of, wrapped
+from callguard.domain.wording import checked_reason, printable
 
 
 def person() -> str:
@@ -29,3 +34,36 @@ class Reason(click.ParamType[str]):
             return checked_reason(value)
         except ValueError as error:
             self.fail(f"the reason {error}.", param, ctx)
+
+
+_LOOK_SECONDS = 0.2
+
+
+def is_confirmed(question: str, *, default: bool = False) -> bool:
+    """Ask on the terminal. What was typed before the question could be read is no answer to it.
+
+    Raises `click.Abort` when the terminal is closed, and `KeyboardInterrupt` at Ctrl-C.
+    """
+    if not sys.stdin.isatty():
+        return click.confirm(question, default=default)
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    while True:
+        asked = Text(f"{question} [{'Y/n' if default else 'y/N'}]: ")
+        click.echo(wrapped(asked, columns_of(sys.stdout)).plain, nl=False)
+        answer = _line().strip().lower()
+        if answer in ("y", "yes", "n", "no", ""):
+            return answer in ("y", "yes") if answer else default
+        click.echo("Please answer y or n.")
+
+
+def _line() -> str:
+    # Not `input()`: a Ctrl-C that comes just before its read blocks is kept waiting until something is typed.
+    while not select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
+        pass
+    try:
+        line = sys.stdin.readline()
+    except OSError as error:  # a terminal that hung up reads as EIO
+        raise click.Abort from error
+    if not line:
+        raise click.Abort
+    return line

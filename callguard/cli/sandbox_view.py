@@ -15,9 +15,8 @@ from callguard.config.accounts import Account
 from callguard.detect.guard import describe
 from callguard.domain.incidents import Incident, Outcome
 from callguard.domain.readings import AccountReading
-from callguard.domain.reasons import printable
 from callguard.domain.snapshot import State
-from callguard.domain.wording import figure
+from callguard.domain.wording import figure, printable
 from callguard.errors import StoreUnavailable
 from callguard.processes.stop_signals import StopSignals
 

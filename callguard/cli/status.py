@@ -20,11 +20,10 @@ from callguard.domain.health import PROCESSES, SILENT_SECONDS, Watched, troubles
 from callguard.domain.holds import HoldReason, holds
 from callguard.domain.incidents import Incident, summary
 from callguard.domain.readings import AccountReading
-from callguard.domain.reasons import printable
 from callguard.domain.snapshot import Snapshot
 from callguard.domain.throughput import disagree
 from callguard.domain.unqueued import RECENT, everyday, what_is_done
-from callguard.domain.wording import figure, span
+from callguard.domain.wording import figure, printable, span
 
 SHOWN_MS = 86_400_000
 """For so long it is shown who has resumed."""

@@ -12,9 +12,8 @@ from callguard.config.policies import POLICY_KEYS, env_name
 from callguard.config.settings import Settings
 from callguard.config.sources import key_of, setting_keys, variable
 from callguard.config.urls import is_loopback
-from callguard.domain.contradictions import contradictions
 from callguard.domain.numbers import masked
-from callguard.domain.policy import Policy
+from callguard.domain.policy import Policy, contradictions
 
 NOTHING = "-"
 """Stands for a setting that is not set."""

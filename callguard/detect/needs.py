@@ -9,8 +9,8 @@ from callguard.domain.campaigns import Campaign
 from callguard.domain.culprits import Culprit, Sender
 from callguard.domain.incidents import Incident
 from callguard.domain.notices import Notice
-from callguard.domain.observations import Observation, Reported
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.readings import Observation, Reported
 from callguard.domain.replies import CancelReply
 from callguard.domain.scope import EVERY_CALL, Scope
 from callguard.domain.snapshot import Finding, Rule, Snapshot

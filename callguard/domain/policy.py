@@ -1,11 +1,14 @@
 """What the operator wants for an account. Keys, defaults, limits and help texts stand here and nowhere else."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Len
 from typing_extensions import Doc
+
+from callguard.domain.wording import figure
 
 
 class Mode(Enum):
@@ -141,3 +144,23 @@ class Policy:
     poll_seconds: Annotated[
         float, Ge(0.2), Le(3600), Doc("how often Twilio's queue is listed when calm; else every second")
     ] = 5.0
+
+
+def contradictions(policy: Policy) -> Iterator[str]:
+    """Yield in words what a policy's keys make of each other, the gravest first."""
+    least, cps = policy.min_backlog, policy.cps
+    if policy.max_cancellations < least:
+        yield (
+            f"max_cancellations = {policy.max_cancellations:,} is below min_backlog = {least:,}: each incident "
+            "stops before its backlog is cancelled, and waits for a person"
+        )
+    if policy.max_backlog < least:
+        yield (
+            f"max_backlog = {policy.max_backlog:,} is below min_backlog = {least:,}: it cancels nothing before "
+            f"{least:,} calls are queued"
+        )
+    if policy.max_drain_seconds * cps < least:
+        yield (
+            f"max_drain_seconds = {figure(policy.max_drain_seconds)} at cps = {figure(cps)} is fewer calls than "
+            f"min_backlog = {least:,}: it cancels nothing before {least:,} calls are queued"
+        )

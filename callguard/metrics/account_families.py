@@ -17,7 +17,7 @@ from callguard.domain.holds import HoldReason, holds
 from callguard.domain.incidents import LiveOutcome, Outcome
 from callguard.domain.readings import AccountReading
 from callguard.domain.snapshot import Rule, Snapshot, State
-from callguard.metrics.family import Sample, family
+from callguard.metrics.catalogue import Sample, family
 
 
 @dataclass(frozen=True, slots=True)

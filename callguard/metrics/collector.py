@@ -18,8 +18,7 @@ from callguard.domain.readings import AccountReading, OutboxFacts
 from callguard.domain.results import ApiRefusal, CallbackResult, NoticeResult, ReportResult, ReportSource
 from callguard.errors import CallGuardError
 from callguard.metrics.account_families import Shown, account_families
-from callguard.metrics.catalogue import CATALOGUE
-from callguard.metrics.family import family
+from callguard.metrics.catalogue import CATALOGUE, family
 from callguard.metrics.needs import ApiRefusals, JobCounts, OutboxReadings, Presence, Readings
 
 _log = logging.getLogger(__name__)

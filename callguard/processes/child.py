@@ -6,9 +6,7 @@ import subprocess
 
 from callguard.errors import EssentialProgramError
 from callguard.processes import ending
-from callguard.processes.backoff import Backoff
-from callguard.processes.log_tail import last_lines
-from callguard.processes.program import Program
+from callguard.processes.program import Backoff, Program, last_lines
 from callguard.processes.spawn import Output, spawn
 
 QUICK_EXIT_SECONDS = 2.0

@@ -18,10 +18,9 @@ from redis.retry import Retry
 
 from callguard.errors import ServerNotFoundError, ServerStartError
 from callguard.processes import ending
-from callguard.processes.backoff import Backoff
 from callguard.processes.child import describe_exit
 from callguard.processes.data_dir_lock import DataDirLock
-from callguard.processes.log_tail import last_lines
+from callguard.processes.program import Backoff, last_lines
 from callguard.processes.server_binary import find_server_binary
 from callguard.processes.spawn import spawn
 

@@ -1,4 +1,4 @@
-"""What the supervisor must know of a program."""
+"""What the supervisor must know of a program: how it is started, how soon again, and its last words."""
 
 import signal
 from collections.abc import Mapping
@@ -34,3 +34,39 @@ class Program:
     essential: bool = False
     death_signal: signal.Signals = signal.SIGTERM
     reload_signal: signal.Signals | None = None
+
+
+_READ_BYTES = 8192
+
+
+def last_lines(log: Path | None, count: int = 10) -> str:
+    """Return the last lines of a log, or a remark that there are none. Never fails: errors quote it."""
+    if log is None:
+        return "(it has no log file)"
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _READ_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError as error:
+        return f"(its log cannot be read: {error})"
+    return "\n".join(lines[-count:]) or f"({log} is empty)"
+
+
+INITIAL_SECONDS = 0.2
+MAX_SECONDS = 5.0
+GOOD_RUN_SECONDS = 10.0
+
+
+@dataclass
+class Backoff:
+    """Delays that double from exit to exit; a good run starts them anew."""
+
+    _next: float = field(default=INITIAL_SECONDS, init=False)
+
+    def after(self, run_seconds: float) -> float:
+        """Return the delay after a run that lasted `run_seconds`, and remember that there was one."""
+        if run_seconds >= GOOD_RUN_SECONDS:
+            self._next = INITIAL_SECONDS
+        delay = self._next
+        self._next = min(2 * delay, MAX_SECONDS)
+        return delay

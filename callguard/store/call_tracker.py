@@ -10,9 +10,9 @@ from redis import Redis
 from callguard.domain.calls import CallEvent, CallStatus, MirroredCall
 from callguard.domain.culprits import Culprit, Sender, culprits
 from callguard.domain.drain_time import Quote, may_have_left
-from callguard.domain.observations import Observation
 from callguard.domain.policy import Policy
 from callguard.domain.rates import LeakyBucket
+from callguard.domain.readings import Observation
 from callguard.domain.scope import SLACK_MS
 from callguard.domain.snapshot import Finding, Rule, Snapshot
 from callguard.domain.sources import Source

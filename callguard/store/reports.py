@@ -6,8 +6,8 @@ from typing import Any
 from redis import Redis
 
 from callguard.domain.calls import CallEvent, CallStatus
-from callguard.domain.observations import Reported
 from callguard.domain.policy import Policy
+from callguard.domain.readings import Reported
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import ACCOUNT_MS, BATCH

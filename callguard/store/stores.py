@@ -17,7 +17,6 @@ from callguard.store.cancel_runs import RedisCancelRuns
 from callguard.store.connection import connect, translated_errors
 from callguard.store.decision_file import DecisionFile
 from callguard.store.decisions import OTHERS_FIRST_SECONDS, RedisDecisions
-from callguard.store.durability import Durability, await_durability
 from callguard.store.incidents import RedisIncidentStore
 from callguard.store.live_calls import RedisHoldQueueSizes, RedisLiveCallStore
 from callguard.store.notices import RedisNotices
@@ -28,7 +27,7 @@ from callguard.store.reports import RedisReports
 from callguard.store.rights import GUARD_RIGHTS, QUEUE_RIGHTS, Right, missing_rights
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
-from callguard.store.server_facts import server_facts
+from callguard.store.server_facts import Durability, await_durability, server_facts
 from callguard.store.watching import RedisAccountLeases, RedisNews
 
 SCRIPT_CONNECTIONS = 128

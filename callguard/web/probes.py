@@ -1,7 +1,10 @@
 """Probes and metrics."""
 
+import math
 import time
 from collections.abc import Callable
+from threading import Lock
+from typing import Generic, TypeVar
 
 from flask import Blueprint, Response, request
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -14,7 +17,6 @@ from callguard.errors import CallGuardError
 from callguard.metrics.exposition import as_text
 from callguard.web.api.access import NotAdmitted, caller_of, is_same, offered_key, wrong_role
 from callguard.web.api.refusals import Refusals
-from callguard.web.kept_answer import KeptAnswer
 from callguard.web.spaced_warning import SpacedWarning
 
 _READERS = (Role.VIEWER, Role.OPERATOR)
@@ -103,3 +105,41 @@ _PLAIN = "text/plain; charset=utf-8"
 
 def _text(body: str, status: int = 200) -> Response:
     return Response(body, status, content_type=_PLAIN)
+
+
+Answer = TypeVar("Answer")
+
+KEPT_SECONDS = 1.0
+
+
+class KeptAnswer(Generic[Answer]):
+    """What `find` has returned to a reading that began less than `seconds` before the answer was asked for.
+
+    With `seconds` 0 nothing is kept: those who ask while a reading is under way share the next one.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[], Answer],
+        seconds: float = KEPT_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Nothing is read yet; `monotonic` gives seconds."""
+        self._find = find
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._lock = Lock()
+        self._began = -math.inf
+        self._answer: Answer | None = None
+
+    def now(self) -> Answer:
+        """Return the answer; what `find` raises is raised to whoever has set it off, and not kept."""
+        asked = self._monotonic()
+        with self._lock:
+            answer = self._answer
+            if answer is not None and asked - self._began < self._seconds:
+                return answer
+            began = self._monotonic()
+            answer = self._find()
+            self._began, self._answer = began, answer
+            return answer

@@ -1,4 +1,4 @@
-from callguard.processes.backoff import Backoff
+from callguard.processes.program import Backoff
 
 
 def test_delays_double_up_to_five_seconds() -> None:

@@ -11,9 +11,9 @@ from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.campaigns import Campaign
 from callguard.domain.drain_time import Quote
 from callguard.domain.incidents import Outcome
-from callguard.domain.observations import Observation
 from callguard.domain.plateau import Plateau
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.readings import Observation
 from callguard.domain.replay import Replay
 from callguard.domain.rules import STAND_BY, decide
 from callguard.domain.snapshot import Repeats, Rule, Snapshot

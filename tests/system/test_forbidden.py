@@ -23,9 +23,9 @@ from callguard.simulator import AccountConfig, RunawayPlan, RunningSimulator, Si
 from callguard.store.connection import connect
 from callguard.store.decision_file import DecisionFile
 from callguard.store.decisions import RedisDecisions
-from callguard.store.durability import Durability, await_durability
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
+from callguard.store.server_facts import Durability, await_durability
 from tests.conftest import build_store
 from tests.servers import Server
 from tests.stack import SID, TOKEN, Stack, free_port, guard_of

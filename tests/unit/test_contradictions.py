@@ -2,8 +2,7 @@
 
 import pytest
 
-from callguard.domain.contradictions import contradictions
-from callguard.domain.policy import Policy
+from callguard.domain.policy import Policy, contradictions
 
 
 @pytest.mark.parametrize(

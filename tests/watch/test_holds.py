@@ -11,9 +11,9 @@ from callguard.domain.holds import HoldReason, holds
 from callguard.domain.incidents import Outcome
 from callguard.domain.notices import NoticeKind
 from callguard.domain.policy import Mode, Policy, Rearm
-from callguard.domain.reasons import checked_reason, printable
 from callguard.domain.snapshot import Finding, Rule, Snapshot, State, Word
 from callguard.domain.sources import Source
+from callguard.domain.wording import checked_reason, printable
 from callguard.store.connection import connect
 from callguard.store.notices import RedisNotices
 from callguard.store.script_connections import ScriptConnections

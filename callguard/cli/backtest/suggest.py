@@ -12,7 +12,7 @@ import click
 from callguard.cli.backtest import threshold_file
 from callguard.cli.backtest.report import Report
 from callguard.cli.output import say
-from callguard.cli.questions import is_confirmed
+from callguard.cli.person import is_confirmed
 from callguard.config.home import expanded
 from callguard.domain.policy import Policy
 from callguard.domain.suggestion import LeftOut, Suggested, Suggestion

@@ -12,7 +12,7 @@ from callguard.cli.cancel.session import CancelSession
 from callguard.cli.connect import account_among, own_settings
 from callguard.cli.moments import PastMoment
 from callguard.cli.output import console, say
-from callguard.cli.questions import is_confirmed
+from callguard.cli.person import is_confirmed
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
 from callguard.config.errors import ConfigurationError

@@ -7,7 +7,7 @@ import click
 from callguard.cancel.manual_cancel import MAX_CALLS
 from callguard.cli.cancel.options import CancelOptions, shown
 from callguard.cli.output import say
-from callguard.cli.questions import is_confirmed
+from callguard.cli.person import is_confirmed
 from callguard.config.accounts import Account
 from callguard.domain.calls import ListedCall
 from callguard.domain.cancel_run import UnfinishedRun

@@ -21,7 +21,7 @@ from callguard.cli.cancel.resume import Resumed, SearchTarget, resumed
 from callguard.cli.cancel.run import CancelSweep
 from callguard.cli.cancel.search_report import SearchReport
 from callguard.cli.cancel.waiting_time import Quotes, Wait, guards_view, wait_of
-from callguard.cli.questions import is_confirmed
+from callguard.cli.person import is_confirmed
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
 from callguard.config.settings import Settings

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from callguard.web.kept_answer import KeptAnswer
+from callguard.web.probes import KeptAnswer
 from tests.waiting import wait_until
 
 
