@@ -15,8 +15,8 @@ from callguard.config.accounts import Account
 from callguard.config.urls import under
 from callguard.domain.policy import LiveCalls, Policy
 from callguard.errors import StoreUnavailable
-from callguard.telephony.signature import CallbackAuthenticator
-from callguard.web.twilio.twiml import AGENT_PATH, APOLOGY_PATH, TwimlHandler, twiml
+from callguard.telephony.signature import AGENT_PATH, APOLOGY_PATH, CallbackAuthenticator
+from callguard.web.twilio.twiml import TwimlHandler, twiml
 from tests.web.callbacks import (
     CALL_SID,
     OTHER_SID,

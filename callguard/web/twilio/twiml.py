@@ -8,22 +8,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from flask import Blueprint, Response, request
-from twilio.twiml.voice_response import Dial, VoiceResponse
 
 from callguard.clock import Clock
 from callguard.config.accounts import Account
-from callguard.domain.policy import Policy
 from callguard.errors import StoreUnavailable
-from callguard.telephony.signature import CallbackAuthenticator
+from callguard.telephony.signature import AGENT_PATH, APOLOGY_PATH, CallbackAuthenticator
+from callguard.telephony.twiml import agent, apology
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.twilio.callback_fields import PATTERNS
 from callguard.web.twilio.form import Form, UnreadableForm, read_signed
-
-APOLOGY_PATH = "/twilio/apology"
-AGENT_PATH = "/twilio/agent"
-
-NEXT_CALLER = "You will be connected to the next caller."
-NO_QUEUE = "No hold queue is configured. Goodbye."
 
 _CALL_SID = re.compile(PATTERNS["CallSid"])
 
@@ -40,42 +33,16 @@ def twiml(handler: "TwimlHandler") -> Blueprint:
     options = {"methods": ["GET", "POST"], "provide_automatic_options": False}
 
     @blueprint.route(APOLOGY_PATH, **options)
-    def apology_() -> Response:
+    def twilio_apology() -> Response:
         account = handler.account_of(APOLOGY_PATH)
         return _answer(apology(account.policy)) if account else Response(status=403)
 
     @blueprint.route(AGENT_PATH, **options)
-    def agent_() -> Response:
+    def twilio_agent() -> Response:
         account = handler.account_of(AGENT_PATH)
         return _answer(agent(account.policy)) if account else Response(status=403)
 
     return blueprint
-
-
-def apology(policy: Policy) -> VoiceResponse:
-    """Return what a redirected caller hears: the message, then the hold queue's music or the end."""
-    response = VoiceResponse()
-    response.say(policy.live_calls_message)
-    if policy.live_calls_queue:
-        response.enqueue(policy.live_calls_queue)
-    else:
-        response.hangup()
-    return response
-
-
-def agent(policy: Policy) -> VoiceResponse:
-    """Return what connects an agent with one caller of the hold queue after the other."""
-    response = VoiceResponse()
-    if not policy.live_calls_queue:
-        response.say(NO_QUEUE)
-        response.hangup()
-        return response
-    response.say(NEXT_CALLER)
-    dial = Dial()
-    dial.queue(policy.live_calls_queue)
-    response.append(dial)
-    response.redirect("")  # from the beginning: the next caller
-    return response
 
 
 class TwimlHandler:
@@ -133,5 +100,5 @@ class TwimlHandler:
             _log.warning("account %s: call …%s: %s", account.sid, call_sid[-4:], error)
 
 
-def _answer(response: VoiceResponse) -> Response:
-    return Response(str(response), content_type="text/xml; charset=utf-8")
+def _answer(text: str) -> Response:
+    return Response(text, content_type="text/xml; charset=utf-8")
