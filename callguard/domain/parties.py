@@ -1,4 +1,4 @@
-"""Who calls whom, as far as the guard may know it: marks that no number can be read from.
+"""Who calls whom, as far as the guard may know it: hashes that no number can be read from.
 
 A keyed hash tells equal numbers from different ones. Without the key nobody can try out all telephone numbers to
 find the one behind a hash (https://csrc.nist.gov/pubs/sp/800/188/final, section 4.3).
@@ -28,7 +28,7 @@ class Parties:
 
 
 class PartyHasher:
-    """Makes marks of numbers, for one account."""
+    """Hashes the numbers of one account, and knows which of them are never cancelled."""
 
     def __init__(self, never_cancel: Iterable[str], secret: str, repeat_exempt: Iterable[str] = ()) -> None:
         """`secret` keys the hashes: the same for all processes of a guard, and nowhere in Redis."""
@@ -57,7 +57,7 @@ class PartyHasher:
         return _digest(self._text_hash, text)
 
     def _sender(self, from_number: str) -> str:
-        """Return the mark of a From number, as `CallEvent.sender` has it."""
+        """Return the hash of a From number, as `CallEvent.sender` has it."""
         return _digest(self._from_hash, from_number) if from_number else ""
 
     def _of(self, from_number: str, to_number: str) -> Parties:

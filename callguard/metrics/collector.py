@@ -23,8 +23,6 @@ from callguard.metrics.needs import ApiRefusals, JobCounts, OutboxReadings, Pres
 
 _log = logging.getLogger(__name__)
 
-"""Without these nobody guards."""
-
 KINDS = (*PROCESSES, "web")
 
 
