@@ -16,13 +16,14 @@ from callguard.bootstrap import WebParts, build_web
 from callguard.config.settings import load_settings
 from callguard.domain.calls import CallStatus
 from callguard.domain.holds import HoldReason
-from callguard.domain.incidents import LiveOutcome, Outcome
+from callguard.domain.incidents import LiveOutcome
 from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.outages import Outage
 from callguard.domain.policy import Mode
 from callguard.domain.results import ReportResult, ReportSource
 from callguard.domain.snapshot import Finding, Rule, State
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.domain.throughput import Throughput
 from callguard.metrics.catalogue import CATALOGUE, family
 from callguard.metrics.exposition import as_text

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from callguard.cancel.needs import CallCanceller
-from callguard.domain.incidents import Outcome
 from callguard.domain.replies import CancelReply
+from callguard.domain.tally import Outcome
 from callguard.errors import TwilioRefused, TwilioThrottled, TwilioUnavailable
 
 _log = logging.getLogger(__name__)

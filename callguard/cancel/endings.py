@@ -3,7 +3,7 @@
 import logging
 
 from callguard.cancel.needs import Notices
-from callguard.domain.incidents import Incident, ledger, live_summary
+from callguard.domain.incidents import Incident, live_summary
 from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.policy import Mode
 from callguard.errors import StoreUnavailable
@@ -29,15 +29,16 @@ def tell_done(notices: Notices, incident: Incident, now_ms: int, left_alone: int
 def done_text(incident: Incident, now_ms: int, left_alone: int) -> str:
     """Return what was done, what the guard does now, and what a person may do."""
     seconds = max(0, (incident.cooled_ms or now_ms) - incident.tripped_ms) / 1000
+    calls = incident.tally.summary()
     if incident.mode is Mode.OBSERVE:
         return (
-            f"done {seconds:,.0f} s after the trip, in mode observe: {ledger(incident)}. Nothing was cancelled; "
+            f"done {seconds:,.0f} s after the trip, in mode observe: {calls}. Nothing was cancelled; "
             "all of these calls are dialled. To cancel them, set mode to enforce"
         )
     live = live_summary(incident)
     left = f"; {left_alone:,} others are left alone, and will ring" if left_alone else ""
     return (
-        f"done {seconds:,.0f} s after the trip: {ledger(incident)}{left}"
+        f"done {seconds:,.0f} s after the trip: {calls}{left}"
         + (f"; live calls, counted apart: {live}" if live else "")
         + ". The guard goes on cancelling what comes in scope until it is quiet. Stop the program that creates "
         "the calls; `callguard status` shows when a new call would be dialled"

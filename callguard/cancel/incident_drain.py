@@ -4,7 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 from callguard.cancel.endings import tell_done
 from callguard.cancel.incident_ledger import IncidentLedger
@@ -12,12 +14,14 @@ from callguard.cancel.mirror_listing import QueueListing
 from callguard.cancel.needs import CallCanceller, CallTracker, DrainQueue, IncidentStore, Notices
 from callguard.cancel.sweep import MAX_UNKNOWN, Sweep
 from callguard.cancel.time_slice import TimeSlice
+from callguard.cancel.until_empty import Listed, until_empty
 from callguard.clock import Clock
 from callguard.config.accounts import Account
 from callguard.domain.concurrency import ConcurrencyLimit
-from callguard.domain.incidents import Incident, Outcome
+from callguard.domain.incidents import Incident
 from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.policy import Mode
+from callguard.domain.tally import Outcome
 from callguard.errors import StoreUnavailable
 from callguard.mirror.reconcile import Reconciler
 from callguard.mirror.renewed_lease import RenewedLease
@@ -26,7 +30,6 @@ from callguard.mirror.twilio_outages import TwilioOutages
 _log = logging.getLogger(__name__)
 
 KEEP_EVERY_SECONDS = 0.5
-EMPTY_LISTS_WANTED = 2
 STORE_PAUSE_SECONDS = 0.25
 OBSERVED_AT_ONCE = 200
 
@@ -43,29 +46,21 @@ class DrainEnd(Enum):
     NOT_OURS = "not ours"
 
 
+@dataclass(frozen=True, slots=True)
 class IncidentDrain:
-    """Drains one account at a time. A lease keeps others away; the generation fences off the past."""
+    """Drains one account at a time. A lease keeps others away; the generation fences off the past.
 
-    def __init__(
-        self,
-        canceller: OpenCanceller,
-        tracker: CallTracker,
-        incidents: IncidentStore,
-        reconciler: Reconciler,
-        drains: DrainQueue,
-        clock: Clock,
-        notices: Notices,
-        outages: TwilioOutages,
-    ) -> None:
-        """Keep the ports; `canceller` opens connections to Twilio on the running event loop."""
-        self.canceller = canceller
-        self.tracker = tracker
-        self.incidents = incidents
-        self.reconciler = reconciler
-        self.drains = drains
-        self.clock = clock
-        self.notices = notices
-        self.outages = outages
+    `canceller` opens connections to Twilio on the running event loop.
+    """
+
+    canceller: OpenCanceller
+    tracker: CallTracker
+    incidents: IncidentStore
+    reconciler: Reconciler
+    drains: DrainQueue
+    clock: Clock
+    notices: Notices
+    outages: TwilioOutages
 
     def run(self, account: Account, generation: int, owner: str) -> DrainEnd:
         """Drain for a turn (`cancel/time_slice.py`); doubled, late or lost runs do no harm.
@@ -78,11 +73,29 @@ class IncidentDrain:
         incident = self.incidents.current(account.sid)
         if incident is None:
             return DrainEnd.NOT_OURS
-        end = _Run(self, account, incident, owner).to_its_end()
+        end = self._run(account, incident, owner)
         if end not in (DrainEnd.FINISHED, DrainEnd.CAPPED):
             self.incidents.yield_drain(account.sid, owner)
         self._report(account.sid, end)
         return end
+
+    def _run(self, account: Account, incident: Incident, owner: str) -> DrainEnd:
+        known = self.incidents.concurrency(account.sid)
+        limit = ConcurrencyLimit() if known is None else ConcurrencyLimit(known, is_searching=False)
+        keep = partial(self._keep, incident, owner, limit)
+        with RenewedLease(keep, KEEP_EVERY_SECONDS) as lease:
+            turn = TimeSlice(account.sid, lease, self.drains)
+            ledger = IncidentLedger(account.sid, incident.generation, self.tracker, self.incidents, self.clock)
+            return _Run(
+                account, incident, owner, turn, limit, ledger, self.canceller, self.tracker, self.incidents,
+                self.reconciler, self.drains, self.clock, self.notices, self.outages,
+            ).to_its_end()  # fmt: skip
+
+    def _keep(self, incident: Incident, owner: str, limit: ConcurrencyLimit) -> bool:
+        """Keep the lease; and the concurrency that Twilio bears, for whoever drains next."""
+        is_kept = self.incidents.keep_drain(incident.account_sid, incident.generation, owner)
+        self.incidents.note_concurrency(incident.account_sid, limit.limit)
+        return is_kept
 
     def _report(self, account_sid: str, end: DrainEnd) -> None:
         """Say in the log how far the drain has come."""
@@ -100,50 +113,47 @@ class IncidentDrain:
         )
 
 
+@dataclass(frozen=True, slots=True)
 class _Run:
     """One run of a drain."""
 
-    def __init__(self, drain: IncidentDrain, account: Account, incident: Incident, owner: str) -> None:
-        self._drain = drain
-        self._account = account
-        self._incident = incident
-        self._owner = owner
-        self._ledger = IncidentLedger(
-            account.sid, incident.generation, drain.tracker, drain.incidents, drain.clock
-        )
-        known = drain.incidents.concurrency(account.sid)
-        self._limit = ConcurrencyLimit() if known is None else ConcurrencyLimit(known, is_searching=False)
+    account: Account
+    incident: Incident
+    owner: str
+    turn: TimeSlice
+    limit: ConcurrencyLimit
+    ledger: IncidentLedger
+    canceller: OpenCanceller
+    tracker: CallTracker
+    incidents: IncidentStore
+    reconciler: Reconciler
+    drains: DrainQueue
+    clock: Clock
+    notices: Notices
+    outages: TwilioOutages
 
     def to_its_end(self) -> DrainEnd:
-        with RenewedLease(self._keep, KEEP_EVERY_SECONDS) as lease:
-            self._turn = TimeSlice(self._account.sid, lease, self._drain.drains)
-            return self._observe() if self._is_observing else asyncio.run(self._cancel())
-
-    @property
-    def _is_observing(self) -> bool:
-        return Mode.OBSERVE in (self._incident.mode, self._account.policy.mode)
-
-    def _keep(self) -> bool:
-        """Keep the lease; and the concurrency that Twilio bears, for whoever drains next."""
-        sid = self._account.sid
-        is_kept = self._drain.incidents.keep_drain(sid, self._incident.generation, self._owner)
-        self._drain.incidents.note_concurrency(sid, self._limit.limit)
-        return is_kept
+        is_observing = Mode.OBSERVE in (self.incident.mode, self.account.policy.mode)
+        return self._observe() if is_observing else asyncio.run(self._cancel())
 
     async def _cancel(self) -> DrainEnd:
-        if self._incident.count(Outcome.OBSERVED):  # it began in the mode `observe`
-            self._drain.incidents.unobserve(self._account.sid, self._incident.generation)
-        async with self._drain.canceller() as canceller, asyncio.TaskGroup() as beside:
+        if self.incident.count(Outcome.OBSERVED):  # it began in the mode `observe`
+            self.incidents.unobserve(self.account.sid, self.incident.generation)
+        async with self.canceller() as canceller, asyncio.TaskGroup() as beside:
             beside.create_task(self._sort())
             await self._protect()
-            sweep = Sweep(self._account.sid, canceller, self._ledger, self._cap(), self._limit, MAX_UNKNOWN)
-            return await self._until_empty(sweep)
+            sweep = Sweep(self.account.sid, canceller, self.ledger, self._cap(), self.limit, MAX_UNKNOWN)
+            listing = QueueListing(self.account, self.reconciler, self._may_read_on)
+            finish = partial(self._finish, DrainEnd.FINISHED)
+            return await until_empty(
+                partial(self._sweep, sweep), partial(self._read_list, sweep, listing), finish, self._wait_for_store
+            )
 
     async def _protect(self) -> None:
         """Let nobody be cancelled who is protected only now: the mirror holds no numbers."""
-        account, tracker = self._account, self._drain.tracker
-        listing = QueueListing(account, self._drain.reconciler, self._turn.may_go_on)
-        while self._turn.may_go_on():
+        account, tracker = self.account, self.tracker
+        listing = QueueListing(account, self.reconciler, self.turn.may_go_on)
+        while self.turn.may_go_on():
             try:
                 mirrored_under = tracker.never_cancel_digest(account.sid)
                 was_never_read = not mirrored_under and not account.policy.never_cancel
@@ -152,38 +162,36 @@ class _Run:
                 _log.warning("account %s: who is protected has changed: reading the queue first", account.sid)
                 await listing.is_empty()
             except StoreUnavailable as error:
-                _log.warning("account %s: %s; the drain waits", account.sid, error)
-                await asyncio.sleep(STORE_PAUSE_SECONDS)
+                await self._wait_for_store(error)
 
-    async def _until_empty(self, sweep: Sweep) -> DrainEnd:
-        """Sweep what the mirror holds, then ask Twilio for what it lacks, until that has been nothing twice."""
-        listing = QueueListing(self._account, self._drain.reconciler, self._may_read_on)
-        empty_lists = 0
-        while self._turn.may_go_on():
-            try:
-                await sweep.run(self._turn.may_go_on)
-                if end := self._end_of(sweep):
-                    return end
-                if sweep.is_unknown:
-                    await self._read_after_unknown(sweep)
-                    continue
-                if sweep.cancelled and self._drain.drains.others_wait(self._account.sid):
-                    # Their calls are being dialled. That nothing is left here is asked when it is our turn again.
-                    return DrainEnd.YIELDED
-                empty_lists = empty_lists + 1 if await listing.is_empty() else 0
-                if empty_lists >= EMPTY_LISTS_WANTED:
-                    return self._finish(DrainEnd.FINISHED)
-            except StoreUnavailable as error:
-                _log.warning("account %s: %s; the drain waits", self._account.sid, error)
-                await asyncio.sleep(STORE_PAUSE_SECONDS)
-        return DrainEnd.STOPPED if self._turn.is_lost else DrainEnd.YIELDED
+    async def _wait_for_store(self, error: StoreUnavailable, _failures: int = 1) -> None:
+        _log.warning("account %s: %s; the drain waits", self.account.sid, error)
+        await asyncio.sleep(STORE_PAUSE_SECONDS)
+
+    async def _sweep(self, sweep: Sweep) -> DrainEnd | None:
+        """Sweep what the mirror holds; the end where Twilio need not be asked for what it lacks."""
+        if not self.turn.may_go_on():
+            return self._end_of_turn()
+        await sweep.run(self.turn.may_go_on)
+        if end := self._end_of(sweep):
+            return end
+        if sweep.cancelled and not sweep.is_unknown and self.drains.others_wait(self.account.sid):
+            # Their calls are being dialled. That nothing is left here is asked when it is our turn again.
+            return DrainEnd.YIELDED
+        return None
+
+    async def _read_list(self, sweep: Sweep, listing: QueueListing) -> Listed:
+        if sweep.is_unknown:
+            await self._read_after_unknown(sweep)
+            return Listed.UNCLEAR
+        return Listed.NOTHING if await listing.is_empty() else Listed.CALLS
 
     async def _read_after_unknown(self, sweep: Sweep) -> None:
         """Twilio does not know what we took for its queue: say so, and let its list show what there is."""
         if not sweep.cancelled:
             self._tell_of_unknown()
-        listing = QueueListing(self._account, self._drain.reconciler, self._turn.may_go_on)
-        while self._turn.may_go_on() and not await listing.is_empty():
+        listing = QueueListing(self.account, self.reconciler, self.turn.may_go_on)
+        while self.turn.may_go_on() and not await listing.is_empty():
             pass  # it makes a pause between two lists
 
     def _tell_of_unknown(self) -> None:
@@ -192,22 +200,22 @@ class _Run:
             "stops until Twilio's list is read, and goes on with what that shows. Do callbacks and list come from "
             "the same account and region? Look at TWILIO_REGION, twilio_api_url and the account's SID"
         )
-        _log.warning("account %s: %s", self._account.sid, text)
-        notice = Notice(self._account.sid, NoticeKind.WARNING, text, self._drain.clock.now_ms())
-        self._drain.notices.post(notice, once=f"unknown:{self._incident.generation}")
+        _log.warning("account %s: %s", self.account.sid, text)
+        notice = Notice(self.account.sid, NoticeKind.WARNING, text, self.clock.now_ms())
+        self.notices.post(notice, once=f"unknown:{self.incident.generation}")
 
     async def _sort(self) -> None:
         """Tell apart what the incident is not about; the sweep does so itself, but only as far as it has come."""
-        if self._incident.scope.senders:
+        if self.incident.scope.senders:
             with suppress(StoreUnavailable):
-                await self._ledger.sort()
+                await self.ledger.sort()
 
     def _end_of(self, sweep: Sweep) -> DrainEnd | None:
         """Return why the run ends after this sweep; None if it goes on with Twilio's list."""
         if sweep.denied:
-            self._drain.outages.cancel_denied(self._account.sid)
+            self.outages.cancel_denied(self.account.sid)
         elif sweep.has_served:
-            self._drain.outages.cancel_served(self._account.sid)
+            self.outages.cancel_served(self.account.sid)
         if sweep.stopped:
             return DrainEnd.STOPPED
         if sweep.is_capped and self._has_work():
@@ -215,31 +223,34 @@ class _Run:
         return DrainEnd.YIELDED if sweep.backlog.parked and self._has_work() else None
 
     def _cap(self) -> int:
-        cancelled = self._incident.count(Outcome.CANCELLED)
-        return self._account.policy.max_cancellations + self._incident.cap_from - cancelled
+        cancelled = self.incident.count(Outcome.CANCELLED)
+        return self.account.policy.max_cancellations + self.incident.cap_from - cancelled
 
     def _observe(self) -> DrainEnd:
         """Mark what would have been cancelled, and cancel nothing."""
         seen = 0
-        while self._turn.may_go_on():
-            calls = self._drain.tracker.head(self._account.sid, OBSERVED_AT_ONCE, seen)
+        while self.turn.may_go_on():
+            calls = self.tracker.head(self.account.sid, OBSERVED_AT_ONCE, seen)
             if not calls:
                 return self._finish(DrainEnd.FINISHED)
-            inside = self._drain.tracker.in_scope(self._account.sid, calls)
-            self._ledger.settle([(sid, Outcome.OBSERVED) for sid in inside])
+            inside = self.tracker.in_scope(self.account.sid, calls)
+            self.ledger.settle([(sid, Outcome.OBSERVED) for sid in inside])
             seen += len(inside)
-        return DrainEnd.STOPPED if self._turn.is_lost else DrainEnd.YIELDED
+        return self._end_of_turn()
+
+    def _end_of_turn(self) -> DrainEnd:
+        return DrainEnd.STOPPED if self.turn.is_lost else DrainEnd.YIELDED
 
     def _may_read_on(self) -> bool:
-        return self._turn.may_go_on() and not self._has_work()
+        return self.turn.may_go_on() and not self._has_work()
 
     def _has_work(self) -> Sequence[str]:
-        return self._ledger.head(1)
+        return self.ledger.head(1)
 
     def _finish(self, end: DrainEnd) -> DrainEnd:
-        now_ms = self._drain.clock.now_ms()
-        finished = self._drain.incidents.finish_drain(
-            self._account.sid, self._incident.generation, self._owner, now_ms, capped=end is DrainEnd.CAPPED
+        now_ms = self.clock.now_ms()
+        finished = self.incidents.finish_drain(
+            self.account.sid, self.incident.generation, self.owner, now_ms, capped=end is DrainEnd.CAPPED
         )
         # If not, calls came in between the last list and now, or a person took over: the watcher sees to it.
         return end if finished else DrainEnd.YIELDED

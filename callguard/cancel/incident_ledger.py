@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from callguard.cancel.needs import CallTracker, IncidentStore
 from callguard.clock import Clock
-from callguard.domain.incidents import Outcome
+from callguard.domain.tally import Outcome
 
 SORTED_AT_ONCE = 250
 

@@ -4,9 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from threading import Thread
 
+from callguard.cancel.until_empty import in_thread
 from callguard.config.accounts import Account
 from callguard.errors import StoreUnavailable, TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.mirror.reconcile import NOT_TAKEN, QueueReading, Reconciler
@@ -37,9 +36,10 @@ class QueueListing:
         Returns as soon as there is something to sweep; the reading ends with its page then, by itself.
         """
         if self._under_way is None:
-            await asyncio.sleep(max(0.0, self._began + PAUSE_SECONDS - time.monotonic()))
-            self._began = time.monotonic()
-            self._under_way = self._begin()
+            now = asyncio.get_running_loop().time
+            await asyncio.sleep(max(0.0, self._began + PAUSE_SECONDS - now()))
+            self._began = now()
+            self._under_way = in_thread(self._was_read_whole)
         while not self._under_way.done() and self._may_read_on():
             await asyncio.wait({self._under_way}, timeout=LOOK_SECONDS)
         if not self._under_way.done():
@@ -47,34 +47,14 @@ class QueueListing:
         was_whole, self._under_way = self._under_way.result(), None
         return was_whole and self._may_read_on()
 
-    def _begin(self) -> "asyncio.Future[bool]":
-        """Read in a thread that nobody waits for: a turn ends though Twilio has not answered."""
-        loop = asyncio.get_running_loop()
-        under_way: asyncio.Future[bool] = loop.create_future()
-
-        def fulfil(was_whole: bool) -> None:
-            if not under_way.done():
-                under_way.set_result(was_whole)
-
-        def read() -> None:
-            was_whole = False
-            try:
-                was_whole = self._was_read_whole()
-            except Exception:  # a bug must not let the drain wait for its whole turn
-                _log.exception("account %s: the list could not be read", self._account.sid)
-            finally:
-                with suppress(RuntimeError):  # the turn is over, and with it the loop
-                    loop.call_soon_threadsafe(fulfil, was_whole)
-
-        Thread(target=read, name="list", daemon=True).start()
-        return under_way
-
     def _was_read_whole(self) -> bool:
         try:
             return self._reading().complete
         except (TwilioUnavailable, TwilioThrottled, TwilioRefused, StoreUnavailable) as error:
             _log.info("account %s: the list will be read again: %s", self._account.sid, error)
-            return False
+        except Exception:  # a bug must not let the drain wait for its whole turn
+            _log.exception("account %s: the list could not be read", self._account.sid)
+        return False
 
     def _reading(self) -> QueueReading:
         """Read the list as soon as the watcher does not. What it reads meanwhile is swept first."""

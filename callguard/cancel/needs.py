@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from callguard.domain.calls import CallEvent, ListedPage, MirroredCall
-from callguard.domain.cancel_run import Added, FoundCall, Tally
-from callguard.domain.incidents import Incident, Outcome
+from callguard.domain.cancel_run import Added, FoundCall
+from callguard.domain.incidents import Incident
 from callguard.domain.notices import Notice
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.readings import Observation
@@ -13,6 +13,7 @@ from callguard.domain.replies import CancelReply
 from callguard.domain.selection import Selection
 from callguard.domain.snapshot import Snapshot
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome, Tally
 
 
 class CallCanceller(Protocol):
@@ -87,7 +88,7 @@ class CancelRun(SweepLedger, Protocol):
     def known(self) -> set[str]:
         """Return the SIDs of all calls that were found."""
 
-    def account(self) -> Tally:
+    def tally(self) -> Tally:
         """Return how many calls were found and what has become of them."""
 
 

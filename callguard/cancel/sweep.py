@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import math
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from callguard.cancel.backlog import Backlog
 from callguard.cancel.needs import CallCanceller, SweepLedger
 from callguard.cancel.pauses import MAX_ASKED_SECONDS, Pauses
 from callguard.domain.concurrency import ConcurrencyLimit
-from callguard.domain.incidents import Outcome
+from callguard.domain.tally import Outcome
 from callguard.errors import StoreUnavailable
 
 _log = logging.getLogger(__name__)
@@ -118,7 +117,7 @@ class Sweep:
         if self.stopped or self.is_unknown:
             return False
         self._send()
-        return bool(self._sent) or self.backlog.has_waiting or self._pauses.is_on(time.monotonic())
+        return bool(self._sent) or self.backlog.has_waiting or self._pauses.is_on(_now())
 
     def _record(self) -> bool:
         may_go_on = self._ledger.settle(self._unrecorded)
@@ -134,7 +133,7 @@ class Sweep:
             _log.warning("account %s: the last answers could not be recorded: %s", self._account_sid, error)
 
     def _send(self) -> None:
-        now = time.monotonic()
+        now = _now()
         # The first request goes alone: if Twilio refuses our credentials, one is enough to know.
         allowed = self.limit.allowed if self._answered else 1
         while len(self._sent) < allowed and not self._pauses.is_on(now):
@@ -164,7 +163,7 @@ class Sweep:
         self._news.clear()
 
     def _take_in(self) -> None:
-        now = time.monotonic()
+        now = _now()
         results, self._results = self._results, []
         under_way = len(self._sent)
         for result in results:
@@ -222,7 +221,7 @@ class Sweep:
         assert result.outcome is not None  # noqa: S101 -- for the type checker
         self.backlog.settled(result.call_sid)
         if result.outcome is Outcome.GONE:
-            self.backlog.let_rest(result.call_sid, time.monotonic())
+            self.backlog.let_rest(result.call_sid, _now())
         self._settled_as[result.outcome] += 1
         self.cancelled += result.outcome is Outcome.CANCELLED
         self._unrecorded.append((result.call_sid, result.outcome))
@@ -232,3 +231,7 @@ class Sweep:
         self.backlog.parked.discard(call_sid)
         self.backlog.settled(call_sid)
         self._unrecorded.append((call_sid, Outcome.FAILED))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

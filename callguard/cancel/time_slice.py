@@ -1,6 +1,7 @@
 """A worker's turn on an account."""
 
 import time
+from collections.abc import Callable
 
 from callguard.cancel.needs import DrainQueue
 from callguard.mirror.renewed_lease import RenewedLease
@@ -15,18 +16,25 @@ ASK_SECONDS = 0.5
 class TimeSlice:
     """Ends with its time, with the lease, or after `FAIR_SECONDS` as soon as other accounts wait for a worker."""
 
-    def __init__(self, account_sid: str, lease: RenewedLease, drains: DrainQueue) -> None:
-        """Begin."""
+    def __init__(
+        self,
+        account_sid: str,
+        lease: RenewedLease,
+        drains: DrainQueue,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin. `monotonic` gives seconds."""
         self._account_sid = account_sid
         self._lease = lease
         self._drains = drains
-        self._began = time.monotonic()
+        self._monotonic = monotonic
+        self._began = monotonic()
         self._ask_at = self._began + FAIR_SECONDS
         self._is_over = False
 
     def may_go_on(self) -> bool:
         """Return whether the turn goes on; cheap enough to be asked many times a second."""
-        now = time.monotonic()
+        now = self._monotonic()
         if now >= self._ask_at:
             self._ask_at = now + ASK_SECONDS
             self._is_over = self._is_over or self._drains.others_wait(self._account_sid)

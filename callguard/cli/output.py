@@ -8,7 +8,7 @@ than the terminal is wide stays whole, so that copying it gives one line.
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -49,6 +49,12 @@ def say_command(command: str, to: Console | None = None) -> None:
     columns = columns_of(to.file)
     indent = "  " if columns is None or cell_len(command) + 2 <= columns else ""
     to.print(Text(f"{indent}{command}"), soft_wrap=True)
+
+
+def say_block(rows: Iterable[tuple[str, str]], width: int, to: Console | None = None) -> None:
+    """Print texts, each beside its label, for which there are `width` columns behind two blank ones."""
+    for label, text in rows:
+        say(f"  {label:<{width}}{text}", to)
 
 
 def say_table(table: Table, to: Console | None = None) -> None:

@@ -13,9 +13,10 @@ from callguard.cli.output import say
 from callguard.cli.sandbox import CPS, RUNAWAY_CALLS, RUNAWAY_RATE, Sandbox
 from callguard.config.accounts import Account
 from callguard.detect.guard import describe
-from callguard.domain.incidents import Incident, Outcome
+from callguard.domain.incidents import Incident
 from callguard.domain.readings import AccountReading
 from callguard.domain.snapshot import State
+from callguard.domain.tally import Outcome
 from callguard.domain.wording import figure, printable
 from callguard.errors import StoreUnavailable
 from callguard.processes.stop_signals import StopSignals

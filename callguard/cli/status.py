@@ -11,7 +11,7 @@ from rich.text import Text
 from callguard.bootstrap import ConsoleParts
 from callguard.cli.connect import connect, reported_store_errors
 from callguard.cli.differing import differing
-from callguard.cli.output import console, say
+from callguard.cli.output import console, say, say_block
 from callguard.config.accounts import Account
 from callguard.detect.guard import describe, named
 from callguard.domain.drain_time import QUEUE_FULL_SECONDS, seconds_until_full
@@ -28,7 +28,7 @@ from callguard.domain.wording import figure, printable, span
 SHOWN_MS = 86_400_000
 """For so long it is shown who has resumed."""
 
-_INDENT = 20
+_LABEL = 18
 
 
 @click.command()
@@ -48,17 +48,16 @@ def status() -> None:
         for account in parts.accounts.values():
             say(Text(account.sid, style="bold"), screen)
             reading = parts.stores.readings.read(account.sid, account.policy, now_ms)
-            for label, text in _fields(parts, account, reading):
-                say(_block(label, text), screen)
+            fields = _fields(parts, account, reading)
+            say_block(((label, printable(text)) for label, text in fields), _LABEL, screen)
             outages = [outage.words for outage in reading.outages]
             watched.append(Watched(account.sid, reading.snapshot, account.policy, outages))
         beats = parts.stores.heartbeats.ages(now_ms)
         running = parts.stores.heartbeats.processes(now_ms)
     say(Text("processes", style="bold"), screen)
-    for name in PROCESSES:
-        say(_block(name, _sign_of_life(beats, name)), screen)
+    say_block(((name, _sign_of_life(beats, name)) for name in PROCESSES), _LABEL, screen)
     web = sum(process.kind == "web" for process in running)
-    say(_block("web", f"{web} alive" if web else "none has given a sign of life in 30 s"), screen)
+    say_block([("web", f"{web} alive" if web else "none has given a sign of life in 30 s")], _LABEL, screen)
     for text in differing(parts, running).texts:
         say(Text(f"DIFFERS: {text}", style="bold yellow"), screen)
     found = list(troubles(beats, watched))
@@ -173,7 +172,3 @@ def _sign_of_life(beats: Mapping[str, float], name: str) -> str:
 
 def _ago(then_ms: int, now_ms: int) -> str:
     return f"{span(max(0, now_ms - then_ms) / 1000)} ago" if then_ms else "never"
-
-
-def _block(label: str, text: str) -> str:
-    return f"  {label:<{_INDENT - 2}}{printable(text)}"

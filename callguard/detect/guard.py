@@ -10,12 +10,13 @@ from callguard.config.accounts import Account
 from callguard.detect.needs import CallTracker, DrainQueue, IncidentStore, Notices
 from callguard.domain.calls import CallEvent
 from callguard.domain.culprits import Culprit, Sender, carriers, culprits
-from callguard.domain.incidents import Incident, Outcome
+from callguard.domain.incidents import Incident
 from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.rules import Verdict, decide
 from callguard.domain.scope import Scope, scope_of, unbounded, widened
 from callguard.domain.snapshot import Finding, Rule, Snapshot
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.domain.unqueued import is_back, what_is_dialled, what_is_done
 from callguard.domain.wording import span
 from callguard.errors import StoreUnavailable

@@ -1,11 +1,11 @@
-"""A clearing: what a person has cancelled by hand, and an account of every call of it that adds up."""
+"""A clearing: what a person has cancelled by hand."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from callguard.domain.calls import ListedCall, by_creation
-from callguard.domain.incidents import Outcome
 from callguard.domain.parties import PartyHasher
+from callguard.domain.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,35 +36,6 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """All calls that were found, by what became of them.
-
-    Attributes:
-        found: every call that was meant, each once.
-        outcomes: how many ended in which way.
-        remaining: how many are not settled.
-    """
-
-    found: int = 0
-    outcomes: Mapping[Outcome, int] = field(default_factory=dict)
-    remaining: int = 0
-
-    def count(self, outcome: Outcome) -> int:
-        """Return how many calls ended with `outcome`."""
-        return self.outcomes.get(outcome, 0)
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether every call that was to be cancelled has come to an end."""
-        return not self.remaining and not self.count(Outcome.FAILED)
-
-    def summary(self) -> str:
-        """Return the account in words, as a sum."""
-        parts = [f"{self.count(outcome):,} {outcome.value}" for outcome in _SHOWN]
-        return f"{self.found:,} found = " + " + ".join([*parts, f"{self.remaining:,} remaining"])
-
-
-@dataclass(frozen=True, slots=True)
 class UnfinishedRun:
     """A clearing that was broken off.
 
@@ -74,7 +45,7 @@ class UnfinishedRun:
         sealed_numbers: the numbers of its selection, sealed.
         since_ms: only calls created then or later were meant, in Unix ms; None for no bound.
         before_ms: only calls created before then.
-        account: how far it came.
+        tally: how far it came.
     """
 
     id: str
@@ -82,10 +53,7 @@ class UnfinishedRun:
     numbers_digest: str
     since_ms: int | None
     before_ms: int | None
-    account: Tally
-
-
-_SHOWN = (Outcome.CANCELLED, Outcome.DIALLED, Outcome.GONE, Outcome.SPARED, Outcome.FAILED)
+    tally: Tally
 
 
 def found_calls(listed: Sequence[ListedCall], hasher: PartyHasher, now_ms: int) -> Iterator[FoundCall]:

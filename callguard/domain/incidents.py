@@ -8,17 +8,7 @@ from callguard.domain.culprits import Culprit
 from callguard.domain.policy import Mode
 from callguard.domain.scope import EVERY_CALL, Scope
 from callguard.domain.snapshot import Finding, Word
-
-
-class Outcome(Enum):
-    """What became of a call that was queued during an incident."""
-
-    CANCELLED = "cancelled"
-    DIALLED = "dialled"
-    GONE = "gone"
-    SPARED = "spared"
-    FAILED = "failed"
-    OBSERVED = "observed"
+from callguard.domain.tally import Outcome, Tally
 
 
 class LiveOutcome(Enum):
@@ -78,19 +68,19 @@ class Incident:
     live: Mapping[LiveOutcome, int] = field(default_factory=dict)
     unqueued: bool = False
 
-    def count(self, outcome: Outcome) -> int:
-        """Return how many calls ended with `outcome`."""
-        return self.outcomes.get(outcome, 0)
+    @property
+    def tally(self) -> Tally:
+        """Every call of the incident; where the guard only observes, what remains has been observed."""
+        return Tally(self.outcomes, 0 if self.mode is Mode.OBSERVE else self.remaining, self.spared)
 
     @property
     def found(self) -> int:
-        """All calls of the incident: cancelled, dialled, gone, failed, spared and those still queued.
+        """All calls of the incident; where the guard only observes, those it would have cancelled or spared."""
+        return self.tally.found
 
-        Where the guard only observes, the calls that it would have cancelled, and the spared ones.
-        """
-        if self.mode is Mode.OBSERVE:  # what remains has been observed
-            return sum(self.outcomes.values()) + self.spared
-        return sum(self.outcomes.values()) + self.spared + self.remaining
+    def count(self, outcome: Outcome) -> int:
+        """Return how many calls ended with `outcome`."""
+        return self.tally.count(outcome)
 
 
 def incident_id(account_sid: str, generation: int) -> str:
@@ -100,22 +90,12 @@ def incident_id(account_sid: str, generation: int) -> str:
 
 def summary(incident: Incident) -> str:
     """Return what became of an incident's calls, in words."""
-    counts = [f"{incident.count(outcome):,} {outcome.value}" for outcome in Outcome if incident.count(outcome)]
+    counts = Tally(incident.outcomes).terms()
     counts += [f"{incident.spared:,} spared"] if incident.spared else []
     counts += [f"{incident.remaining:,} remaining"] if incident.mode is Mode.ENFORCE else []
     found = f"{incident.found:,} found: " + (", ".join(counts) or "nothing")
     live = live_summary(incident)
     return f"{found}; live calls, counted apart: {live}" if live else found
-
-
-def ledger(incident: Incident) -> str:
-    """Return what became of an incident's calls as a sum, such as `9 found = 7 cancelled + 2 dialled`."""
-    terms = [(incident.count(outcome), outcome.value) for outcome in Outcome]
-    terms.append((incident.spared, "spared and still queued"))
-    if incident.mode is Mode.ENFORCE:
-        terms.append((incident.remaining, "remaining"))
-    shown = [f"{count:,} {what}" for count, what in terms if count]
-    return f"{incident.found:,} found" + (f" = {' + '.join(shown)}" if shown else "")
 
 
 def live_summary(incident: Incident) -> str:

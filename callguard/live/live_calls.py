@@ -1,7 +1,6 @@
 """Live calls of a runaway: hang up, or redirect, where the operator has chosen so in so many words."""
 
 import logging
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from callguard.domain.snapshot import Snapshot
 from callguard.errors import StoreUnavailable, TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.live.attempt import Actor, LiveEnding
 from callguard.live.needs import Campaigns, IncidentStore, LiveCallStore, LiveTelephony, Notices
+from callguard.retries import asked_again
 
 _log = logging.getLogger(__name__)
 
@@ -191,11 +191,8 @@ class LiveCallsTask:
 
 def _patiently(read: Callable[[], Read]) -> Read:
     """Read, again where Twilio throttles: such a request was never processed."""
-    for attempt in range(READ_TRIES):
-        try:
-            return read()
-        except TwilioThrottled as error:
-            if error.retry_after is not None or attempt == READ_TRIES - 1:
-                raise
-        time.sleep(INITIAL_READ_PAUSE * 2**attempt * random.uniform(0.9, 1.1))  # noqa: S311  (jitter)
-    raise AssertionError("unreachable")
+    return asked_again(read, _may_pass, READ_TRIES, INITIAL_READ_PAUSE)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, TwilioThrottled) and error.retry_after is None

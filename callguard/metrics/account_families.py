@@ -14,9 +14,10 @@ from callguard.domain.calls import CallStatus
 from callguard.domain.drain_time import seconds_until_full
 from callguard.domain.forecast import forecast
 from callguard.domain.holds import HoldReason, holds
-from callguard.domain.incidents import LiveOutcome, Outcome
+from callguard.domain.incidents import LiveOutcome
 from callguard.domain.readings import AccountReading
 from callguard.domain.snapshot import Rule, Snapshot, State
+from callguard.domain.tally import Outcome
 from callguard.metrics.catalogue import Sample, family
 
 

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from redis import Redis
 
-from callguard.domain.cancel_run import Added, FoundCall, Tally, UnfinishedRun
-from callguard.domain.incidents import Outcome
+from callguard.domain.cancel_run import Added, FoundCall, UnfinishedRun
+from callguard.domain.tally import Outcome, Tally
 from callguard.errors import StoreUnavailable
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
@@ -38,7 +38,7 @@ class RedisCancelRuns:
             held["numbers"],
             int(held["since"]) if held["since"] else None,
             int(held["before"]) if held["before"] else None,
-            cancel_run.account(),
+            cancel_run.tally(),
         )
 
     def begin(
@@ -118,14 +118,14 @@ class RedisCancelRun:
             settled = bool(self._run("settle_cancel_run", [f for sid, what in batch for f in (sid, what.value)]))
         return settled
 
-    def account(self) -> Tally:
+    def tally(self) -> Tally:
         """Count everything, at one moment."""
         flat, remaining = self._scripts.read(
             (self._keys.cancel_run, "HGETALL"), (self._keys.cancel_run_left, "ZCARD")
         )
         held = pairs(flat)
         outcomes = {outcome: int(held[outcome.value]) for outcome in Outcome if outcome.value in held}
-        return Tally(int(held.get("found", 0)), outcomes, remaining)
+        return Tally(outcomes, remaining)
 
     def _run(self, script: str, arguments: Sequence[Any]) -> Any:
         return self._scripts.run(script, self._keys.of_cancel_run, [self._id, CANCEL_RUN_MS, *arguments])

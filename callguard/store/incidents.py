@@ -9,10 +9,11 @@ from redis import Redis
 
 from callguard.domain.culprits import Culprit
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY
-from callguard.domain.incidents import Incident, LiveOutcome, Outcome, incident_id
+from callguard.domain.incidents import Incident, LiveOutcome, incident_id
 from callguard.domain.policy import Mode
 from callguard.domain.scope import EVERY_CALL, Scope
 from callguard.domain.snapshot import Finding, Word
+from callguard.domain.tally import Outcome
 from callguard.errors import StoreUnavailable
 from callguard.store.closing import close_incident
 from callguard.store.connection import translated_errors

@@ -142,10 +142,16 @@ def pairs(flat: Sequence[Any]) -> dict[str, Any]:
 
 
 def assembled(file_name: str) -> str:
-    """Return the text of a script with its parts in it, as Redis is given it."""
-    folder = _folder()
-    text = folder.joinpath(file_name).read_text("utf-8")
-    return _INCLUDE.sub(lambda line: folder.joinpath(line[1]).read_text("utf-8"), text)
+    """Return the text of a script, as Redis is given it: with its parts, and those that they need, each once."""
+    folder, put_in = _folder(), set[str]()
+
+    def text(name: str) -> str:
+        put_in.add(name)
+        return _INCLUDE.sub(
+            lambda line: "" if line[1] in put_in else text(line[1]), folder.joinpath(name).read_text("utf-8")
+        )
+
+    return text(file_name)
 
 
 def _folder() -> Traversable:

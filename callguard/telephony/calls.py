@@ -1,11 +1,9 @@
 """Twilio's Calls resource. https://www.twilio.com/docs/voice/api/call-resource"""
 
-import random
-import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from twilio.rest.api.v2010.account.call import CallContext, CallInstance
 
@@ -15,12 +13,13 @@ from callguard.domain.history import NEVER_MS, HistoricCall
 from callguard.domain.replies import CancelReply
 from callguard.domain.selection import Selection
 from callguard.errors import TwilioRefused, TwilioThrottled, TwilioUnavailable
+from callguard.retries import asked_again
 from callguard.telephony.clients import CallLists
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.telephony.replies import (
     CANCEL_STATUS,
-    NOT_FOUND,
     OVER,
+    gone_or_raised,
     milliseconds_of,
     reply_of,
     seen_in,
@@ -29,6 +28,8 @@ from callguard.telephony.replies import (
     text_of,
     translated,
 )
+
+Page = TypeVar("Page")
 
 PAGE_SIZE = 1000
 
@@ -83,20 +84,16 @@ class TwilioCalls:
             with translated():
                 return reply_of(context.update(status=CANCEL_STATUS))
         except TwilioRefused as error:
-            if error.code == NOT_FOUND:
-                return CancelReply.GONE
-            if error.code == OVER:
-                return _fetched(context)
-            raise
+            if error.code != OVER:
+                return gone_or_raised(error)
+        return _fetched(context)
 
     def look_up(self, account_sid: str, call_sid: str) -> CancelReply:
         """Fetch the call; a call that Twilio does not know is gone."""
         try:
             return _fetched(self._calls[account_sid](call_sid))
         except TwilioRefused as error:
-            if error.code == NOT_FOUND:
-                return CancelReply.GONE
-            raise
+            return gone_or_raised(error)
 
     def history(
         self,
@@ -149,38 +146,27 @@ def _waits(call: CallInstance) -> bool:
     return bool(call.status == CallStatus.QUEUED.value and is_in_rate_queue(call.direction, call.parent_call_sid))
 
 
-def _despite_throttling(ask: Callable[[], Any]) -> Any:
+def _despite_throttling(ask: Callable[[], Page]) -> Page:
     """Ask for a page; again, after a short pause, where Twilio has too many requests at once."""
-    for attempt in range(THROTTLED_TRIES):
-        try:
-            with translated():
-                return ask()
-        except TwilioThrottled as error:
-            if attempt == THROTTLED_TRIES - 1 or (error.retry_after or 0.0) > MAX_THROTTLED_PAUSE:
-                raise
-            pause = max(INITIAL_THROTTLED_PAUSE * 2**attempt, error.retry_after or 0.0)
-            time.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311  (jitter)
-    raise AssertionError("unreachable")
+    return asked_again(translated()(ask), _may_pass_soon, THROTTLED_TRIES, INITIAL_THROTTLED_PAUSE)
+
+
+def _may_pass_soon(error: BaseException) -> bool:
+    return isinstance(error, TwilioThrottled) and (error.retry_after or 0.0) <= MAX_THROTTLED_PAUSE
 
 
 def _patiently(
-    ask: Callable[[], Any],
+    ask: Callable[[], Page],
     rest: Callable[[float, str], None],
     tries: int = HISTORY_TRIES,
     pause: float = INITIAL_HISTORY_PAUSE,
-) -> Any:
-    """Ask for a page up to `tries` times, with pauses that double, from `pause` seconds on."""
-    for left in reversed(range(tries)):
-        try:
-            with translated():
-                return ask()
-        except (TwilioThrottled, TwilioUnavailable) as error:
-            if not left:
-                raise
-            asked = getattr(error, "retry_after", None) or 0.0
-            rest(max(pause, asked), str(error))
-            pause *= 2
-    return None
+) -> Page:
+    """Ask for a page up to `tries` times, also where Twilio does not answer."""
+    return asked_again(translated()(ask), _may_pass, tries, pause, rest)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, (TwilioThrottled, TwilioUnavailable))
 
 
 def _historic(call: CallInstance) -> HistoricCall:

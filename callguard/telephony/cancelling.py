@@ -9,7 +9,7 @@ from callguard.domain.replies import CancelReply
 from callguard.errors import TwilioRefused
 from callguard.telephony.async_http_client import PooledAsyncHttpClient
 from callguard.telephony.clients import CallLists
-from callguard.telephony.replies import CANCEL_STATUS, NOT_FOUND, OVER, reply_of, seen_in, translated
+from callguard.telephony.replies import CANCEL_STATUS, OVER, gone_or_raised, reply_of, seen_in, translated
 
 
 class TwilioCanceller:
@@ -42,20 +42,16 @@ class TwilioCanceller:
             with translated():
                 return reply_of(await context.update_async(status=CANCEL_STATUS))
         except TwilioRefused as error:
-            if error.code == NOT_FOUND:
-                return CancelReply.GONE
-            if error.code == OVER:
-                return await _fetched(context)
-            raise
+            if error.code != OVER:
+                return gone_or_raised(error)
+        return await _fetched(context)
 
     async def look_up(self, account_sid: str, call_sid: str) -> CancelReply:
         """Fetch the call; a call that Twilio does not know is gone."""
         try:
             return await _fetched(self._calls[account_sid](call_sid))
         except TwilioRefused as error:
-            if error.code == NOT_FOUND:
-                return CancelReply.GONE
-            raise
+            return gone_or_raised(error)
 
 
 async def _fetched(context: CallContext) -> CancelReply:

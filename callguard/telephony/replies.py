@@ -50,6 +50,13 @@ def seen_in(call: CallInstance) -> CancelReply:
     return reply if is_in_rate_queue(call.direction, call.parent_call_sid) else CancelReply.OTHER_CALL
 
 
+def gone_or_raised(error: TwilioRefused) -> CancelReply:
+    """Return `GONE` where Twilio does not know the call; raise any other error."""
+    if error.code == NOT_FOUND:
+        return CancelReply.GONE
+    raise error
+
+
 def status_of(status: object) -> CallStatus | None:
     """Return Twilio's status; None for one that is new to us."""
     if not isinstance(status, str):

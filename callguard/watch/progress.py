@@ -5,7 +5,7 @@ from collections.abc import Callable
 from callguard.cancel.endings import tell_done
 from callguard.config.accounts import Account
 from callguard.domain.forecast import Forecast, forecast
-from callguard.domain.incidents import Incident, ledger
+from callguard.domain.incidents import Incident
 from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.snapshot import Snapshot, State
 from callguard.watch.needs import IncidentStore, Notices
@@ -75,6 +75,6 @@ def progress_text(incident: Incident, lasts_seconds: float, rate: float, will_ri
         else "The guard goes on by itself. Look: `callguard status`; stop all cancelling: `callguard pause`"
     )
     return (
-        f"{head}: {ledger(incident)}; {rate:,.1f} cancelled a second. Of those queued now {will_ring.words}. "
-        f"{what_now}. Stop the program that creates the calls"
+        f"{head}: {incident.tally.summary()}; {rate:,.1f} cancelled a second. Of those queued now "
+        f"{will_ring.words}. {what_now}. Stop the program that creates the calls"
     )

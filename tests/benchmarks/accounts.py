@@ -11,8 +11,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from callguard.bootstrap import ConsoleParts
-from callguard.domain.incidents import Incident, Outcome
+from callguard.domain.incidents import Incident
 from callguard.domain.snapshot import State
+from callguard.domain.tally import Outcome
 from tests.benchmarks.guard_run import wait_at_most
 from tests.benchmarks.process_cpu import cpu_seconds
 from tests.benchmarks.twilio_process import Truth, TwilioProcess, twilio_process

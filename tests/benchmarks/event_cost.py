@@ -14,10 +14,10 @@ from werkzeug.test import Client, EnvironBuilder
 from callguard.bootstrap import WebParts, build_web
 from callguard.config.settings import load_settings
 from callguard.domain.calls import CallEvent, CallStatus
-from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode
 from callguard.domain.snapshot import Finding, Rule
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.processes.embedded_valkey import EmbeddedValkey
 from callguard.web import create_app
 from tests.callback_requests import PATH, signed_callback

@@ -1,7 +1,7 @@
 """The sweep against the dialler: 2,000 queued calls at 5 CPS, 100 ms latency, ceiling 100."""
 
-from callguard.domain.incidents import Outcome
 from callguard.domain.snapshot import State
+from callguard.domain.tally import Outcome
 from callguard.simulator import AccountConfig, RunawayPlan, SimulatorConfig
 from tests.stack import SID, stack
 from tests.waiting import wait_until

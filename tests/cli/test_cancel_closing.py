@@ -10,21 +10,20 @@ from callguard.cli.cancel.options import CancelOptions, resuming_command
 from callguard.cli.cancel.waiting_time import Quotes, Wait, guards_view, wait_of
 from callguard.cli.connect import own_settings
 from callguard.domain.calls import ListedCall
-from callguard.domain.cancel_run import Tally
-from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Policy
 from callguard.domain.selection import Selection
 from callguard.domain.snapshot import Snapshot
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome, Tally
 from tests.calls import call_sid, queued
 from tests.cli.running import environ
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
 
 __all__ = ["environ"]
 
-CLEAN = Tally(12, {Outcome.CANCELLED: 9, Outcome.DIALLED: 2, Outcome.SPARED: 1}, 0)
-LEFT = Tally(12, {Outcome.CANCELLED: 9}, 3)
-FAILED = Tally(12, {Outcome.CANCELLED: 9, Outcome.FAILED: 3}, 0)
+CLEAN = Tally({Outcome.CANCELLED: 9, Outcome.DIALLED: 2, Outcome.SPARED: 1}, 0)
+LEFT = Tally({Outcome.CANCELLED: 9}, 3)
+FAILED = Tally({Outcome.CANCELLED: 9, Outcome.FAILED: 3}, 0)
 
 
 def closing(end: ManualCancelEnd, account: Tally) -> FinalReport:
@@ -88,7 +87,7 @@ def test_the_wait_is_told_as_far_as_it_is_known() -> None:
     assert "may wait 36 s or longer. How many slots" in slots(Wait(36.0, is_whole=False))
     assert "may wait. How many slots" in slots(Wait(0.0, is_whole=False))
     assert slots(Wait(0.0, is_whole=True)) == ""
-    assert slots(Wait(0.0, is_whole=False), Tally(2, {Outcome.DIALLED: 2}, 0)) == ""
+    assert slots(Wait(0.0, is_whole=False), Tally({Outcome.DIALLED: 2}, 0)) == ""
 
 
 NOW_MS = 1_700_000_000_000

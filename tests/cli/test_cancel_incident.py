@@ -6,10 +6,10 @@ import pytest
 import redis
 
 from callguard.domain.calls import CallEvent, CallStatus
-from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.snapshot import Finding, Rule, State
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.jobs.drain_queue import QUEUE_NAME
 from tests.calls import call_sid
 from tests.cli.running import environ, run

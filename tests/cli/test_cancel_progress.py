@@ -6,16 +6,15 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from callguard.cli.cancel.progress import ClearingProgress, filled
-from callguard.domain.cancel_run import Tally
-from callguard.domain.incidents import Outcome
+from callguard.cli.cancel.progress import CancelProgress, filled
+from callguard.domain.tally import Outcome, Tally
 
-LEFT = Tally(12_345, {Outcome.CANCELLED: 45, Outcome.DIALLED: 300}, 12_000)
+LEFT = Tally({Outcome.CANCELLED: 45, Outcome.DIALLED: 300}, 12_000)
 
 
 def told(silent_seconds: float, *, throttled: bool = False) -> str:
     written = StringIO()
-    with ClearingProgress(Console(file=written, width=80), 1.0, 0.0) as progress:
+    with CancelProgress(Console(file=written, width=80), 1.0, 0.0) as progress:
         progress.show(LEFT, is_stopping=False, silent_seconds=silent_seconds, throttled=throttled)
     return written.getvalue()
 
@@ -28,7 +27,7 @@ def test_a_silent_twilio_is_told_of_and_that_all_will_ring() -> None:
 
 def test_nothing_cancelled_for_a_while_is_forecast_too(monkeypatch: pytest.MonkeyPatch) -> None:
     written = StringIO()
-    with ClearingProgress(Console(file=written, width=80), 1.0, 0.0) as progress:
+    with CancelProgress(Console(file=written, width=80), 1.0, 0.0) as progress:
         began = time.monotonic()
         monkeypatch.setattr(time, "monotonic", lambda: began + 5.0)
         progress.show(LEFT, is_stopping=False)

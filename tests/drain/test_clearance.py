@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from callguard.cancel import backlog, manual_cancel
+from callguard.cancel import liveness as silence
+from callguard.cancel.liveness import Liveness
 from callguard.cancel.manual_cancel import ManualCancel, ManualCancelEnd
 from callguard.cancel.queue_search import find
 from callguard.config.accounts import Account
 from callguard.domain.calls import ListedCall
 from callguard.domain.cancel_run import FoundCall, found_calls
-from callguard.domain.incidents import Outcome
 from callguard.domain.selection import Selection
+from callguard.domain.tally import Outcome
 from callguard.errors import StoreUnavailable
 from callguard.simulator import SANDBOX_AUTH_TOKEN
 from callguard.store.cancel_runs import RedisCancelRun, RedisCancelRuns
@@ -66,7 +68,9 @@ def _cleared(
 
     async def clear() -> ManualCancelEnd:
         async with TwilioCanceller({SID: Account(SID, (token,))}, here.twilio.url) as canceller:
-            return await ManualCancel(SID, cancel_run, canceller, find_again, lambda: True).run()
+            return await ManualCancel(
+                SID, cancel_run, Liveness(canceller, cancel_run), find_again, lambda: True
+            ).run()
 
     return asyncio.run(clear())
 
@@ -76,7 +80,7 @@ def test_credentials_that_are_refused_end_it_with_one_request(tmp_path: Path, re
         cancel_run = _clearing(here, redis_url)
 
         assert _cleared(here, cancel_run, listed=True, token="f" * 32) is ManualCancelEnd.DENIED
-        assert cancel_run.account().remaining == cancel_run.account().found
+        assert cancel_run.tally().remaining == cancel_run.tally().found
         assert here.truth().cancelled == 0
 
 
@@ -89,10 +93,10 @@ def test_calls_of_which_no_answer_is_had_are_not_tried_for_ever(
         here.twilio.change_faults(SID, error_rate=1.0)
 
         assert _cleared(here, cancel_run, listed=True) is ManualCancelEnd.STUCK
-        assert cancel_run.account().remaining == cancel_run.account().found
+        assert cancel_run.tally().remaining == cancel_run.tally().found
         here.twilio.change_faults(SID, error_rate=0.0)
         assert _cleared(here, cancel_run, listed=True) is ManualCancelEnd.CLEARED
-        assert cancel_run.account().is_clean
+        assert cancel_run.tally().is_clean
 
 
 def test_a_twilio_that_never_answers_ends_it_by_time(tmp_path: Path, redis_url: str) -> None:
@@ -102,18 +106,18 @@ def test_a_twilio_that_never_answers_ends_it_by_time(tmp_path: Path, redis_url: 
 
         async def clear() -> tuple[ManualCancelEnd, float]:
             async with TwilioCanceller({SID: ACCOUNT}, here.twilio.url) as canceller:
-                cleared = ManualCancel(
-                    SID, cancel_run, canceller, _never_asked, lambda: True, most_silent_seconds=1.0
+                liveness = Liveness(canceller, cancel_run, most_silent_seconds=1.0)
+                task = asyncio.create_task(
+                    ManualCancel(SID, cancel_run, liveness, _never_asked, lambda: True).run()
                 )
-                task = asyncio.create_task(cleared.run())
                 await asyncio.sleep(0.5)
-                silent_seconds = cleared.silent_seconds
+                silent_seconds = liveness.silent_seconds
                 return await task, silent_seconds
 
         end, silent_seconds = asyncio.run(clear())
         assert end is ManualCancelEnd.STUCK
         assert silent_seconds > 0
-        assert cancel_run.account().remaining == cancel_run.account().found > 0
+        assert cancel_run.tally().remaining == cancel_run.tally().found > 0
 
 
 async def _never_asked() -> Sequence[FoundCall] | None:
@@ -132,7 +136,7 @@ class FullDisk(RedisCancelRun):
 def test_a_record_that_takes_nothing_ends_it_by_time(
     tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manual_cancel, "MAX_UNRECORDED_SECONDS", 1.0)
+    monkeypatch.setattr(silence, "MAX_UNRECORDED_SECONDS", 1.0)
     with emergency(tmp_path, 50) as here:
         cancel_run = _clearing(here, redis_url)
         full = FullDisk(cancel_run._redis, cancel_run._scripts, cancel_run._keys, cancel_run._id)
@@ -147,8 +151,8 @@ def test_a_list_that_cannot_be_read_again_is_no_good_end(tmp_path: Path, redis_u
         cancel_run = _clearing(here, redis_url)
 
         assert _cleared(here, cancel_run, listed=False) is ManualCancelEnd.UNLISTED
-        assert cancel_run.account().remaining == 0
-        assert cancel_run.account().count(Outcome.CANCELLED) == here.truth().cancelled
+        assert cancel_run.tally().remaining == 0
+        assert cancel_run.tally().count(Outcome.CANCELLED) == here.truth().cancelled
 
 
 def test_a_list_that_lags_for_ever_is_believed_in_the_end(
@@ -168,10 +172,10 @@ def test_a_list_that_lags_for_ever_is_believed_in_the_end(
 
         async def clear() -> tuple[ManualCancelEnd, int]:
             async with TwilioCanceller({SID: ACCOUNT}, here.twilio.url) as canceller:
-                cleared = ManualCancel(SID, cancel_run, canceller, find_again, lambda: True)
+                cleared = ManualCancel(SID, cancel_run, Liveness(canceller, cancel_run), find_again, lambda: True)
                 return await cleared.run(), cleared.lagging
 
         end, lagging = asyncio.run(clear())
         assert end is ManualCancelEnd.CLEARED
-        assert lagging == len(queued) == cancel_run.account().found
+        assert lagging == len(queued) == cancel_run.tally().found
         assert here.truth().requests.updates == len(queued)

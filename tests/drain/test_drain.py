@@ -16,10 +16,10 @@ from callguard.clock import SystemClock
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.concurrency import ConcurrencyLimit
-from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.snapshot import State
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.domain.throughput import Throughput
 from callguard.mirror.reconcile import Reconciler
 from callguard.simulator import Behaviour, RunawayPlan

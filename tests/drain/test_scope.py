@@ -5,9 +5,9 @@ import time
 from callguard.cancel.incident_drain import DrainEnd
 from callguard.clock import SystemClock
 from callguard.domain.calls import CallEvent, CallStatus
-from callguard.domain.incidents import Outcome
 from callguard.domain.snapshot import State
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.simulator import RunawayPlan
 from tests.guarded import SID, Guarded, guarded, trip_at
 from tests.waiting import wait_until

@@ -17,12 +17,12 @@ from callguard.cancel.sweep import MAX_UNKNOWN
 from callguard.clock import SystemClock
 from callguard.domain.calls import CallEvent, CallStatus, ListedPage
 from callguard.domain.concurrency import ConcurrencyLimit
-from callguard.domain.incidents import Outcome, ledger
 from callguard.domain.notices import NoticeKind
 from callguard.domain.policy import Mode
 from callguard.domain.replies import CancelReply
 from callguard.domain.snapshot import State
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.errors import TwilioRefused
 from callguard.mirror.reconcile import Reconciler
 from callguard.store import retention
@@ -470,4 +470,4 @@ def test_a_token_that_is_revoked_in_mid_sweep_is_told_and_its_return_too(
         assert "Twilio accepts our credentials again" in g.notices.posted[-2].text
         incident = g.store.incidents.current(SID)
         assert incident is not None
-        assert ledger(incident) in g.notices.posted[-1].text
+        assert incident.tally.summary() in g.notices.posted[-1].text

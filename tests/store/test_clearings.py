@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from callguard.domain.cancel_run import Added, FoundCall
-from callguard.domain.incidents import Outcome
+from callguard.domain.tally import Outcome
 from callguard.errors import StoreUnavailable
 from callguard.store.cancel_runs import RedisCancelRuns
 from callguard.store.connection import connect
@@ -56,7 +56,7 @@ def test_each_call_is_found_once_and_settled_once(cancel_runs: RedisCancelRuns) 
     assert cancel_run.settle([(call_sid(1), Outcome.DIALLED)])
     assert cancel_run.settle([(call_sid(9), Outcome.CANCELLED)])
 
-    account = cancel_run.account()
+    account = cancel_run.tally()
     assert (account.found, account.remaining) == (3, 1)
     assert account.outcomes == {Outcome.CANCELLED: 1, Outcome.DIALLED: 1}
     assert cancel_run.known() == {call_sid(1), call_sid(2), call_sid(3)}
@@ -74,7 +74,7 @@ def test_the_account_adds_up_whatever_happens(seed: int, cancel_runs: RedisCance
             cancel_run.add(found(*numbers, spared=chance.random() < 0.2), again=again)
         else:
             cancel_run.settle([(call_sid(number), chance.choice(settling)) for number in numbers])
-        account = cancel_run.account()
+        account = cancel_run.tally()
         assert account.found == sum(account.outcomes.values()) + account.remaining == len(cancel_run.known())
         assert min([0, *account.outcomes.values()]) == 0
 
@@ -88,7 +88,7 @@ def test_what_is_listed_though_it_is_over_is_not_begun_again(cancel_runs: RedisC
     assert cancel_run.add(found(*range(1, 7))) == Added(fresh=1, again=0, over=3)
     assert cancel_run.add(found(*range(1, 7)), again=(Outcome.GONE,)) == Added(fresh=1, again=1, over=2)
     assert cancel_run.add(found(4), again=(Outcome.FAILED,)) == Added(fresh=1, again=1)
-    assert cancel_run.account().count(Outcome.FAILED) == 0
+    assert cancel_run.tally().count(Outcome.FAILED) == 0
     assert list(cancel_run.head(9)) == [call_sid(number) for number in (3, 4, 5, 6)]
 
 
@@ -98,8 +98,8 @@ def test_a_call_that_is_spared_from_now_on_is_not_cancelled_any_more(cancel_runs
 
     assert cancel_run.add(found(1, spared=True)) == Added()
     assert list(cancel_run.head(9)) == [call_sid(2)]
-    assert cancel_run.account().found == 2
-    assert cancel_run.account().count(Outcome.SPARED) == 1
+    assert cancel_run.tally().found == 2
+    assert cancel_run.tally().count(Outcome.SPARED) == 1
 
 
 def test_it_is_taken_up_by_another_process(cancel_runs: RedisCancelRuns, redis_url: str) -> None:
@@ -112,7 +112,7 @@ def test_it_is_taken_up_by_another_process(cancel_runs: RedisCancelRuns, redis_u
 
     assert unfinished is not None
     assert (unfinished.began_ms, unfinished.numbers_digest) == (5_000, "seal")
-    assert unfinished.account == cancel_run.account()
+    assert unfinished.tally == cancel_run.tally()
     assert list(other.resume(ACCOUNT_SID, unfinished).head(9)) == [call_sid(2)]
     other.forget(ACCOUNT_SID)
     assert cancel_runs.unfinished(ACCOUNT_SID) is None
@@ -129,7 +129,7 @@ def test_one_that_another_has_replaced_cancels_nothing_more(cancel_runs: RedisCa
     with pytest.raises(StoreUnavailable):
         old.add(found(4))
     assert new.settle([])
-    assert new.account().remaining == new.account().found == 1
+    assert new.tally().remaining == new.tally().found == 1
 
 
 def test_everything_expires(cancel_runs: RedisCancelRuns, raw: "redis.Redis") -> None:

@@ -12,11 +12,11 @@ import redis
 
 from callguard.domain.campaigns import Campaign
 from callguard.domain.decisions import Decided, StateLost
-from callguard.domain.incidents import Outcome
 from callguard.domain.live_call import Claim
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.snapshot import Finding, Rule, Snapshot, State, Word
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.errors import StoreUnavailable
 from callguard.store.campaigns import RedisCampaigns
 from callguard.store.connection import connect

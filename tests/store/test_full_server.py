@@ -7,10 +7,10 @@ import pytest
 import redis
 
 from callguard.domain.campaigns import Campaign
-from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.snapshot import Finding, Rule, State
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.errors import StoreUnavailable
 from tests.calls import call_sid, queued
 from tests.conftest import ACCOUNT_SID as SID

@@ -9,11 +9,11 @@ import redis
 
 from callguard.domain.calls import CallStatus
 from callguard.domain.histograms import CANCEL_DURATION, DETECTION_DELAY
-from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.scope import Scope
 from callguard.domain.snapshot import Finding, Rule, State
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID, FrozenClock, Store
 

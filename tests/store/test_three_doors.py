@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.campaigns import Campaign
 from callguard.domain.drain_time import Quote
-from callguard.domain.incidents import Outcome
 from callguard.domain.plateau import Plateau
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.readings import Observation
@@ -18,6 +17,7 @@ from callguard.domain.replay import Replay
 from callguard.domain.rules import STAND_BY, decide
 from callguard.domain.snapshot import Repeats, Rule, Snapshot
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.domain.throughput import Throughput
 from callguard.store.snapshots import FIELDS
 from tests.calls import call_sid, event, queued

@@ -1,10 +1,10 @@
 """Incidents without a queue, in Redis."""
 
-from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.scope import Scope
 from callguard.domain.snapshot import Finding, Rule, State
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.domain.throughput import Throughput
 from tests.calls import queued
 from tests.conftest import ACCOUNT_SID as SID

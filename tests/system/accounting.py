@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from callguard.domain.incidents import Incident, Outcome
+from callguard.domain.incidents import Incident
 from callguard.domain.snapshot import State
+from callguard.domain.tally import Outcome
 from callguard.errors import StoreUnavailable
 from callguard.simulator import CallStatus, UpdateRecord
 from callguard.store.keys import AccountKeys

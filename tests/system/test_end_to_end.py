@@ -7,8 +7,8 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from callguard.domain.incidents import Outcome
 from callguard.domain.snapshot import Rule, State
+from callguard.domain.tally import Outcome
 from callguard.simulator import AccountConfig, CallEvent, RunawayPlan, SimulatorConfig, StatusCallback
 from tests.callback_requests import PATH
 from tests.stack import SID, TOKEN, Stack, stack

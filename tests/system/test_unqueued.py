@@ -2,8 +2,8 @@
 
 import pytest
 
-from callguard.domain.incidents import Outcome
 from callguard.domain.snapshot import Rule
+from callguard.domain.tally import Outcome
 from tests.benchmarks.unqueued import CALLS, ONE, RATE, SLOW_CALLS, SLOW_RATE, client_of, create_for, scene
 from tests.stack import SID
 from tests.waiting import wait_until

@@ -5,12 +5,11 @@ import random
 import selectors
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from unittest.mock import patch
 
 from callguard.cancel.sweep import Sweep
 from callguard.domain.concurrency import ConcurrencyLimit
-from callguard.domain.incidents import Outcome
 from callguard.domain.replies import CancelReply
+from callguard.domain.tally import Outcome
 from callguard.errors import TwilioThrottled, TwilioUnavailable
 
 NO_CAP = 10**9
@@ -179,7 +178,6 @@ def swept(world: World, calls: int, seconds: float, limit: ConcurrencyLimit | No
     random.seed(world.seed)  # the jitter of pauses
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         loop = runner.get_loop()
-        with patch("callguard.cancel.sweep.time.monotonic", loop.time):
-            runner.run(Sweep("AC", twilio, twilio, NO_CAP, limit).run(lambda: loop.time() < seconds))
+        runner.run(Sweep("AC", twilio, twilio, NO_CAP, limit).run(lambda: loop.time() < seconds))
         twilio.ended_at = loop.time()
     return twilio

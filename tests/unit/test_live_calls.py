@@ -7,12 +7,13 @@ import pytest
 from callguard.domain.calls import CallStatus
 from callguard.domain.campaigns import Campaign
 from callguard.domain.hold_queues import MAX_NAME, MAX_SHOWN, HoldQueue, shown_sizes
-from callguard.domain.incidents import Incident, LiveOutcome, Outcome, summary
+from callguard.domain.incidents import Incident, LiveOutcome, summary
 from callguard.domain.live_call import LiveCall, is_part_of, may_be_announced
 from callguard.domain.parties import PartyHasher
 from callguard.domain.policy import Mode
 from callguard.domain.scope import SLACK_MS, Scope
 from callguard.domain.snapshot import Finding, Rule
+from callguard.domain.tally import Outcome
 
 MARKS = PartyHasher(["+15550009*"], "a secret")
 ONSET = 1_790_000_000_700

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from callguard.domain.incidents import Incident, Outcome
+from callguard.domain.incidents import Incident
 from callguard.domain.policy import LiveCalls, Mode, Policy, Unqueued
 from callguard.domain.scope import Scope
 from callguard.domain.snapshot import Finding, Rule
+from callguard.domain.tally import Outcome
 from callguard.domain.unqueued import DAY_MS, HOUR_MS, everyday, is_back, what_is_dialled, what_is_done
 
 NOW = 1_800_000_000_000

@@ -7,12 +7,12 @@ import pytest
 from twilio.http.response import Response
 
 from callguard.domain.calls import CallEvent, CallStatus
-from callguard.domain.incidents import Outcome
 from callguard.domain.notices import NoticeKind
 from callguard.domain.outages import Outage
 from callguard.domain.policy import Mode, Rearm, Unqueued
 from callguard.domain.snapshot import Finding, Rule, State
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.mirror import twilio_outages
 from callguard.store.connection import connect
 from callguard.store.outages import RedisOutages

@@ -8,11 +8,11 @@ from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.decisions import StateLost
 from callguard.domain.holds import HoldReason, holds
-from callguard.domain.incidents import Outcome
 from callguard.domain.notices import NoticeKind
 from callguard.domain.policy import Mode, Policy, Rearm
 from callguard.domain.snapshot import Finding, Rule, Snapshot, State, Word
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.domain.wording import checked_reason, printable
 from callguard.store.connection import connect
 from callguard.store.notices import RedisNotices

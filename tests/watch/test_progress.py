@@ -6,10 +6,11 @@ import pytest
 
 from callguard.cancel.endings import done_text
 from callguard.config.accounts import Account
-from callguard.domain.incidents import Incident, Outcome, ledger
+from callguard.domain.incidents import Incident
 from callguard.domain.notices import NoticeKind
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.snapshot import Finding, Rule, Snapshot, State
+from callguard.domain.tally import Outcome
 from callguard.watch.progress import Progress
 from tests.watch.outbox import Outbox
 
@@ -137,7 +138,7 @@ def test_who_only_observes_says_that_all_are_dialled() -> None:
 @pytest.mark.parametrize("mode", Mode)
 def test_the_sum_is_right_whatever_there_is(mode: Mode, spared: int, remaining: int) -> None:
     outcomes = OUTCOMES if mode is Mode.ENFORCE else {Outcome.OBSERVED: remaining}
-    shown = ledger(replace(INCIDENT, mode=mode, outcomes=outcomes, remaining=remaining, spared=spared))
+    shown = replace(INCIDENT, mode=mode, outcomes=outcomes, remaining=remaining, spared=spared).tally.summary()
 
     total, _, terms = shown.partition(" found")
     parts = [int(term.split()[0].replace(",", "")) for term in terms.removeprefix(" = ").split(" + ") if term]

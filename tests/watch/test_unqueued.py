@@ -9,11 +9,11 @@ import pytest
 
 from callguard.detect.guard import Guard
 from callguard.domain.calls import CallEvent, CallStatus
-from callguard.domain.incidents import Outcome
 from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.policy import Mode, Policy, Rearm, Unqueued
 from callguard.domain.snapshot import Rule, State
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.mirror.reconcile import Reconciler
 from callguard.store.connection import connect
 from callguard.store.notices import RedisNotices

@@ -1,4 +1,4 @@
-"""What `callguard cancel` says in the end: an account that adds up, and what to do about what is left."""
+"""What `callguard cancel` says in the end: a tally that adds up, and what to do about what is left."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from callguard.cancel.manual_cancel import ManualCancelEnd
 from callguard.cli.cancel.other_queued import OtherQueued
 from callguard.cli.cancel.waiting_time import Wait
-from callguard.domain.cancel_run import Tally
-from callguard.domain.incidents import Outcome
+from callguard.domain.tally import Outcome, Tally
 from callguard.domain.wording import span
 
 _WHY = {
@@ -24,7 +23,7 @@ class FinalReport:
     """How a run ended.
 
     Attributes:
-        account: what has become of every call.
+        tally: what has become of every call.
         seconds: how long it took.
         wait: how long a call created now may wait.
         lagging: calls that are over and that Twilio's list still shows.
@@ -33,7 +32,7 @@ class FinalReport:
     """
 
     end: ManualCancelEnd
-    account: Tally
+    tally: Tally
     seconds: float
     wait: Wait
     lagging: int
@@ -43,7 +42,7 @@ class FinalReport:
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to do."""
-        return self.end is ManualCancelEnd.CLEARED and self.account.is_clean
+        return self.end is ManualCancelEnd.CLEARED and self.tally.is_clean
 
     def lines(self) -> Iterator[str]:
         """Yield lines; where something is left to do, the command that goes on is to follow."""
@@ -69,17 +68,12 @@ class FinalReport:
         seconds = self.wait.seconds
         if self.wait.is_whole and seconds >= 1:
             yield f"Cancelled calls keep their slots at Twilio: a call created now may wait {span(seconds)}."
-        elif not self.wait.is_whole and self.account.count(Outcome.CANCELLED):
+        elif not self.wait.is_whole and self.tally.count(Outcome.CANCELLED):
             known = f"may wait {span(seconds)} or longer" if seconds >= 1 else "may wait"
             yield f"Cancelled calls keep their slots at Twilio: a call created now {known}."
             yield "How many slots were dead before this run is not known here."
 
     def _sum(self) -> Iterator[str]:
-        """The account as a sum; broken before the parts where they would not fit one line."""
-        account = self.account
-        parts = [f"{account.count(outcome):,} {outcome.value}" for outcome in SHOWN]
-        yield f"  {account.found:,} found"
-        yield f"  = {' + '.join([*parts, f'{account.remaining:,} remaining'])}"
-
-
-SHOWN = (Outcome.CANCELLED, Outcome.DIALLED, Outcome.GONE, Outcome.SPARED, Outcome.FAILED)
+        """The tally as a sum; broken before the parts where they would not fit one line."""
+        yield f"  {self.tally.found:,} found"
+        yield f"  = {' + '.join(self.tally.terms(with_zeros=True))}"

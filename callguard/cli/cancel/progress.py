@@ -17,9 +17,8 @@ from rich.progress import (
 from rich.text import Text
 
 from callguard.cli import output
-from callguard.domain.cancel_run import Tally
 from callguard.domain.forecast import will_be_dialled
-from callguard.domain.incidents import Outcome
+from callguard.domain.tally import Outcome, Tally
 from callguard.domain.wording import figure
 
 PLAIN_LINE_SECONDS = 2.0
@@ -93,7 +92,7 @@ class _Bar(Progress):
         )
 
 
-class ClearingProgress:
+class CancelProgress:
     """How far the cancelling is, how fast, and how many more will ring."""
 
     def __init__(self, console: Console, cps: float, dialled_before: float) -> None:
@@ -116,7 +115,7 @@ class ClearingProgress:
         )  # fmt: skip
         self._task = self._bar.add_task("", total=None)
 
-    def __enter__(self) -> "ClearingProgress":
+    def __enter__(self) -> "CancelProgress":
         self._bar.start()
         return self
 
@@ -125,20 +124,20 @@ class ClearingProgress:
             self._bar.stop()
 
     def show(
-        self, account: Tally, *, is_stopping: bool, silent_seconds: float = 0.0, throttled: bool = False
+        self, tally: Tally, *, is_stopping: bool, silent_seconds: float = 0.0, throttled: bool = False
     ) -> None:
-        """Show the account as it is now.
+        """Show the tally as it is now.
 
         `silent_seconds`: for how long no reply of Twilio's was of use; `throttled`: it answers, but with 429 only.
         """
         now = time.monotonic()
         silence = _silence(silent_seconds, throttled=throttled)
-        figures = list(self._figures(account, now, is_stopping=is_stopping, silence=silence))
+        figures = list(self._figures(tally, now, is_stopping=is_stopping, silence=silence))
         if not self._console.is_terminal:
             self._tell("  ".join(figures), now)
             return
-        settled = sum(account.outcomes.values()) - account.count(Outcome.SPARED)
-        total = account.found - account.count(Outcome.SPARED)
+        settled = sum(tally.outcomes.values()) - tally.count(Outcome.SPARED)
+        total = tally.found - tally.count(Outcome.SPARED)
         self._bar.lines = filled(figures, self._console.width)
         self._bar.update(self._task, completed=settled, total=total)
         with suppress(OSError):
@@ -151,27 +150,27 @@ class ClearingProgress:
         seconds = int(now - self._began)
         say(self._console, f"  {seconds // 60:02d}:{seconds % 60:02d}  {figures}")
 
-    def _figures(self, account: Tally, now: float, *, is_stopping: bool, silence: str) -> Iterator[str]:
-        rate = self._rate(account.count(Outcome.CANCELLED), now)
-        yield f"cancelled {account.count(Outcome.CANCELLED):,}"
-        yield f"left {account.remaining:,}"
-        yield f"dialled {account.count(Outcome.DIALLED):,}"
-        if account.remaining:
+    def _figures(self, tally: Tally, now: float, *, is_stopping: bool, silence: str) -> Iterator[str]:
+        rate = self._rate(tally.count(Outcome.CANCELLED), now)
+        yield f"cancelled {tally.count(Outcome.CANCELLED):,}"
+        yield f"left {tally.remaining:,}"
+        yield f"dialled {tally.count(Outcome.DIALLED):,}"
+        if tally.remaining:
             yield f"{figure(rate) if rate < 10 else f'{rate:,.0f}'}/s"
         if is_stopping:
             yield "stopping: waiting for replies"
-        elif not account.remaining:
+        elif not tally.remaining:
             yield "looking for more"
         elif silence:
             yield silence
-            yield f"all {account.remaining:,} left will ring"
+            yield f"all {tally.remaining:,} left will ring"
         elif rate or now - self._began > SILENT_SECONDS:
-            yield self._forecast(account, rate, now)
+            yield self._forecast(tally, rate, now)
 
-    def _forecast(self, account: Tally, rate: float, now: float) -> str:
+    def _forecast(self, tally: Tally, rate: float, now: float) -> str:
         passed = self._dialled_before + self._cps * (now - self._began)
-        ahead = max(0.0, account.count(Outcome.CANCELLED) - passed)
-        return f"about {will_be_dialled(account.remaining, rate, self._cps, ahead):,.0f} more will ring"
+        ahead = max(0.0, tally.count(Outcome.CANCELLED) - passed)
+        return f"about {will_be_dialled(tally.remaining, rate, self._cps, ahead):,.0f} more will ring"
 
     def _rate(self, cancelled: int, now: float) -> float:
         """Cancelled calls per second over the last few seconds."""

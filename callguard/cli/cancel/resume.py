@@ -85,7 +85,7 @@ def _told(unfinished: UnfinishedRun, now_ms: int) -> str:
     ago = span((now_ms - unfinished.began_ms) / 1000)
     return (
         f"A `callguard cancel` of {shown(unfinished.began_ms // 1000 * 1000)}, {ago} ago, was broken off:\n"
-        f"  {unfinished.account.summary()}"
+        f"  {unfinished.tally.summary(with_zeros=True)}"
     )
 
 

@@ -1,20 +1,19 @@
 """The cancelling itself, under a progress bar, until it is done or a person stops it."""
 
 import asyncio
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
 
 from rich.console import Console
 
 from callguard.bootstrap import ConsoleParts
+from callguard.cancel.liveness import Liveness
 from callguard.cancel.look_first import LookFirst
 from callguard.cancel.manual_cancel import ManualCancel, ManualCancelEnd
 from callguard.cancel.queue_search import find
-from callguard.cli.cancel.progress import ClearingProgress, ListTroubles, say
+from callguard.cancel.until_empty import in_thread
+from callguard.cli.cancel.progress import CancelProgress, ListTroubles, say
 from callguard.cli.cancel.resume import SearchTarget
 from callguard.cli.cancel.waiting_time import Quotes
 from callguard.config.accounts import Account
@@ -25,8 +24,6 @@ from callguard.processes.stop_signals import StopSignals
 from callguard.store.cancel_runs import RedisCancelRun
 
 SHOW_SECONDS = 0.2
-
-_Answer = TypeVar("_Answer")
 
 
 @dataclass(slots=True)
@@ -51,7 +48,7 @@ class CancelSweep:
     quotes: Quotes
     lagging: int = 0
 
-    def run(self, valkey: EmbeddedValkey, progress: ClearingProgress) -> ManualCancelEnd:
+    def run(self, valkey: EmbeddedValkey, progress: CancelProgress) -> ManualCancelEnd:
         """Cancel, and keep the Valkey alive meanwhile.
 
         Raises:
@@ -60,11 +57,12 @@ class CancelSweep:
         with progress:
             return asyncio.run(self._run(valkey, progress))
 
-    async def _run(self, valkey: EmbeddedValkey, progress: ClearingProgress) -> ManualCancelEnd:
+    async def _run(self, valkey: EmbeddedValkey, progress: CancelProgress) -> ManualCancelEnd:
         async with self.parts.canceller() as canceller:
             careful = LookFirst(canceller, self.unlisted) if self.unlisted else canceller
+            liveness = Liveness(careful, self.cancel_run)
             manual_cancel = ManualCancel(
-                self.account.sid, self.cancel_run, careful, self._find_again, self._may_go_on
+                self.account.sid, self.cancel_run, liveness, self._find_again, self._may_go_on
             )
             task = asyncio.create_task(manual_cancel.run())
             while not task.done():
@@ -72,10 +70,10 @@ class CancelSweep:
                 valkey.revive()
                 with suppress(StoreUnavailable):
                     progress.show(
-                        self.cancel_run.account(),
+                        self.cancel_run.tally(),
                         is_stopping=not self._may_go_on(),
-                        silent_seconds=manual_cancel.silent_seconds,
-                        throttled=manual_cancel.is_throttled,
+                        silent_seconds=liveness.silent_seconds,
+                        throttled=liveness.is_throttled,
                     )
             self.lagging = manual_cancel.lagging
             return await task
@@ -85,11 +83,11 @@ class CancelSweep:
 
     async def _find_again(self) -> Sequence[FoundCall] | None:
         """Read the list in a thread, which is left alone once we are stopped: a page takes Twilio seconds."""
-        reading = _in_thread(self._found)
+        reading = in_thread(self._found)
         while not reading.done():
             if not self._may_go_on():
                 return None
-            await asyncio.sleep(SHOW_SECONDS / 4)
+            await asyncio.wait({reading}, timeout=SHOW_SECONDS / 4)
         try:
             return reading.result()
         except (TwilioRefused, TwilioThrottled, TwilioUnavailable) as error:
@@ -102,17 +100,3 @@ class CancelSweep:
         now_ms = self.parts.clock.now_ms()
         self.quotes.note(calls, now_ms)
         return list(found_calls(calls, self.account.hasher, now_ms))
-
-
-def _in_thread(work: Callable[[], _Answer]) -> "Future[_Answer]":
-    """Begin work in a thread that does not keep the process from ending."""
-    future: Future[_Answer] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="list", daemon=True).start()
-    return future

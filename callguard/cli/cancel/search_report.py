@@ -10,8 +10,6 @@ from callguard.domain.addresses import is_emergency
 from callguard.domain.calls import ListedCall
 from callguard.domain.wording import figure, span
 
-_LABEL = 10
-
 
 @dataclass(frozen=True, slots=True)
 class SearchReport:
@@ -40,55 +38,55 @@ class SearchReport:
         """How many of the calls are to be cancelled."""
         return sum(not self._is_spared(call) for call in self.calls)
 
-    def lines(self, *, shows_numbers: bool) -> Iterator[str]:
-        """Yield lines."""
-        yield _line("account", self.account.sid)
+    def rows(self, *, shows_numbers: bool) -> Iterator[tuple[str, str]]:
+        """Yield labels and texts."""
+        yield "account", self.account.sid
         if not self.calls:
-            yield _line("found", "nothing that matches is queued")
+            yield "found", "nothing that matches is queued"
             return
-        yield _line("found", f"{len(self.calls):,} queued calls match, of {self.listed:,} that Twilio listed")
+        yield "found", f"{len(self.calls):,} queued calls match, of {self.listed:,} that Twilio listed"
         yield from self._senders(shows_numbers=shows_numbers)
         created = [call.created_ms for call in self.calls]
-        yield _line("oldest", self._moment(min(created)))
-        yield _line("newest", self._moment(max(created)))
+        yield "oldest", self._moment(min(created))
+        yield "newest", self._moment(max(created))
         yield from self._spared()
         if self.at_stake:
             yield from self._cost()
 
-    def _senders(self, *, shows_numbers: bool) -> Iterator[str]:
+    def _senders(self, *, shows_numbers: bool) -> Iterator[tuple[str, str]]:
         senders, label = Senders(self.calls, shows_numbers=shows_numbers), "from"
         for name, count in senders:
-            yield _line(label, f"{name:<16} {count:>7,} {_calls(count)}")
+            yield label, f"{name:<16} {count:>7,} {_calls(count)}"
             label = ""
         if senders.unnamed:
             rest = senders.unnamed_calls
-            yield _line("", f"{f'{senders.unnamed:,} more':<16} {rest:>7,} {_calls(rest)}")
+            yield "", f"{f'{senders.unnamed:,} more':<16} {rest:>7,} {_calls(rest)}"
         if senders.has_alike:
-            yield _line("", "#1, #2 are different numbers: --show-numbers shows them in full")
+            yield "", "#1, #2 are different numbers: --show-numbers shows them in full"
 
     def _moment(self, created_ms: int) -> str:
         return f"{shown(created_ms)}, {span(max(0, self.now_ms - created_ms) / 1000)} ago"
 
-    def _spared(self) -> Iterator[str]:
+    def _spared(self) -> Iterator[tuple[str, str]]:
         spared = [call for call in self.calls if self._is_spared(call)]
         emergency = sum(map(_is_urgent, spared))
         unknown = sum(not (call.from_number and call.to_number) for call in spared if not _is_urgent(call))
         if emergency:
-            yield _line("spared", f"{emergency:,}: to emergency numbers, which are never cancelled")
+            yield "spared", f"{emergency:,}: to emergency numbers, which are never cancelled"
         if listed := len(spared) - unknown - emergency:
-            yield _line("spared", f"{listed:,}: From or To is on `never_cancel`")
+            yield "spared", f"{listed:,}: From or To is on `never_cancel`"
         if unknown:
-            yield _line("spared", f"{unknown:,}: From or To is not told, and might be on `never_cancel`")
+            yield "spared", f"{unknown:,}: From or To is not told, and might be on `never_cancel`"
         if not spared and self.account.policy.never_cancel:
-            yield _line("spared", "0: none of them is on `never_cancel`")
+            yield "spared", "0: none of them is on `never_cancel`"
 
-    def _cost(self) -> Iterator[str]:
+    def _cost(self) -> Iterator[tuple[str, str]]:
         dollars = self.at_stake * self.price
-        yield _line("at stake", f"about ${dollars:,.2f}: {self.at_stake:,} {_calls(self.at_stake)}")
-        yield _line("", f"at ${self.price:g} each, if all are answered (an estimate: --price)")
+        yield "at stake", f"about ${dollars:,.2f}: {self.at_stake:,} {_calls(self.at_stake)}"
+        yield "", f"at ${self.price:g} each, if all are answered (an estimate: --price)"
         seconds = len(self.calls) / self.cps
         rate = f"{figure(self.cps)} a second{' (assumed: set --cps)' if self.cps_is_assumed else ''}"
-        yield _line("dialler", f"{rate}: all would be dialled within {span(seconds)}")
+        yield "dialler", f"{rate}: all would be dialled within {span(seconds)}"
 
     def _is_spared(self, call: ListedCall) -> bool:
         return self.account.hasher.is_spared(call.from_number, call.to_number)
@@ -100,7 +98,3 @@ def _is_urgent(call: ListedCall) -> bool:
 
 def _calls(count: int) -> str:
     return "call" if count == 1 else "calls"
-
-
-def _line(label: str, text: str) -> str:
-    return f"  {label:<{_LABEL}}{text}"

@@ -1,7 +1,7 @@
 """One run of `callguard cancel`: find, show, ask, cancel, account."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,20 +15,21 @@ from callguard.cancel.queue_search import find
 from callguard.cli.cancel.final_report import FinalReport
 from callguard.cli.cancel.options import CancelOptions, resuming_command
 from callguard.cli.cancel.other_queued import OtherQueued, others_queued
-from callguard.cli.cancel.progress import ClearingProgress, ListProgress, say, say_command
+from callguard.cli.cancel.progress import CancelProgress, ListProgress, say, say_command
 from callguard.cli.cancel.record import progress_record
 from callguard.cli.cancel.resume import Resumed, SearchTarget, resumed
 from callguard.cli.cancel.run import CancelSweep
 from callguard.cli.cancel.search_report import SearchReport
 from callguard.cli.cancel.waiting_time import Quotes, Wait, guards_view, wait_of
+from callguard.cli.output import say_block
 from callguard.cli.person import is_confirmed
 from callguard.clock import SystemClock
 from callguard.config.accounts import Account
 from callguard.config.settings import Settings
 from callguard.domain.calls import ListedCall
-from callguard.domain.cancel_run import Tally, found_calls
-from callguard.domain.incidents import Outcome
+from callguard.domain.cancel_run import found_calls
 from callguard.domain.policy import Policy
+from callguard.domain.tally import Outcome, Tally
 from callguard.errors import TwilioRefused, TwilioThrottled, TwilioUnavailable
 from callguard.processes.embedded_valkey import EmbeddedValkey
 from callguard.processes.stop_signals import StopSignals
@@ -94,8 +95,8 @@ class CancelSession:
         found = SearchReport(
             self.account, calls, progress.listed, now_ms, self._cps, self._cps_is_assumed, self.wanted.price
         )
-        for line in found.lines(shows_numbers=self.wanted.shows_numbers):
-            say(self.console, line)
+        with suppress(OSError):  # the terminal may be lost
+            say_block(found.rows(shows_numbers=self.wanted.shows_numbers), 10, self.console)
         return calls
 
     def _found_nothing(self, telephony: QueuedCalls) -> int:
@@ -150,14 +151,14 @@ class CancelSession:
         resume = resuming_command(self.account.sid, wanted, with_numbers=self._shows_numbers)
         say(self.console, "Cancelling, the oldest first. Ctrl-C stops; also after a kill, this goes on:")
         say_command(self.console, resume)
-        progress = ClearingProgress(self.console, self._cps, self._cps * (started_ms - began_ms) / 1000)
+        progress = CancelProgress(self.console, self._cps, self._cps * (started_ms - began_ms) / 1000)
         end = sweep.run(valkey, progress)
-        account, now_ms = sweep.cancel_run.account(), clock.now_ms()
+        tally, now_ms = sweep.cancel_run.tally(), clock.now_ms()
         closing = FinalReport(
             end,
-            account,
+            tally,
             seconds=(now_ms - started_ms) / 1000,
-            wait=self._wait(account, sweep.quotes, began_ms, now_ms),
+            wait=self._wait(tally, sweep.quotes, began_ms, now_ms),
             lagging=sweep.lagging,
             looked_for_newer=sweep.sought.known is None,
             others=self._newer(sweep) if end is ManualCancelEnd.CLEARED else None,
@@ -172,8 +173,8 @@ class CancelSession:
             return 128 + sweep.signals.received
         return 0 if closing.is_done and (closing.others is None or closing.others.are_none) else 1
 
-    def _wait(self, account: Tally, quotes: Quotes, began_ms: int, now_ms: int) -> Wait:
-        own_seconds = account.count(Outcome.CANCELLED) / self._cps - (now_ms - began_ms) / 1000
+    def _wait(self, tally: Tally, quotes: Quotes, began_ms: int, now_ms: int) -> Wait:
+        own_seconds = tally.count(Outcome.CANCELLED) / self._cps - (now_ms - began_ms) / 1000
         return wait_of(own_seconds, guards_view(self.settings, self.account, now_ms), quotes, now_ms)
 
     def _newer(self, sweep: CancelSweep) -> OtherQueued | None:

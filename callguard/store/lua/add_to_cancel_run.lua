@@ -7,31 +7,23 @@
 --
 -- Returns how many are new or tried again, how many of these are tried again, and how many were settled and are
 -- listed still; nothing if the clearing is not known
+-- include parts/ledger.lua
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then
     return {}
 end
 local fresh, again, over = 0, 0, 0
-
-local function settle(sid, outcome)
-    redis.call('HSET', KEYS[3], sid, outcome)
-    redis.call('HINCRBY', KEYS[1], outcome, 1)
-end
 
 for place = 4, #ARGV, 3 do
     local sid, created, spared = ARGV[place], ARGV[place + 1], ARGV[place + 2] == '1'
     local outcome = redis.call('HGET', KEYS[3], sid)
     if spared and not outcome then
         -- Also a call that was to be cancelled until somebody put its number on the list.
-        if redis.call('ZREM', KEYS[2], sid) == 0 then redis.call('HINCRBY', KEYS[1], 'found', 1) end
-        settle(sid, 'spared')
+        redis.call('ZREM', KEYS[2], sid)
+        record(KEYS[3], KEYS[1], sid, 'spared')
     elseif not outcome then
-        if redis.call('ZADD', KEYS[2], 'NX', created, sid) == 1 then
-            redis.call('HINCRBY', KEYS[1], 'found', 1)
-            fresh = fresh + 1
-        end
+        fresh = fresh + redis.call('ZADD', KEYS[2], 'NX', created, sid)
     elseif not spared and string.find(ARGV[3], ',' .. outcome .. ',', 1, true) then
-        redis.call('HDEL', KEYS[3], sid)
-        redis.call('HINCRBY', KEYS[1], outcome, -1)
+        take_back(KEYS[3], KEYS[1], sid, outcome)
         redis.call('ZADD', KEYS[2], created, sid)
         fresh, again = fresh + 1, again + 1
     elseif outcome ~= 'spared' and outcome ~= 'failed' then

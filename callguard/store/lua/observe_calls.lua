@@ -92,8 +92,7 @@ end
 local function enter_again(call)
     local outcome = redis.call('HGET', ledger_key, call.sid)
     if outcome == 'gone' or outcome == 'spared' then
-        redis.call('HDEL', ledger_key, call.sid)
-        redis.call('HINCRBY', incident_key, outcome, -1)
+        take_back(ledger_key, incident_key, call.sid, outcome)
     end
     departed = departed - 1
     mirror(call)

@@ -9,11 +9,9 @@
 --
 -- Returns how many were in the mirror
 -- include parts/states.lua
--- include parts/numbers.lua
 -- include parts/phases.lua
 -- include parts/mirror.lua
 -- include parts/ledger.lua
--- include parts/horizon.lua
 -- include parts/dead_slots.lua
 
 local state = redis.call('HMGET', KEYS[1], 'state', 'mode')
@@ -29,12 +27,11 @@ end
 local OUTCOME_OF = { 'gone', 'spared' }
 local retired = 0
 for i = 1, #ARGV - 3 do
-    local sid, call_key = ARGV[3 + i], KEYS[8 + i]
+    local sid = ARGV[3 + i]
     local part = take_out(mirror_keys, sid)
     if part then
         retired = retired + 1
-        local seen = number(redis.call('GET', call_key))
-        redis.call('SET', call_key, bit.bor(seen, ABSENT), 'PX', left_ttl)
+        note_left(KEYS[8 + i], ABSENT, left_ttl)
         local outcome = OUTCOME_OF[part]
         if outcome and incident_open and state[2] ~= 'observe' then
             settle(ledger_keys, incident_ttl, sid, outcome)

@@ -12,10 +12,9 @@
 --
 -- Returns 1 if cancelling may go on, else 0; -1 if that is not known before somebody has vouched for the state
 -- include parts/states.lua
--- include parts/numbers.lua
 -- include parts/phases.lua
 -- include parts/mirror.lua
--- include parts/horizon.lua
+-- include parts/ledger.lua
 -- include parts/dead_slots.lua
 -- include parts/series.lua
 -- include parts/trust.lua
@@ -46,24 +45,17 @@ for i = 1, calls do
         if outcome == 'gone' then gone = gone + queued end
         slots_died = slots_died or (queued == 1 and outcome == 'cancelled')
         -- "gone" says only that Twilio did not know the call; a list that shows it again is believed.
-        local seen = bit.bor(number(redis.call('GET', KEYS[FIXED_KEYS + i])), outcome == 'gone' and ABSENT or SETTLED)
-        redis.call('SET', KEYS[FIXED_KEYS + i], seen, 'PX', left_ttl)
+        note_left(KEYS[FIXED_KEYS + i], outcome == 'gone' and ABSENT or SETTLED, left_ttl)
     end
     -- A run that only observed may come late, after the mode has changed.
     local counts = is_known and not (outcome == 'observed' and is_present and held[4] ~= 'observe')
-    local is_first = counts and redis.call('HSETNX', ledger_key, sid, outcome) == 1
+    local is_first = counts and record(ledger_key, incident_key, sid, outcome)
     local before = counts and not is_first and outcome ~= 'gone' and redis.call('HGET', ledger_key, sid)
-    if before == 'observed' and queued == 1 and held[4] ~= 'observe' then
-        -- It was only observed until the mode changed.
-        redis.call('HSET', ledger_key, sid, outcome)
-        redis.call('HINCRBY', incident_key, 'observed', -1)
-        is_first = true
-    elseif before == 'gone' then
-        -- That it was gone is what was thought; now it is known.
-        redis.call('HSET', ledger_key, sid, outcome)
-        redis.call('HINCRBY', incident_key, 'gone', -1)
-        if not is_present then redis.call('HINCRBY', incident_key, 'remaining', 1) end
-        is_first = true
+    -- It was only observed until the mode changed; or that it was gone is what was thought, and now it is known.
+    if before == 'gone' or before == 'observed' and queued == 1 and held[4] ~= 'observe' then
+        take_back(ledger_key, incident_key, sid, before)
+        is_first = record(ledger_key, incident_key, sid, outcome)
+        if before == 'gone' and not is_present then redis.call('HINCRBY', incident_key, 'remaining', 1) end
     end
     if is_first then
         counted = counted + 1
@@ -75,10 +67,7 @@ end
 if slots_died then mark_dead_slots(KEYS[1]) end
 if gone > 0 then redis.call('HINCRBY', KEYS[1], 'departed', gone) end
 if counted > 0 then
-    for outcome, more in pairs(by_outcome) do
-        redis.call('HINCRBY', incident_key, outcome, more)
-        redis.call('HINCRBY', KEYS[5], 'cancellations:' .. outcome, more)
-    end
+    for outcome, more in pairs(by_outcome) do redis.call('HINCRBY', KEYS[5], 'cancellations:' .. outcome, more) end
     if not is_present then redis.call('HINCRBY', incident_key, 'remaining', -counted) end
     redis.call('PEXPIRE', ledger_key, incident_ttl)
     redis.call('PEXPIRE', incident_key, incident_ttl)

@@ -4,6 +4,7 @@
 -- ARGV[1] generation  ARGV[1+i] SID of call i
 --
 -- Returns how many they were
+-- include parts/ledger.lua
 local held = redis.call('HMGET', KEYS[1], 'generation', 'mode')
 if held[1] ~= ARGV[1] or held[2] == 'observe' then
     return 0
@@ -11,9 +12,8 @@ end
 local taken = 0
 for i = 2, #ARGV do
     if redis.call('HGET', KEYS[4], ARGV[i]) == 'observed' and redis.call('ZSCORE', KEYS[2], ARGV[i]) then
-        redis.call('HDEL', KEYS[4], ARGV[i])
+        take_back(KEYS[4], KEYS[3], ARGV[i], 'observed')
         taken = taken + 1
     end
 end
-if taken > 0 then redis.call('HINCRBY', KEYS[3], 'observed', -taken) end
 return taken

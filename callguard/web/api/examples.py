@@ -8,11 +8,12 @@ from pydantic import BaseModel
 from callguard.config.accounts import Account
 from callguard.domain.campaigns import Campaign
 from callguard.domain.culprits import Culprit
-from callguard.domain.incidents import Incident, Outcome, incident_id
+from callguard.domain.incidents import Incident, incident_id
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.readings import AccountReading
 from callguard.domain.scope import Scope
 from callguard.domain.snapshot import Finding, Rule, Snapshot, State
+from callguard.domain.tally import Outcome
 from callguard.domain.throughput import Throughput
 from callguard.web.api import account_views, campaign_views
 from callguard.web.api.cancel_views import ANSWERS, NO_CALL_ID, CancelAnswer

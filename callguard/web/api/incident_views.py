@@ -5,9 +5,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from callguard.domain.incidents import Incident, Outcome
+from callguard.domain.incidents import Incident
 from callguard.domain.policy import Mode
 from callguard.domain.snapshot import Rule
+from callguard.domain.tally import Outcome
 from callguard.web.moments import utc
 
 
@@ -72,6 +73,6 @@ def incident_view_of(incident: Incident) -> IncidentView:
             spared=incident.count(Outcome.SPARED) + incident.spared,
             failed=incident.count(Outcome.FAILED),
             observed=incident.count(Outcome.OBSERVED),
-            remaining=incident.remaining if incident.mode is Mode.ENFORCE else 0,
+            remaining=incident.tally.remaining,
         ),
     )

@@ -5,12 +5,12 @@ import pytest
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.culprits import Culprit
 from callguard.domain.forecast import will_be_dialled
-from callguard.domain.incidents import Outcome
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.readings import AccountReading
 from callguard.domain.scope import Scope
 from callguard.domain.snapshot import Finding, Rule, Snapshot, State, Word
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.domain.throughput import Throughput
 from callguard.errors import StoreUnavailable
 from callguard.web.api.account_views import gate_of, view_of

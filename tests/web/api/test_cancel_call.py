@@ -14,11 +14,12 @@ from callguard.cancel import single_cancel
 from callguard.config.accounts import Account
 from callguard.config.api_keys import Role
 from callguard.domain.calls import CallEvent, CallStatus, ListedPage
-from callguard.domain.incidents import Incident, Outcome
+from callguard.domain.incidents import Incident
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.replies import CancelReply
 from callguard.domain.snapshot import Finding, Rule
 from callguard.domain.sources import Source
+from callguard.domain.tally import Outcome
 from callguard.simulator import (
     AccountConfig,
     Behaviour,

@@ -1,4 +1,5 @@
 -- Leaky buckets: the same arithmetic as domain/rates.py.
+-- include parts/numbers.lua
 local function bucket_of(text, rate, most)
     local level, updated, onset = numbers(text)
     return { level = level, updated = updated, onset = onset, rate = tonumber(rate) / 1000, most = tonumber(most) }

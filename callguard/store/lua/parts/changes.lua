@@ -1,5 +1,6 @@
 -- Changes go into the fields that are returned and, all at once, into the hash. Needs `state`, the fields as they
--- were, before it, and parts/buckets.lua.
+-- were, before it.
+-- include parts/buckets.lua
 local changes = {}
 local function set(index, field, value)
     state[index] = value

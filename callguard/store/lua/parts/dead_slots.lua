@@ -1,4 +1,6 @@
 -- The slots of cancelled calls stay: until the present horizon, some slots are dead.
+-- include parts/numbers.lua
+-- include parts/horizon.lua
 local function mark_dead_slots(state_key)
     local held = redis.call('HMGET', state_key, 'horizon', 'dead_until')
     local till = horizon_now(horizon_of(held[1]))

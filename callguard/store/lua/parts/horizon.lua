@@ -1,4 +1,5 @@
 -- The two horizons of domain/drain_time.py: by counting, and by Twilio's quotes (0 while none is believed).
+-- include parts/numbers.lua
 local function horizon_of(text)
     local counted, quoted, quoted_at = numbers(text)
     return { counted = counted, quoted = quoted, quoted_at = quoted_at }

@@ -1,8 +1,23 @@
--- What became of a call, recorded once. `keys` are the ledger, the incident and the totals of the account.
+-- What became of each call, recorded once: the ledger holds it by call, the counts hold how many ended so.
+
+-- Return whether this call did it.
+local function record(ledger_key, counts_key, sid, outcome)
+    if redis.call('HSETNX', ledger_key, sid, outcome) == 0 then return false end
+    redis.call('HINCRBY', counts_key, outcome, 1)
+    return true
+end
+
+-- What was recorded is not so: the call is as if nothing had become of it.
+local function take_back(ledger_key, counts_key, sid, outcome)
+    redis.call('HDEL', ledger_key, sid)
+    redis.call('HINCRBY', counts_key, outcome, -1)
+end
+
+-- Record it in an incident. `keys` are the ledger, the incident and the totals of the account.
 local function settle(keys, ttl, sid, outcome)
-    if redis.call('HSETNX', keys.ledger, sid, outcome) == 0 then return end
-    redis.call('HINCRBY', keys.incident, outcome, 1)
+    if not record(keys.ledger, keys.incident, sid, outcome) then return false end
     redis.call('HINCRBY', keys.totals, 'cancellations:' .. outcome, 1)
     redis.call('PEXPIRE', keys.ledger, ttl)
     redis.call('PEXPIRE', keys.incident, ttl)
+    return true
 end

@@ -1,4 +1,5 @@
 -- The line of calls that leave at CPS: the same arithmetic as domain/plateau.py and domain/wake.py.
+-- include parts/numbers.lua
 local function line_of(text)
     local since, at, deficit, announced = numbers(text)
     return { since = since, at = at, deficit = deficit, announced = announced }

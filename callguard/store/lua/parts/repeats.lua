@@ -1,4 +1,5 @@
 -- The latest calls to one destination. What is remembered is the destination that was called most often lately.
+-- include parts/numbers.lua
 local function repeats_of(text)
     local count, since, at = numbers(text)
     return { count = count, since = since, at = at }

@@ -1,4 +1,5 @@
 -- A bucket for each From number, as "level:updated:onset:the number, masked". Each is read and written once.
+-- include parts/buckets.lua
 local poured_senders = {}
 
 local function pour_sender(senders_key, kind, sender, shown, at, rate, most)

@@ -1,5 +1,6 @@
 -- Counts of a second, kept as "second:count" so that an old lap of the ring reads as nothing. They are gathered
 -- while the script runs, and written once.
+-- include parts/numbers.lua
 local tallied = {}
 
 local function tally(series, at)
