@@ -9,8 +9,8 @@ from typing import get_type_hints
 from pydantic_core import PydanticUndefined
 from typing_extensions import Doc
 
-from callguard.config.settings import Settings
-from callguard.config.sources import key_of, setting_keys, variable
+from callguard.config.environment import variable
+from callguard.config.settings import Settings, key_of, setting_keys
 from callguard.domain.policy import Policy
 from callguard.metrics.catalogue import CATALOGUE
 
@@ -27,7 +27,7 @@ def settings_table() -> str:
         ("`CALLGUARD_CONFIG`", "a TOML file with more settings and more accounts", ""),
     ]
     described = {key_of(name, field): field for name, field in Settings.model_fields.items()}
-    for key in setting_keys(Settings):
+    for key in setting_keys():
         field = described[key]
         default = "" if field.default in (None, (), PydanticUndefined) else f"`{field.default}`"
         rows.append((f"`{variable(key)}`", field.description or "", default))

@@ -10,7 +10,7 @@ from callguard.cli.connect import chosen_account, connect, reported_store_errors
 from callguard.cli.moments import Moment
 from callguard.cli.output import say, say_command
 from callguard.config.accounts import Account
-from callguard.config.never_cancel import number
+from callguard.config.policy_texts import number
 from callguard.detect.campaigns import Released
 from callguard.domain.campaigns import MAX_CAMPAIGN_SECONDS, Campaign
 from callguard.domain.wording import printable

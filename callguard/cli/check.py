@@ -24,7 +24,7 @@ from callguard.cli.output import console, say
 from callguard.cli.up import CONNECTION_OVERRIDES, callback_address
 from callguard.config.accounts import Account
 from callguard.config.errors import Problems
-from callguard.config.regions import regional_api_url, set_in
+from callguard.config.rest_access import regional_api_url, set_in
 from callguard.domain.batches import will_cancel
 from callguard.domain.health import PROCESSES, SILENT_SECONDS
 from callguard.domain.holds import holds

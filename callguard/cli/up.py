@@ -20,8 +20,8 @@ from callguard.cli.connect import has_account
 from callguard.cli.output import console, say
 from callguard.cli.sandbox import Sandbox, loopback_excepted
 from callguard.cli.sandbox_view import SandboxView
+from callguard.config.environment import expanded
 from callguard.config.errors import ConfigurationError
-from callguard.config.home import expanded
 from callguard.config.settings import load_settings
 from callguard.domain.batches import will_cancel
 from callguard.domain.wording import figure

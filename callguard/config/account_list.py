@@ -14,9 +14,10 @@ from callguard.config.credentials import (
     tokens_of_table,
     tokens_of_variable,
 )
-from callguard.config.errors import Problems
+from callguard.config.errors import Problems, shown
+from callguard.config.layers import Layer, Place, Written, in_environment
 from callguard.config.policies import read_policy, refuse_unknown
-from callguard.config.rest_keys import (
+from callguard.config.rest_access import (
     KEY_VARIABLE,
     REST_KEYS,
     SECRET_VARIABLE,
@@ -26,8 +27,6 @@ from callguard.config.rest_keys import (
     key_of_table,
 )
 from callguard.config.toml_file import TomlFile
-from callguard.config.wording import shown
-from callguard.config.written import Layer, Place, Written, in_environment
 
 SID_VARIABLE = "TWILIO_ACCOUNT_SID"
 TOKEN_VARIABLE = "TWILIO_AUTH_TOKEN"  # noqa: S105  (a name)

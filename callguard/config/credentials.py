@@ -5,9 +5,8 @@ from typing import Any
 
 from callguard.config.accounts import SharedKey, SignatureAlgorithm
 from callguard.config.api_keys import secret
-from callguard.config.errors import Problems
-from callguard.config.wording import shown, unknown
-from callguard.config.written import Layer, Place, Written, in_environment, table
+from callguard.config.errors import Problems, shown, unknown
+from callguard.config.layers import Layer, Place, Written, in_environment, table
 
 TOKEN_KEYS = ("auth_token", "auth_tokens", "auth_token_env")
 
@@ -90,21 +89,13 @@ def _shared_key(layer: Layer, place: Place, environ: Mapping[str, str], problems
         should = " or ".join(_ALGORITHMS)
         problems.add(algorithm.place, f"should be {should}, not {shown(algorithm.value)}", _ALGORITHMS[-1])
         return None
-    found = _shared_secret(layer, place, environ, problems)
-    return SharedKey(key_id.value.strip(), found[0], SignatureAlgorithm(algorithm.value)) if found else None
-
-
-def _shared_secret(layer: Layer, place: Place, environ: Mapping[str, str], problems: Problems) -> tuple[str, ...]:
-    written, variable = layer.get("secret"), layer.get("secret_env")
-    if (written is None) == (variable is None):
+    if ("secret" in layer) == ("secret_env" in layer):
         problems.add(
             place, 'should have secret or secret_env; write for example secret_env = "NAME_OF_A_VARIABLE"'
         )
-    elif written is not None:
-        return _secrets([written.value], written.place, problems)
-    elif variable is not None and (name := _variable(variable, environ, problems)):
-        return _secrets([environ[name].strip()], in_environment(name), problems)
-    return ()
+        return None
+    found = secret_of(layer, "secret", environ, problems)
+    return SharedKey(key_id.value.strip(), found, SignatureAlgorithm(algorithm.value)) if found else None
 
 
 def _variable(written: Written, environ: Mapping[str, str], problems: Problems) -> str | None:

@@ -7,11 +7,10 @@ from typing import Any
 
 from callguard.config.accounts import Account
 from callguard.config.api_keys import ApiKey
-from callguard.config.masking import MASK, host_only, masked_url
+from callguard.config.environment import variable
 from callguard.config.policies import POLICY_KEYS, env_name
-from callguard.config.settings import Settings
-from callguard.config.sources import key_of, setting_keys, variable
-from callguard.config.urls import is_loopback
+from callguard.config.settings import Settings, key_of, setting_keys
+from callguard.config.urls import MASK, host_only, is_loopback, masked_url
 from callguard.domain.numbers import masked
 from callguard.domain.policy import Policy, contradictions
 
@@ -24,7 +23,7 @@ def effective(settings: Settings) -> list[tuple[str, str]]:
 
     An account shows what differs from the policy of all.
     """
-    keys = setting_keys(Settings)
+    keys = setting_keys()
     names = {key_of(name, field): name for name, field in Settings.model_fields.items()}
     lines = [(variable(key), _shown(key, getattr(settings, names[key]))) for key in keys]
     lines += [(env_name(key), _policy_value(settings.policy, key)) for key in POLICY_KEYS]

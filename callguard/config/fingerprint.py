@@ -6,8 +6,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from callguard import __version__
-from callguard.config.settings import Settings
-from callguard.config.sources import key_of
+from callguard.config.settings import Settings, key_of
 from callguard.domain.policy import Policy
 from callguard.domain.processes import ACCOUNTS, POLICY, Fingerprint
 

@@ -7,12 +7,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from callguard.config import live_call_texts as live_calls
-from callguard.config import never_cancel
-from callguard.config.errors import Problems
-from callguard.config.lists import entries
-from callguard.config.wording import shown, unknown, wrong
-from callguard.config.written import Layer, Place, Written, in_environment
+from callguard.config import policy_texts
+from callguard.config.errors import Problems, shown, unknown, wrong
+from callguard.config.layers import Layer, Place, Written, entries, in_environment
 from callguard.domain.policy import Policy
 
 ENV_PREFIX = "CALLGUARD_POLICY__"
@@ -49,8 +46,7 @@ def read_policy(layer: Layer, problems: Problems) -> Policy:
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             key, *index = detail["loc"]
-            place = _entry(layer[str(key)].place, index)
-            problems.add(place, wrong(detail), example(str(key)))
+            problems.add(layer[str(key)].place.entry(index), wrong(detail), example(str(key)))
     return _DEFAULTS
 
 
@@ -62,10 +58,10 @@ def refuse_unknown(layer: Layer, also_known: tuple[str, ...], problems: Problems
 
 def example(key: str) -> Any:
     """Return a value that the policy key may have."""
-    if key in never_cancel.KEYS:
-        return never_cancel.EXAMPLE
-    if key in live_calls.TEXTS:
-        return live_calls.EXAMPLES[key]
+    if key in policy_texts.NUMBER_LISTS:
+        return policy_texts.EXAMPLE_NUMBERS
+    if key in policy_texts.TEXTS:
+        return policy_texts.EXAMPLES[key]
     default = getattr(_DEFAULTS, key)
     if isinstance(default, Enum):
         return default.value
@@ -80,16 +76,16 @@ def _checked(key: str, written: Written, problems: Problems) -> Any:
     if isinstance(value, bool) and not isinstance(getattr(_DEFAULTS, key), bool):
         problems.add(place, f"should not be {str(value).lower()}", example(key))
         return None
-    if key in never_cancel.KEYS:
+    if key in policy_texts.NUMBER_LISTS:
         return _numbers(key, entries(value), place, problems)
-    if key in live_calls.TEXTS and isinstance(value, str):
+    if key in policy_texts.TEXTS and isinstance(value, str):
         return _text(key, value, place, problems)
     return value
 
 
 def _text(key: str, value: str, place: Place, problems: Problems) -> Any:
     try:
-        return live_calls.TEXTS[key](value)
+        return policy_texts.TEXTS[key](value)
     except ValueError as error:
         problems.add(place, f"{error}, not {shown(value)}", example(key))
     return None
@@ -97,16 +93,12 @@ def _text(key: str, value: str, place: Place, problems: Problems) -> Any:
 
 def _numbers(key: str, value: Any, place: Place, problems: Problems) -> Any:
     if not isinstance(value, list):
-        problems.add(place, f"should be a list of numbers, not {shown(value)}", never_cancel.EXAMPLE)
+        problems.add(place, f"should be a list of numbers, not {shown(value)}", policy_texts.EXAMPLE_NUMBERS)
         return None
     good = []
     for index, entry in enumerate(value):
         try:
-            good.append(never_cancel.number(str(entry), key))
+            good.append(policy_texts.number(str(entry), key))
         except ValueError as error:
-            problems.add(place.item(index), f"{shown(entry)} {error}", never_cancel.EXAMPLE)
+            problems.add(place.item(index), f"{shown(entry)} {error}", policy_texts.EXAMPLE_NUMBERS)
     return good
-
-
-def _entry(place: Place, index: list[Any]) -> Place:
-    return place.item(index[0]) if index else place

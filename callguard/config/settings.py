@@ -7,33 +7,38 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SkipValidation,
+    ValidationError,
+    ValidationInfo,
+)
+from pydantic.fields import FieldInfo
 
 from callguard.config import api_keys as keys
 from callguard.config import urls
 from callguard.config.account_list import read_accounts
 from callguard.config.accounts import Account
-from callguard.config.environment import refuse_unknown_variables
-from callguard.config.errors import Problems
-from callguard.config.home import default_data_dir
-from callguard.config.lists import entries
-from callguard.config.masking import masked_url, url_secrets
-from callguard.config.policies import policy_of_environment, read_policy, refuse_unknown
-from callguard.config.regions import regional_api_url
-from callguard.config.secret_files import with_secret_files
-from callguard.config.sources import (
-    computed,
+from callguard.config.environment import (
+    default_data_dir,
+    expanded,
     layer_of_environment,
-    layer_sources,
-    note_errors,
-    setting_keys,
+    refuse_unknown_variables,
     variable,
-    with_data_dir,
+    with_secret_files,
 )
+from callguard.config.errors import Problems, wrong
+from callguard.config.layers import Layer, entries, in_environment
+from callguard.config.policies import policy_of_environment, read_policy, refuse_unknown
+from callguard.config.rest_access import regional_api_url
 from callguard.config.toml_file import read_file
-from callguard.config.written import Layer
+from callguard.config.urls import masked_url, url_secrets
 from callguard.domain.policy import Policy
+from callguard.domain.processes import ACCOUNTS, POLICY
 
 _RedisUrl = Annotated[str, AfterValidator(urls.redis_url)]
 _ApiKey = Annotated[keys.ApiKey, BeforeValidator(keys.api_key)]
@@ -41,14 +46,19 @@ _NotifyUrl = Annotated[str, AfterValidator(urls.notify_url)]
 _LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
-class Settings(BaseSettings):
+def _absolute(given: Any, info: ValidationInfo) -> Any:
+    """Return a path that somebody wrote as `expanded` does, by the environment in the context."""
+    return expanded(given, info.context or {}) if isinstance(given, str) else given
+
+
+class Settings(BaseModel):
     """All settings, as `load_settings` makes them.
 
     A field is written in the TOML file under its alias or its name, and in the environment under the same in
     capitals after `CALLGUARD_`; not so `policy` and `accounts`. What `repr` leaves out is secret.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     public_url: Annotated[str, AfterValidator(urls.public_url)] = Field(
         description="the URL at which Twilio reaches the guard; signatures are checked against it",
@@ -93,7 +103,7 @@ class Settings(BaseSettings):
         "[Apprise URLs](https://appriseit.com/services/); `https://` is a webhook that takes JSON",
         examples=[["https://chat.example.com/hook"]],
     )
-    data_dir: Path = Field(
+    data_dir: Annotated[Path, BeforeValidator(_absolute)] = Field(
         description="where the embedded Valkey keeps its data (default: `callguard` in XDG_STATE_HOME)",
         examples=["/var/lib/callguard"],
     )
@@ -126,17 +136,15 @@ class Settings(BaseSettings):
         for name, value in super().__repr_args__():
             yield name, masked_url(value) if name == "public_url" else value
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (pydantic-settings' signature)
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the layers that the constructor is given, and never `os.environ` or a `.env` file."""
-        return layer_sources(settings_cls, init_settings)
+
+def key_of(name: str, field: FieldInfo) -> str:
+    """Return a field's key in the TOML file: its alias or its name."""
+    return field.validation_alias if isinstance(field.validation_alias, str) else name
+
+
+def setting_keys() -> tuple[str, ...]:
+    """Return the keys of all settings that are written under one name; the others are put together."""
+    return tuple(key_of(n, field) for n, field in Settings.model_fields.items() if n not in (POLICY, ACCOUNTS))
 
 
 def load_settings(
@@ -153,29 +161,41 @@ def load_settings(
     """
     problems = Problems()
     environ = with_secret_files(os.environ if environ is None else environ, problems)
-    known = setting_keys(Settings)
+    known = setting_keys()
     file = read_file(environ, known, problems)
     refuse_unknown_variables(environ, map(variable, known), file.named_variables(), problems)
     refuse_unknown(file.policy, (), problems)
     defaults = {**file.policy, **policy_of_environment(environ)}
-    layers: tuple[Layer, ...] = (
-        with_data_dir(layer_of_environment(environ, known), environ),
-        with_data_dir(file.general, environ),
-        {key: computed(value) for key, value in stand_ins.items()},
-        {
-            "data_dir": computed(default_data_dir(environ)),
-            "twilio_api_url": computed(regional_api_url(environ, problems)),
-            "policy": computed(read_policy(defaults, problems)),
-            "accounts": computed(read_accounts(environ, file, defaults, problems)),
-        },
-    )
-    given: dict[str, Any] = {"layers": layers}
+    computed = {
+        "data_dir": default_data_dir(environ),
+        "twilio_api_url": regional_api_url(environ, problems),
+        POLICY: read_policy(defaults, problems),
+        ACCOUNTS: read_accounts(environ, file, defaults, problems),
+        **stand_ins,
+    }
+    layer: Layer = {**file.general, **layer_of_environment(environ, known)}
     settings = None
     try:
-        settings = Settings(**given)
+        values = {**computed, **{key: written.value for key, written in layer.items()}}
+        settings = Settings.model_validate(values, context=environ)
     except ValidationError as error:
         # It holds the values, so it must not become the cause of the error that is raised.
-        note_errors(Settings, error, layers, problems, ignore_missing=not file.is_readable)
+        _note(error, layer, problems, ignore_missing=not file.is_readable)
     problems.demand_none()
     assert settings is not None  # noqa: S101  (each error is a problem)
     return settings
+
+
+def _note(error: ValidationError, layer: Layer, problems: Problems, *, ignore_missing: bool) -> None:
+    """Note what pydantic has found wrong, under the names that the values were written with.
+
+    `ignore_missing`: what is not set may stand in a file that could not be read.
+    """
+    fields = {key_of(name, field): field for name, field in Settings.model_fields.items()}
+    for detail in error.errors(include_url=False):
+        key, *index = detail["loc"]
+        if detail["type"] == "missing" and ignore_missing:
+            continue
+        field = fields[str(key)]
+        place = layer[str(key)].place if key in layer else in_environment(variable(str(key)))
+        problems.add(place.entry(index), wrong(detail, secret=not field.repr), (field.examples or [None])[0])

@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from callguard.config.environment import CONFIG_FILE, ELSEWHERE, PREFIX
-from callguard.config.errors import Problems
-from callguard.config.home import expanded
-from callguard.config.wording import unknown
-from callguard.config.written import Place, Written, in_environment, in_file, table
+from callguard.config.environment import CONFIG_FILE, ELSEWHERE, PREFIX, expanded
+from callguard.config.errors import Problems, unknown
+from callguard.config.layers import Place, Written, in_environment, in_file, table
 
 MAX_LEVELS = 12
 """No setting has half as many, one within another."""

@@ -11,6 +11,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from callguard.domain.addresses import canonical, is_emergency, is_telephone
+from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.numbers import NumberList, masked
 
 _HASH_BYTES = 8
@@ -25,6 +26,23 @@ class Parties:
     sender_shown: str
     destination: str
     protected: bool = False
+
+    def event(
+        self, call_sid: str, status: CallStatus, at_ms: int, queue_ms: int | None = None, *, doubtful: bool = False
+    ) -> CallEvent:
+        """Return news of a call between them; `CallEvent` says what the arguments mean."""
+        return CallEvent(
+            call_sid,
+            status,
+            at_ms,
+            self.spared,
+            self.sender,
+            self.sender_shown,
+            self.destination,
+            queue_ms,
+            doubtful,
+            self.protected,
+        )
 
 
 class PartyHasher:

@@ -261,20 +261,9 @@ def _is_busy(snapshot: Snapshot, oldest_ms: int | None) -> bool:
 
 
 def _events(account: Account, calls: Sequence[tuple[int, ListedCall]], *, believe: bool) -> list[CallEvent]:
-    events = []
-    for created_ms, call in calls:
-        parties = account.hasher.of(call.from_number, call.to_number)
-        events.append(
-            CallEvent(
-                call.call_sid,
-                CallStatus.QUEUED,
-                created_ms,
-                spared=parties.spared,
-                sender=parties.sender,
-                sender_shown=parties.sender_shown,
-                destination=parties.destination,
-                queue_ms=call.queue_ms if believe else None,
-                protected=parties.protected,
-            )
+    return [
+        account.hasher.of(call.from_number, call.to_number).event(
+            call.call_sid, CallStatus.QUEUED, created_ms, call.queue_ms if believe else None
         )
-    return events
+        for created_ms, call in calls
+    ]

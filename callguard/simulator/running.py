@@ -69,10 +69,6 @@ class RunningSimulator:
         """Start creating calls; returns at once, and `account(sid).runaway` tells how far it is."""
         self._ask(lambda: self._simulator.accounts[sid].runaway.start(plan))
 
-    def stop_runaway(self, sid: str) -> None:
-        """Stop creating calls."""
-        self._ask(self._simulator.accounts[sid].runaway.stop)
-
     def _ask(self, question: Callable[[], Answer]) -> Answer:
         async def answer() -> Answer:
             return question()

@@ -1,14 +1,59 @@
-"""Moments as texts: of Twilio, and of the API."""
+"""Moments and waits as Twilio and the API write them, and which moment counts."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator
+
+from callguard.domain.drain_time import MAX_QUEUE_MS
 from callguard.web.twilio.callback_fields import PATTERNS
+
+STALE_MS = 6 * 3_600_000
+"""As long as the store remembers calls that have ended: older news could count twice."""
+
+MAX_AHEAD_MS = 15 * 60_000
+"""More than clocks differ, and little enough for a replay to be remembered as one."""
+
+FRESH_MS = 2_000
+"""Twilio writes whole seconds; below this the arrival tells more of the order of calls."""
 
 _RFC2822 = re.compile(PATTERNS["Timestamp"])
 _MAX_CHARACTERS = 64
+_DIGITS = re.compile("[0-9]{1,9}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """True news that must not count, since its time cannot be right; `ahead_ms` of our clock, or behind it."""
+
+    ahead_ms: int
+    value = "stale"
+
+
+def counted_ms(sent_ms: int, received_ms: int, stale_ms: int = STALE_MS) -> int | Stale:
+    """Return the moment that news counts at; stale is what is `stale_ms` old, or `MAX_AHEAD_MS` ahead."""
+    age_ms = received_ms - sent_ms
+    if age_ms > stale_ms or -age_ms > MAX_AHEAD_MS:
+        return Stale(-age_ms)
+    # News that comes late, perhaps many at once, is news of its own time.
+    return sent_ms if age_ms > FRESH_MS else received_ms
+
+
+def _queue_ms(given: Any) -> int | None:
+    if given is None or given == "":
+        return None
+    is_whole = type(given) is int or (isinstance(given, str) and _DIGITS.fullmatch(given))
+    if not is_whole or not 0 <= int(given) <= MAX_QUEUE_MS:
+        raise ValueError("should be whole milliseconds")
+    return int(given)
+
+
+QueueTime = Annotated[int | None, BeforeValidator(_queue_ms)]
+"""Twilio's `queue_time` in a model: milliseconds, or their text; null and an empty text are None."""
 
 
 def unix_ms(text: str) -> int:

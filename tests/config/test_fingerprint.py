@@ -9,8 +9,7 @@ import pytest
 from callguard import __version__
 from callguard.config.fingerprint import OF_ONE_MACHINE, fingerprint
 from callguard.config.policies import POLICY_KEYS
-from callguard.config.settings import Settings, load_settings
-from callguard.config.sources import setting_keys
+from callguard.config.settings import load_settings, setting_keys
 from callguard.domain.processes import Fingerprint
 
 GIVEN = {
@@ -67,7 +66,7 @@ def test_they_tell_the_same_in_another_process() -> None:
     assert told.stdout.strip() == str(dict(of().settings))
 
 
-@pytest.mark.parametrize("key", [key for key in setting_keys(Settings) if key in OTHERWISE])
+@pytest.mark.parametrize("key", [key for key in setting_keys() if key in OTHERWISE])
 def test_another_value_is_told_by_the_name_of_its_setting(key: str) -> None:
     names = differing(**{f"CALLGUARD_{key.upper()}": OTHERWISE[key]})
 

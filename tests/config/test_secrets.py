@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from callguard.config.effective import effective, log_settings
-from callguard.config.masking import masked_url
+from callguard.config.environment import variable
 from callguard.config.policies import POLICY_KEYS, env_name
-from callguard.config.settings import Settings, load_settings
-from callguard.config.sources import setting_keys, variable
+from callguard.config.settings import load_settings, setting_keys
+from callguard.config.urls import masked_url
 from tests.config.given import OTHER_SID, RIGHT, SID, problems, with_file
 
 SECRETS = {
@@ -79,7 +79,7 @@ def test_no_secret_and_no_number_is_among_the_effective_settings(environ: dict[s
 def test_every_setting_is_among_the_effective_ones() -> None:
     names = {name for name, _ in effective(load_settings(RIGHT))}
 
-    assert names >= {*map(variable, setting_keys(Settings)), *map(env_name, POLICY_KEYS)}
+    assert names >= {*map(variable, setting_keys()), *map(env_name, POLICY_KEYS)}
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from callguard.config.api_keys import ApiKey, Role
-from callguard.config.settings import Settings, load_settings
-from callguard.config.sources import setting_keys, variable
+from callguard.config.environment import variable
+from callguard.config.settings import Settings, load_settings, setting_keys
 from tests.config.given import RIGHT, SID, TOKEN, problem, problems, with_file
 
 
@@ -207,7 +207,7 @@ def test_settings_are_frozen_but_for_the_redis_that_is_started_later() -> None:
 
 
 def test_every_setting_is_described_with_an_example_that_is_accepted() -> None:
-    keys = setting_keys(Settings)
+    keys = setting_keys()
     fields = {field.validation_alias or name: field for name, field in Settings.model_fields.items()}
 
     for key in keys:

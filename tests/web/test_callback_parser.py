@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.parties import PartyHasher
 from callguard.store.retention import LEFT_CALL_MS
+from callguard.web.moments import MAX_AHEAD_MS, STALE_MS, Stale
 from callguard.web.twilio.callback_fields import PATTERNS, PREFIX_FREE
-from callguard.web.twilio.callback_parser import (
-    MAX_AHEAD_MS,
-    STALE_MS,
-    Ignored,
-    MalformedCallback,
-    Stale,
-    parse_callback,
-)
+from callguard.web.twilio.callback_parser import Ignored, MalformedCallback, parse_callback
 from callguard.web.twilio.form import Form, Undecodable, read_query
 from tests.examples import up_to
 from tests.web.callbacks import CALL_SID, NOW_MS, fields, timestamp

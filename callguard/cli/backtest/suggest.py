@@ -13,7 +13,7 @@ from callguard.cli.backtest import threshold_file
 from callguard.cli.backtest.report import Report
 from callguard.cli.output import say
 from callguard.cli.person import is_confirmed
-from callguard.config.home import expanded
+from callguard.config.environment import expanded
 from callguard.domain.policy import Policy
 from callguard.domain.suggestion import LeftOut, Suggested, Suggestion
 from callguard.domain.wording import figure

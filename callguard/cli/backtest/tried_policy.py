@@ -7,9 +7,9 @@ import click
 
 from callguard.cli.connect import has_account, settings_of
 from callguard.config.errors import Problems
+from callguard.config.layers import Layer, Place, Written
 from callguard.config.policies import policy_of_environment, read_policy, refuse_unknown
 from callguard.config.settings import Settings
-from callguard.config.written import Layer, Place, Written
 from callguard.domain.policy import Policy
 
 

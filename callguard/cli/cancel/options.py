@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
-from callguard.config.never_cancel import number
+from callguard.config.policy_texts import number
 from callguard.domain.selection import Selection
 
 _OF_USE = {

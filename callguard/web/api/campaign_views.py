@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, WithJsonSchema
 
-from callguard.config.never_cancel import number
+from callguard.config.policy_texts import number
 from callguard.domain.campaigns import MAX_CAMPAIGN_SECONDS, Campaign
 from callguard.web.api import schemas
 from callguard.web.api.json_bodies import now_of

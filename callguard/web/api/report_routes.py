@@ -44,7 +44,8 @@ class ReportRoutes:
             calls = [(index, call) for index, call in enumerate(batch.calls) if call.is_counted]
             self._refuse_unknown_accounts(calls)
         except (BadBody, Refused) as refused:
-            self._count(_accounts_in(body), ReportResult.MALFORMED.value)
+            for sid in _accounts_in(body) & self._accounts.keys():  # nothing else becomes a label
+                self._uncounted.count(sid, ReportResult.MALFORMED)
             if isinstance(refused, Refused):
                 raise
             message = "nothing was counted, since some of the calls are wrong; errors says which"
@@ -85,17 +86,11 @@ class ReportRoutes:
         except StoreUnavailable:
             # What other accounts have counted is known as a duplicate when the batch is sent again.
             for sid in waiting:
-                self._uncounted.remember(sid, ReportResult.UNAVAILABLE.value)
+                self._uncounted.remember(sid, ReportResult.UNAVAILABLE)
             self._unavailable.due(waiting[0][-4:])
             raise
         self._uncounted.count_some()
         return ReportOutcome(counted=counted, duplicates=sum(map(len, by_account.values())) - counted)
-
-    def _count(self, named: set[str], result: str) -> None:
-        """Count for configured accounts only: nothing else becomes a label."""
-        for sid in named & self._accounts.keys():
-            self._uncounted.remember(sid, result)
-        self._uncounted.count_some()
 
 
 def _accounts_in(body: Any) -> set[str]:

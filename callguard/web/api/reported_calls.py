@@ -23,13 +23,11 @@ from callguard.domain.drain_time import MAX_QUEUE_MS
 from callguard.domain.parties import PartyHasher
 from callguard.web.api import schemas
 from callguard.web.api.json_bodies import now_of
-from callguard.web.moments import unix_ms
-from callguard.web.twilio.callback_parser import FRESH_MS, MAX_AHEAD_MS, STALE_MS
+from callguard.web.moments import MAX_AHEAD_MS, STALE_MS, QueueTime, Stale, counted_ms, unix_ms
 
 MAX_CALLS = 1000
 
 _STATUSES = {status.value: status for status in CallStatus}
-_DIGITS = re.compile("[0-9]{1,9}")
 _ADDRESS = f"as text of up to {MAX_CHARACTERS} characters, none of them a control character"
 _SHOWN_TEXT = re.compile(rf"{SHOWN}{{0,{MAX_CHARACTERS}}}")
 
@@ -47,19 +45,10 @@ def _created_ms(given: Any, info: ValidationInfo) -> int | None:
     if given is None or given == "":
         return None
     now_ms = now_of(info)
-    created_ms = unix_ms(given) if isinstance(given, str) else 0
-    if not now_ms - STALE_MS <= created_ms <= now_ms + MAX_AHEAD_MS:
+    created_ms = counted_ms(unix_ms(given) if isinstance(given, str) else 0, now_ms)
+    if isinstance(created_ms, Stale):
         raise ValueError("should not be too long ago, nor ahead")
-    return created_ms if now_ms - created_ms > FRESH_MS else now_ms
-
-
-def _queue_ms(given: Any) -> int | None:
-    if given is None or given == "":
-        return None
-    is_whole = type(given) is int or (isinstance(given, str) and _DIGITS.fullmatch(given))
-    if not is_whole or not 0 <= int(given) <= MAX_QUEUE_MS:
-        raise ValueError("should be whole milliseconds")
-    return int(given)
+    return created_ms
 
 
 def _age_ms(given: Any) -> int | None:
@@ -127,8 +116,7 @@ class ReportedCall(BaseModel):
         ),
     ] = None
     queue_ms: Annotated[
-        int | None,
-        BeforeValidator(_queue_ms),
+        QueueTime,
         WithJsonSchema(schemas.QUEUE_TIME),
         Field(
             alias="queue_time",
@@ -156,18 +144,12 @@ class ReportedCall(BaseModel):
 
         That it has left, Twilio alone is believed: a report may only make us doubt that it still waits.
         """
-        parties = hasher.of(self.from_number, self.to_number)
-        return CallEvent(
+        return hasher.of(self.from_number, self.to_number).event(
             self.sid,
             CallStatus.QUEUED,
             self._created_at(now_ms),
-            parties.spared,
-            parties.sender,
-            parties.sender_shown,
-            parties.destination,
             self.queue_ms,
             doubtful=self.status is not CallStatus.QUEUED,
-            protected=parties.protected,
         )
 
     def _created_at(self, now_ms: int) -> int:

@@ -9,14 +9,13 @@ callback that is ignored changes nothing, whoever has cut it.
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from operator import itemgetter
 
 from callguard.domain.calls import OUTBOUND_API, CallEvent, CallStatus
 from callguard.domain.parties import PartyHasher
 from callguard.errors import CallGuardError
-from callguard.web.moments import unix_ms
+from callguard.web.moments import STALE_MS, Stale, counted_ms, unix_ms
 from callguard.web.twilio.callback_fields import (
     IN_SIGNED_TEXT,
     OTHER_KINDS,
@@ -26,15 +25,6 @@ from callguard.web.twilio.callback_fields import (
     REQUIRED,
     code_of,
 )
-
-STALE_MS = 6 * 3_600_000
-"""As long as the store remembers calls that have ended: older news could count twice."""
-
-MAX_AHEAD_MS = 15 * 60_000
-"""More than clocks differ, and little enough for a replay to be remembered as one."""
-
-FRESH_MS = 2_000
-"""A `Timestamp` has whole seconds; below this the arrival tells more of the order of calls."""
 
 _MATCHES = {
     name: (
@@ -65,14 +55,6 @@ class Ignored(Enum):
     """It is about a recording, an answering machine, a stream: no news of a call's progress."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """True news that must not count, since its time cannot be right; `ahead_ms` of our clock, or behind it."""
-
-    ahead_ms: int
-    value = "stale"
-
-
 class MalformedCallback(CallGuardError):
     """A signed callback that cannot be relied on. `code` is short, and holds nothing of the request."""
 
@@ -93,7 +75,7 @@ def parse_callback(
 ) -> CallEvent | Ignored | Stale:
     """Return the news that a callback brings.
 
-    `received_ms` (Unix time) is when it came; news that is `stale_ms` older, or `MAX_AHEAD_MS` ahead, is stale.
+    `received_ms` (Unix time) is when it came; `counted_ms` says which news is stale.
     Calls that no API request has made (inbound ones, legs of a `<Dial>`, trunks) never wait in the rate queue
     (https://www.twilio.com/docs/glossary/what-is-cps), so they are ignored, whatever else they hold. `signed_text`
     is the fields as they are signed; None for a GET, whose signature covers the `&` and `=` between its fields.
@@ -114,22 +96,10 @@ def parse_callback(
         raise MalformedCallback("missing_from" if not fields["From"] else "missing_to")
     if signed_text is not None:
         _check_borders(fields, signed_text)
-    sent_ms = _sent_ms(fields["Timestamp"])
-    if received_ms - sent_ms > stale_ms or sent_ms - received_ms > MAX_AHEAD_MS:
-        return Stale(sent_ms - received_ms)
-    status = _STATUSES[fields["CallStatus"]]
-    parties = hasher.of(fields["From"], fields["To"])
-    return CallEvent(
-        fields["CallSid"],
-        status,
-        # News that comes late, perhaps many at once, is news of its own time.
-        sent_ms if received_ms - sent_ms > FRESH_MS else received_ms,
-        parties.spared,
-        parties.sender,
-        parties.sender_shown,
-        parties.destination,
-        protected=parties.protected,
-    )
+    at_ms = counted_ms(_sent_ms(fields["Timestamp"]), received_ms, stale_ms)
+    if isinstance(at_ms, Stale):
+        return at_ms
+    return hasher.of(fields["From"], fields["To"]).event(fields["CallSid"], _STATUSES[fields["CallStatus"]], at_ms)
 
 
 def _irrelevant(fields: Mapping[str, str], repeated: Collection[str]) -> Ignored | None:

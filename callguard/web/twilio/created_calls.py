@@ -8,16 +8,17 @@ import json
 import re
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, StrictInt
 
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent, CallStatus, is_in_rate_queue
-from callguard.domain.drain_time import MAX_QUEUE_MS
+from callguard.web.moments import QueueTime, Stale, counted_ms, unix_ms
 from callguard.web.twilio.callback_fields import PATTERNS
-from callguard.web.twilio.callback_parser import FRESH_MS, MAX_AHEAD_MS, STALE_MS, Ignored, Stale
-from callguard.web.twilio.event_fields import OTHER_ACCOUNT, MalformedEvent, object_in, sent_ms, text_in
+from callguard.web.twilio.callback_parser import Ignored
+from callguard.web.twilio.cloud_events import OTHER_ACCOUNT, EventPart, MalformedEvent, Text
 
-_ACCOUNT_SID, _CALL_SID = re.compile(PATTERNS["AccountSid"]), re.compile(PATTERNS["CallSid"])
 _CALLS_URL = re.compile(r"/Accounts/(AC[0-9a-f]{32})/Calls(?:\.json)?/?(?:\?|$)")
 
 
@@ -28,10 +29,45 @@ class Skipped(Enum):
     NOT_CREATED = "not_created"
 
 
-def created_call(
-    data: Mapping[str, Any], account: Account, received_ms: int, sent: str = ""
-) -> CallEvent | Ignored | Skipped | Stale:
-    """Return the news that a call has entered the queue. `sent` is the envelope's `time`, if it has one.
+class _Request(EventPart):
+    url: Any = None
+    parameters: Any = None
+
+
+class _Response(EventPart):
+    response_code: StrictInt | None = Field(None, alias="responseCode")
+    body: Any = Field(None, alias="responseBody")
+
+
+class _Creation(EventPart):
+    sid: Any = None
+    timestamp: Any = None
+    request_date_created: Any = Field(None, alias="requestDateCreated")
+    request: _Request | None = None
+    response: _Response | None = None
+
+
+class _CreationEvent(EventPart):
+    time: Text | None = None
+    data: _Creation
+
+
+class _CreatedCall(EventPart):
+    """A call that counts, by the names that codes have."""
+
+    parent_call_sid: Text | None
+    direction: Text | None
+    call_sid: Annotated[Text, Field(pattern=f"^{PATTERNS['CallSid']}$")]
+    parameters: dict[Any, Any] | None
+    account_sid: Annotated[Text, Field(pattern=f"^{PATTERNS['AccountSid']}$")]
+    queue_time: QueueTime
+    date_created: Text
+    from_: Text
+    to: Text
+
+
+def created_call(event: Any, account: Account, received_ms: int) -> CallEvent | Ignored | Skipped | Stale:
+    """Return the news that a call has entered the queue.
 
     Twilio's answer to the script that made the call is within the event, and is believed first; what it lacks
     is looked for in what the script sent. Only the call's SID and its account must be there.
@@ -39,47 +75,29 @@ def created_call(
     Raises:
         MalformedEvent: `missing_…`, `bad_…` or `ambiguous_…` and the name of a field, or `other_account`.
     """
-    request, response = object_in(data, "request"), object_in(data, "response")
-    if _has_failed(response):
+    read = _CreationEvent.read(event)
+    response = read.data.response or _Response.read({})
+    if (response.response_code or 0) >= 400:
         return Skipped.NOT_CREATED
-    parameters, call = object_in(request, "parameters"), _call_in(response)
-    if text_in(call, "parent_call_sid"):
+    answered = _call_in(response.body)
+    parent, direction = answered.get("parent_call_sid"), answered.get("direction")
+    if isinstance(parent, str) and parent:
         return Ignored.CHILD_CALL
-    if not is_in_rate_queue(text_in(call, "direction"), None):
+    if isinstance(direction, str) and not is_in_rate_queue(direction, None):
         return Ignored.OTHER_DIRECTION
-    call_sid = _call_sid(data, call)
-    if _account_sid(call, parameters, text_in(request, "url")) != account.sid:
+    call = _CreatedCall.read(_best_known(read.data, answered))
+    if answered.get("sid") not in (None, call.call_sid):
+        raise MalformedEvent("ambiguous_call_sid")
+    if call.account_sid != account.sid:
         raise MalformedEvent(OTHER_ACCOUNT)
-    queue_ms = _queue_ms(call.get("queue_time"))
-    sent_ms = _created_ms(call, data, sent, received_ms)
-    if received_ms - sent_ms > STALE_MS or sent_ms - received_ms > MAX_AHEAD_MS:
-        return Stale(sent_ms - received_ms)
-    parties = account.hasher.of(
-        text_in(call, "from") or text_in(parameters, "From"), text_in(call, "to") or text_in(parameters, "To")
-    )
-    return CallEvent(
-        call_sid,
-        CallStatus.QUEUED,
-        sent_ms if received_ms - sent_ms > FRESH_MS else received_ms,
-        parties.spared,
-        parties.sender,
-        parties.sender_shown,
-        parties.destination,
-        queue_ms,
-        protected=parties.protected,
-    )
+    at_ms = counted_ms(_sent_ms(call.date_created, read.time, received_ms), received_ms)
+    if isinstance(at_ms, Stale):
+        return at_ms
+    return account.hasher.of(call.from_, call.to).event(call.call_sid, CallStatus.QUEUED, at_ms, call.queue_time)
 
 
-def _has_failed(response: Mapping[str, Any]) -> bool:
-    code = response.get("responseCode")
-    if code is not None and type(code) is not int:
-        raise MalformedEvent("bad_response_code")
-    return code is not None and code >= 400
-
-
-def _call_in(response: Mapping[str, Any]) -> Mapping[str, Any]:
+def _call_in(body: Any) -> dict[str, Any]:
     """Return the Call resource that Twilio has answered with, empty if it is none that we can read."""
-    body = response.get("responseBody")
     try:
         call = json.loads(base64.b64decode(body, validate=True)) if isinstance(body, str) else None
     except (ValueError, RecursionError):
@@ -87,45 +105,34 @@ def _call_in(response: Mapping[str, Any]) -> Mapping[str, Any]:
     return call if isinstance(call, dict) and "account_sid" in call else {}
 
 
-def _call_sid(data: Mapping[str, Any], call: Mapping[str, Any]) -> str:
-    call_sid = text_in(data, "sid", "CallSid")
-    if not call_sid:
-        raise MalformedEvent("missing_call_sid")
-    if not _CALL_SID.fullmatch(call_sid):
-        raise MalformedEvent("bad_call_sid")
-    if call.get("sid") not in (None, call_sid):
-        raise MalformedEvent("ambiguous_call_sid")
-    return call_sid
+def _best_known(data: _Creation, answered: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of the call; where it is told more than once, by who knows best."""
+    request = data.request or _Request()
+    sent = request.parameters if isinstance(request.parameters, dict) else {}
+    in_url = _CALLS_URL.search(request.url) if isinstance(request.url, str) else None
+    return {
+        **{name: answered.get(name) for name in ("parent_call_sid", "direction", "queue_time")},
+        "call_sid": data.sid,
+        "parameters": request.parameters,
+        "account_sid": _first(answered.get("account_sid"), sent.get("AccountSid"), in_url and in_url[1]),
+        "date_created": _first(answered.get("date_created"), data.timestamp, data.request_date_created),
+        "from_": _first(answered.get("from"), sent.get("From")),
+        "to": _first(answered.get("to"), sent.get("To")),
+    }
 
 
-def _account_sid(call: Mapping[str, Any], parameters: Mapping[str, Any], url: str) -> str:
-    named = text_in(call, "account_sid") or text_in(parameters, "AccountSid")
-    in_url = _CALLS_URL.search(url)
-    account_sid = named or (in_url[1] if in_url else "")
-    if not account_sid:
-        raise MalformedEvent("missing_account_sid")
-    if not _ACCOUNT_SID.fullmatch(account_sid):
-        raise MalformedEvent("bad_account_sid")
-    return account_sid
+def _first(*told: Any) -> Any:
+    for value in told:
+        if value is not None and value != "":
+            return value
+    return ""
 
 
-def _queue_ms(told: object) -> int | None:
-    if told is None or told == "":
-        return None
-    if type(told) is not int and not (isinstance(told, str) and re.fullmatch("[0-9]{1,9}", told)):
-        raise MalformedEvent("bad_queue_time")
-    queue_ms = int(told)
-    if not 0 <= queue_ms <= MAX_QUEUE_MS:
-        raise MalformedEvent("bad_queue_time")
-    return queue_ms
-
-
-def _created_ms(call: Mapping[str, Any], data: Mapping[str, Any], sent: str, received_ms: int) -> int:
-    """Return when the call was created. Twilio's answer may lack `date_created`, and all else may be missing."""
-    told = text_in(call, "date_created") or text_in(data, "timestamp") or text_in(data, "requestDateCreated")
-    if told:
-        return sent_ms(told)
+def _sent_ms(told: str, sent: str | None, received_ms: int) -> int:
+    """Return when the call was created. Nothing may tell it but the envelope, and that badly."""
     try:
-        return sent_ms(sent)
-    except MalformedEvent:  # nothing of the call itself
+        return unix_ms(told or sent or "")
+    except ValueError:
+        if told:
+            raise MalformedEvent("bad_timestamp") from None
         return received_ms

@@ -9,16 +9,16 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from callguard.clock import Clock
 from callguard.config.accounts import Account
-from callguard.config.masking import masked_url
+from callguard.config.urls import masked_url
 from callguard.domain.calls import CallEvent
 from callguard.domain.results import ReportResult, ReportSource
 from callguard.errors import StoreUnavailable
 from callguard.telephony.signature import CallbackAuthenticator
 from callguard.web.bodies import read_body
 from callguard.web.spaced_warning import SpacedWarning
+from callguard.web.twilio.cloud_events import OTHER_ACCOUNT
 from callguard.web.twilio.dropped_news import DroppedNews, TellDropped
 from callguard.web.twilio.event_batch import BatchReading, read
-from callguard.web.twilio.event_fields import OTHER_ACCOUNT
 from callguard.web.twilio.misdirected import arrival_of
 from callguard.web.twilio.uncounted import UncountedResults
 
@@ -100,7 +100,7 @@ class EventStreamHandler:
         try:
             counted = self._reports.take(account, reading.news, SOURCE) if reading.news else 0
         except StoreUnavailable:
-            self._uncounted.remember(account.sid, ReportResult.UNAVAILABLE.value)
+            self._uncounted.remember(account.sid, ReportResult.UNAVAILABLE)
             self._unavailable.due(account.sid[-4:])
             return Response(status=503, headers={"Retry-After": "1"})
         self._count_refusals(account.sid, reading)
@@ -116,17 +116,17 @@ class EventStreamHandler:
 
     def _count_refusals(self, account_sid: str, reading: BatchReading) -> None:
         if reading.is_too_large:
-            self._count(account_sid, ReportResult.TOO_LARGE)
+            self._uncounted.count(account_sid, ReportResult.TOO_LARGE)
         elif codes := sorted(reading.codes - {OTHER_ACCOUNT}):
             self._dropped.malformed(account_sid, codes[0])
-            self._count(account_sid, ReportResult.MALFORMED)
+            self._uncounted.count(account_sid, ReportResult.MALFORMED)
         if OTHER_ACCOUNT in reading.codes:
-            self._count(account_sid, ReportResult.OTHER_ACCOUNT)
+            self._uncounted.count(account_sid, ReportResult.OTHER_ACCOUNT)
         if reading.stale:
             self._dropped.stale(account_sid, reading.stale[0].ahead_ms)
-            self._count(account_sid, ReportResult.STALE)
+            self._uncounted.count(account_sid, ReportResult.STALE)
         if len(reading.ignored) > len(reading.stale):
-            self._count(account_sid, ReportResult.IGNORED)
+            self._uncounted.count(account_sid, ReportResult.IGNORED)
         self._uncounted.count_some()
 
     def _forbid(self, why: str) -> Response:
@@ -134,11 +134,5 @@ class EventStreamHandler:
         return Response(status=403)
 
     def _refuse(self, account_sid: str, result: ReportResult, http: int) -> Response:
-        self._count(account_sid, result)
+        self._uncounted.count(account_sid, result)
         return Response(status=http)
-
-    def _count(self, account_sid: str, result: ReportResult) -> None:
-        try:
-            self._reports.refuse(account_sid, SOURCE, result)
-        except StoreUnavailable:
-            self._uncounted.remember(account_sid, result.value)

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from callguard.errors import CallGuardError
-from callguard.processes.connections import BODY_SECONDS, CONNECTION, WORK_SECONDS
+from callguard.processes.connections import BODY_SECONDS
+from callguard.web.bodies import BrokenBody, declares_more, read_start
 
 MAX_BODY_BYTES = 16 * 1024
 """Twilio's callbacks are below 2 kB."""
@@ -110,12 +111,15 @@ def read_form(environ: Mapping[str, Any]) -> Form:
         Undecodable: it cannot be read as UTF-8.
     """
     is_form = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() == FORM_TYPE
-    if _declared_length(environ) > MAX_BODY_BYTES:
-        raise TooLarge(_glance(environ))
-    body = _read_body(environ)
-    if not is_form:
+    is_too_large = declares_more(environ, MAX_BODY_BYTES)
+    try:
+        # The start of a body that is too large anyway may name its account, if it is there.
+        body = read_start(environ, MAX_BODY_BYTES, GLANCE_SECONDS if is_too_large else BODY_SECONDS)
+    except BrokenBody as error:
+        raise (TooLarge if is_too_large else Undecodable)(error.raw) from None
+    if not (is_form or is_too_large):
         raise UnsupportedMediaType(body)
-    if len(body) > MAX_BODY_BYTES:
+    if is_too_large or len(body) > MAX_BODY_BYTES:
         raise TooLarge(body)
     return _fields(body)
 
@@ -130,51 +134,6 @@ def read_query(raw_query: str) -> Form:
     if len(raw) > MAX_BODY_BYTES:
         raise TooLarge(raw[:MAX_BODY_BYTES])
     return _fields(raw)
-
-
-def _declared_length(environ: Mapping[str, Any]) -> int:
-    length = environ.get("CONTENT_LENGTH") or ""
-    return int(length) if length.isdecimal() and len(length) < 20 else 0
-
-
-def _glance(environ: Mapping[str, Any]) -> bytes:
-    """Return the start of a body that is too large anyway, if it is there: it may name its account."""
-    try:
-        return _read_body(environ, GLANCE_SECONDS)
-    except Undecodable as error:
-        return error.raw
-
-
-def _read_body(environ: Mapping[str, Any], seconds: float = BODY_SECONDS) -> bytes:
-    """Return the body, or of a longer one `MAX_BODY_BYTES` + 1 bytes.
-
-    Raises:
-        Undecodable: it broke off, or took more than `seconds`.
-    """
-    connection = environ.get(CONNECTION)
-    if connection is None:
-        return _read(environ)
-    connection.give_body(seconds)
-    try:
-        return _read(environ)
-    finally:
-        connection.give(WORK_SECONDS)
-
-
-def _read(environ: Mapping[str, Any]) -> bytes:
-    length = environ.get("CONTENT_LENGTH") or ("" if environ.get("wsgi.input_terminated") else "0")
-    if length and not length.isdecimal():
-        raise Undecodable
-    most = MAX_BODY_BYTES + 1
-    wanted = min(int(length), most) if length and len(length) < 10 else most
-    try:
-        body: bytes = environ["wsgi.input"].read(wanted)
-    except Exception:
-        # Each server has its own errors for a broken connection or chunk; all mean the same.
-        raise Undecodable from None
-    if length and len(body) < wanted:
-        raise Undecodable(body)
-    return body
 
 
 def _fields(raw: bytes) -> Form:

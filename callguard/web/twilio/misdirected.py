@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from callguard.clock import Clock
 from callguard.config.accounts import Account
-from callguard.config.masking import masked_url
+from callguard.config.urls import masked_url
 from callguard.telephony.signature import CallbackAuthenticator
 from callguard.telephony.signed_urls import Arrival
 from callguard.web.spaced_warning import SpacedWarning

@@ -9,8 +9,9 @@ from callguard.domain.calls import CallEvent
 from callguard.domain.results import CallbackResult
 from callguard.errors import StoreUnavailable
 from callguard.telephony.signature import CallbackAuthenticator
+from callguard.web.moments import Stale
 from callguard.web.spaced_warning import SpacedWarning
-from callguard.web.twilio.callback_parser import Ignored, MalformedCallback, Stale, parse_callback
+from callguard.web.twilio.callback_parser import Ignored, MalformedCallback, parse_callback
 from callguard.web.twilio.dropped_news import DroppedNews, TellDropped
 from callguard.web.twilio.form import (
     Form,
@@ -142,7 +143,7 @@ class StatusCallbackHandler:
         try:
             self._take_event(account, event)
         except StoreUnavailable:
-            self._uncounted.remember(account.sid, CallbackResult.UNAVAILABLE.value)
+            self._uncounted.remember(account.sid, CallbackResult.UNAVAILABLE)
             self._unavailable.due(account.sid[-4:])
             return _answer(CallbackResult.UNAVAILABLE)
         self._uncounted.count_some()
@@ -152,18 +153,10 @@ class StatusCallbackHandler:
         """Answer, and count for configured accounts only: nobody else causes a write or a label."""
         is_known = account_sid is not None and account_sid in self._accounts
         if account_sid is not None and is_known:
-            self._count(account_sid, result)
+            self._uncounted.count(account_sid, result)
         if result is CallbackResult.FORBIDDEN:
             (self._bad_signature if is_known else self._unknown_account).due((account_sid or "")[-4:])
         return _answer(result, code)
-
-    def _count(self, account_sid: str, result: CallbackResult) -> None:
-        try:
-            self._refuse_callback(account_sid, result.value)
-        except StoreUnavailable:
-            self._uncounted.remember(account_sid, result.value)
-        else:
-            self._uncounted.count_some()
 
 
 def _result_of(error: UnreadableForm) -> CallbackResult:

@@ -1,7 +1,8 @@
-"""Results that Redis could not be told of."""
+"""Counting what became of requests, also while Redis cannot be told."""
 
 from collections import Counter
 from collections.abc import Callable
+from enum import Enum
 from threading import Lock
 
 from callguard.errors import StoreUnavailable
@@ -11,7 +12,7 @@ MAX_AT_ONCE = 50
 
 
 class UncountedResults:
-    """Remembers what could not be counted, in this process, and counts it once Redis answers again.
+    """Counts results; what could not be counted, this process remembers until Redis answers again.
 
     A result whose write timed out may have been counted all the same, so a total may be a little too high.
     """
@@ -20,9 +21,14 @@ class UncountedResults:
         """`count(account_sid, result)` may raise `StoreUnavailable`."""
         self._count = count
         self._lock = Lock()
-        self._waiting: Counter[tuple[str, str]] = Counter()
+        self._waiting: Counter[tuple[str, Enum]] = Counter()
 
-    def remember(self, account_sid: str, result: str) -> None:
+    def count(self, account_sid: str, result: Enum) -> None:
+        """Count one result, now or later; never raises `StoreUnavailable`."""
+        self.remember(account_sid, result)
+        self.count_some()
+
+    def remember(self, account_sid: str, result: Enum) -> None:
         """Keep one result for later."""
         with self._lock:
             self._waiting[account_sid, result] += 1
@@ -33,13 +39,14 @@ class UncountedResults:
             taken = self._take()
             if taken is None:
                 return
+            account_sid, result = taken
             try:
-                self._count(*taken)
+                self._count(account_sid, result.value)
             except StoreUnavailable:
                 self.remember(*taken)
                 return
 
-    def _take(self) -> tuple[str, str] | None:
+    def _take(self) -> tuple[str, Enum] | None:
         with self._lock:
             key = next(iter(self._waiting), None)
             if key is not None:

@@ -11,7 +11,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as some
 from jsonschema import Draft202012Validator
 
-from callguard.config.never_cancel import number
+from callguard.config.policy_texts import number
 from callguard.domain.drain_time import MAX_QUEUE_MS
 from callguard.web.api import schemas
 from callguard.web.api.campaign_views import NewCampaign

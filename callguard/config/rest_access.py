@@ -1,6 +1,8 @@
-"""Twilio's API keys, which serve REST in place of an auth token. Signatures are made with the token alone.
+"""How Twilio's REST API is reached: by which address, and with which API key.
 
-https://www.twilio.com/docs/iam/api-keys
+A key serves REST in place of an auth token (https://www.twilio.com/docs/iam/api-keys); signatures are made with
+the token alone. Regions and edges are named as Twilio's library has them:
+https://www.twilio.com/docs/global-infrastructure/using-the-twilio-rest-api-in-a-non-us-region
 """
 
 import re
@@ -10,8 +12,9 @@ from dataclasses import dataclass
 from callguard.config import urls
 from callguard.config.credentials import secret_of
 from callguard.config.errors import Problems
-from callguard.config.written import Layer, Place, in_environment
+from callguard.config.layers import Layer, Place, in_environment
 
+REGION, EDGE = "TWILIO_REGION", "TWILIO_EDGE"
 KEY_VARIABLE, SECRET_VARIABLE = "TWILIO_API_KEY", "TWILIO_API_SECRET"
 
 REST_KEYS = ("api_key", "api_key_env", "api_secret", "api_secret_env", "twilio_api_url")
@@ -20,6 +23,7 @@ REST_KEYS = ("api_key", "api_key_env", "api_secret", "api_secret_env", "twilio_a
 EXAMPLE_KEY = "SK0123456789abcdef0123456789abcdef"
 
 _KEY = re.compile(r"SK[0-9a-fA-F]{32}")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,21 @@ def api_url_of_table(layer: Layer, problems: Problems) -> str:
         return ""
 
 
+def regional_api_url(environ: Mapping[str, str], problems: Problems) -> str:
+    """Return where Twilio's REST API is, where nobody says it: by TWILIO_EDGE in TWILIO_REGION, if they are set.
+
+    >>> regional_api_url({"TWILIO_EDGE": "sydney", "TWILIO_REGION": "au1"}, Problems())
+    'https://api.sydney.au1.twilio.com'
+    """
+    edge, region = (_named(name, environ, problems) for name in (EDGE, REGION))
+    return "https://" + ".".join(filter(None, ["api", edge, region or (edge and "us1"), "twilio.com"]))
+
+
+def set_in(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return which of the two variables are set."""
+    return tuple(name for name in (REGION, EDGE) if environ.get(name, "").strip())
+
+
 def _checked(
     key: str, secret: str, key_place: Place, secret_place: Place, names: tuple[str, str], problems: Problems
 ) -> RestKey:
@@ -75,3 +94,11 @@ def _checked(
         problems.add(key_place, "should be SK and 32 hex digits, the SID of an API key", EXAMPLE_KEY)
         return RestKey()
     return RestKey(key, secret)
+
+
+def _named(name: str, environ: Mapping[str, str], problems: Problems) -> str:
+    text = environ.get(name, "").strip()
+    if text and not _NAME.fullmatch(text):
+        problems.add(in_environment(name), "should be one of Twilio's names, in small letters, or unset", "ie1")
+        return ""
+    return text

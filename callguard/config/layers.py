@@ -1,7 +1,7 @@
 """A value as it was written, and where: so that an error can name the place in its writer's words."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,10 @@ class Place:
         """Return the place of one entry of a list."""
         name = f"{self.name}[{index}]" if self.in_file else f"{self.name}, entry {index + 1}"
         return Place(name, self.key, self.in_file)
+
+    def entry(self, index: Sequence[object]) -> "Place":
+        """Return the place of the entry that pydantic gives `index` of, or this place without one."""
+        return self.item(index[0]) if index and isinstance(index[0], int) else self
 
     def within(self, key: str) -> "Place":
         """Return the place of a key in the table that stands here."""
@@ -62,3 +66,10 @@ Layer = Mapping[str, Written]
 def table(value: Mapping[str, Any], place: Place) -> dict[str, Written]:
     """Return the entries of a TOML table that stands at `place`."""
     return {key: Written(entry, place.within(key)) for key, entry in value.items()}
+
+
+def entries(value: Any) -> Any:
+    """Return a comma list as a list without blanks; anything else as it is, for pydantic to judge."""
+    if isinstance(value, str):
+        return [entry for part in value.split(",") if (entry := part.strip())]
+    return value

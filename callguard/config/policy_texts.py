@@ -1,14 +1,34 @@
-"""Checking the texts of the policy keys that begin with `live_calls_`."""
+"""Checking the texts among the policy keys: lists of numbers, and what begins with `live_calls_`."""
 
 import re
 from collections.abc import Callable, Mapping
 
 from callguard.config.urls import webhook_url
+from callguard.domain.addresses import checked_entry
+
+NUMBER_LISTS = {
+    "never_cancel": 'would spare every call; to cancel nothing, set mode to "observe"',
+    "repeat_exempt": "would exempt every number; to be told of none, set repeat_limit to 1000",
+}
+"""The policy keys that hold numbers, and why `*` alone is refused there."""
+
+EXAMPLE_NUMBERS = ("+15551230000", "+1555*")
 
 MAX_SPOKEN = 1000
 """Twilio says up to 4,096 characters (https://www.twilio.com/docs/voice/twiml/say); nobody listens so long."""
 
 _QUEUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,62}[A-Za-z0-9._-])?")
+
+
+def number(text: str, key: str = "never_cancel") -> str:
+    """Return an entry that calls can match (`callguard.domain.addresses` has the grammar).
+
+    Raises:
+        ValueError: no call would match it, or every call would.
+    """
+    if text == "*":
+        raise ValueError(NUMBER_LISTS[key])
+    return checked_entry(text)
 
 
 def queue_name(text: str) -> str:
