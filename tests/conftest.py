@@ -18,6 +18,7 @@ from callguard.store.reports import RedisReports
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
 from tests.examples import EXAMPLES
+from tests.frozen_clock import FrozenClock
 from tests.valkey import pytest_addoption, pytest_collection_modifyitems, redis_server, redis_url
 
 __all__ = ["pytest_addoption", "pytest_collection_modifyitems", "redis_server", "redis_url"]
@@ -38,19 +39,6 @@ def pytest_configure() -> None:
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, lambda *_: None)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
-
-
-@dataclass
-class FrozenClock:
-    """A clock that stands until it is moved."""
-
-    ms: int
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def pass_seconds(self, seconds: float) -> None:
-        self.ms += round(seconds * 1000)
 
 
 @dataclass(frozen=True)

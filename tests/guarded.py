@@ -1,5 +1,6 @@
 """A guard wired by hand on a private server and a simulated Twilio: all parts real but RQ's wake-up."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ from callguard.clock import SystemClock
 from callguard.config.accounts import Account
 from callguard.detect.guard import Guard
 from callguard.detect.reported_calls import ReportedCalls
-from callguard.domain.notices import Notice
 from callguard.domain.policy import Policy
 from callguard.mirror.reconcile import Reconciler
 from callguard.mirror.twilio_outages import TwilioOutages
@@ -21,7 +21,6 @@ from callguard.simulator import (
     SANDBOX_AUTH_TOKEN,
     AccountConfig,
     AccountTruth,
-    RunawayPlan,
     RunningSimulator,
     SimulatorConfig,
     running,
@@ -32,7 +31,9 @@ from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.cancelling import TwilioCanceller
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.watch.account_watch import AccountWatch
+from tests.calls import create_calls
 from tests.conftest import Store, build_store
+from tests.outbox import Outbox
 from tests.waiting import wait_until
 
 SID = SANDBOX_ACCOUNT_SID
@@ -53,26 +54,6 @@ class NotedWakes:
 
 
 @dataclass
-class NotedNotices:
-    """An outbox that only notes."""
-
-    posted: list[Notice] = field(default_factory=list)
-    onces: list[str] = field(default_factory=list)
-
-    def post(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
-        del every_seconds
-        self.posted.append(notice)
-        self.onces.append(once)
-        return True
-
-    def waiting(self, count: int) -> list[tuple[str, Notice]]:
-        return [(str(place), notice) for place, notice in enumerate(self.posted[:count])]
-
-    def done(self, notice_id: str) -> None:
-        del notice_id
-
-
-@dataclass
 class Guarded:
     """A guard, its account, and the simulated Twilio's truth."""
 
@@ -80,7 +61,7 @@ class Guarded:
     store: Store
     twilio: RunningSimulator
     telephony: TwilioCalls
-    notices: "NotedNotices"
+    notices: Outbox
     guard: Guard
     reconciler: Reconciler
     drain: IncidentDrain
@@ -94,9 +75,7 @@ class Guarded:
 
     def queue_calls(self, count: int, **plan: Any) -> None:
         """Create calls at once and wait until all are queued."""
-        before = self.truth().created
-        self.twilio.start_runaway(SID, RunawayPlan(count, **plan))
-        wait_until(lambda: self.truth().created == before + count, f"{count} calls are created")
+        create_calls(self.twilio, SID, count, **plan)
 
     def trip(self) -> int:
         """Read Twilio's queue, which trips the guard, and return the generation."""
@@ -114,7 +93,7 @@ def guarded(redis_url: str, policy: Policy, **simulated: Any) -> Iterator[Guarde
     config = SimulatorConfig(accounts=(AccountConfig(cps=policy.cps, **{"latency": 0.01, **simulated}),))
     with running(config) as twilio:
         telephony = TwilioCalls({SID: account}, twilio.url, http_client)
-        clock, wakes, notices = SystemClock(), NotedWakes(), NotedNotices()
+        clock, wakes, notices = SystemClock(), NotedWakes(), Outbox()
         outages = TwilioOutages(RedisOutages(connect(redis_url, timeout=5.0)), notices, clock)
         guard = Guard(store.tracker, store.incidents, wakes, notices, clock)
         reconciler = Reconciler(telephony, store.tracker, guard, clock, store.poll_lease, "tests")
@@ -131,7 +110,16 @@ def guarded(redis_url: str, policy: Policy, **simulated: Any) -> Iterator[Guarde
         yield Guarded(
             account, store, twilio, telephony, notices, guard, reconciler, drain, wakes, watch, outages, reports
         )
+        wait_until(_no_list_is_read, "no list is read that would hold the next guard's lease")
     http_client.close()
+
+
+def _no_list_is_read() -> bool:
+    return all(thread.name != "list" for thread in threading.enumerate())
+
+
+def now_ms() -> int:
+    return SystemClock().now_ms()
 
 
 trip_at = partial(Policy, cps=5.0, spike_burst=20, min_backlog=5)

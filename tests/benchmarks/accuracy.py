@@ -151,7 +151,7 @@ def wrong_cps(configured: float) -> Callable[[], Comparison]:
     return compare
 
 
-def room_only() -> Comparison:
+def polling_only() -> Comparison:
     """Calls come and leave without a word; only Twilio's list tells of them."""
     with scene("no callbacks, no events: polls only", entrance=False) as s, s.guard(poll_seconds=1) as guard:
         compared = Comparison(s.name)
@@ -182,7 +182,7 @@ def restart() -> Comparison:
         return compared
 
 
-SCENES = (steady, runaway, cancelling, wrong_cps(1), wrong_cps(30), room_only, two_watchers, restart)
+SCENES = (steady, runaway, cancelling, wrong_cps(1), wrong_cps(30), polling_only, two_watchers, restart)
 
 
 def measure() -> list[str]:

@@ -21,12 +21,11 @@ from callguard.simulator import (
     SANDBOX_AUTH_TOKEN,
     AccountConfig,
     AccountTruth,
-    RunawayPlan,
     RunningSimulator,
     SimulatorConfig,
     running,
 )
-from tests.waiting import wait_until
+from tests.calls import create_calls
 
 ROOT = Path(__file__).parents[2]
 SID = SANDBOX_ACCOUNT_SID
@@ -60,9 +59,7 @@ class Emergency:
 
     def queue(self, count: int, **plan: Any) -> None:
         """Create calls at once and wait until all are there."""
-        before = self.truth().created
-        self.twilio.start_runaway(SID, RunawayPlan(count, **plan))
-        wait_until(lambda: self.truth().created == before + count, f"{count} calls are created")
+        create_calls(self.twilio, SID, count, **plan)
 
     def run(self, *words: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
         """Run the command without a terminal."""

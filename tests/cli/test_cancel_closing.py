@@ -17,7 +17,8 @@ from callguard.domain.sources import Source
 from callguard.domain.tally import Outcome, Tally
 from tests.calls import call_sid, queued
 from tests.cli.running import environ
-from tests.conftest import ACCOUNT_SID, FrozenClock, Store
+from tests.conftest import ACCOUNT_SID, Store
+from tests.frozen_clock import FrozenClock
 
 __all__ = ["environ"]
 

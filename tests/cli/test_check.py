@@ -10,16 +10,15 @@ from callguard.domain.notices import Notice, NoticeKind
 from callguard.domain.policy import Policy
 from callguard.domain.sources import Source
 from callguard.domain.throughput import Throughput
-from callguard.simulator import AccountConfig, RunawayPlan, RunningSimulator, SimulatorConfig, running
+from callguard.simulator import AccountConfig, RunningSimulator, SimulatorConfig, running
 from callguard.store.connection import connect
 from callguard.store.notices import RedisNotices
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
-from tests.calls import call_sid
+from tests.calls import call_sid, create_calls
 from tests.cli.running import environ, run
 from tests.conftest import ACCOUNT_SID, Store
 from tests.unqueued_days import three_days
-from tests.waiting import wait_until
 
 __all__ = ["environ"]
 
@@ -133,8 +132,7 @@ def test_it_says_what_the_thresholds_will_cancel(store: Store, twilio: RunningSi
 
 def test_the_latest_calls_are_replayed(store: Store, twilio: RunningSimulator) -> None:
     quiet = run("check").output
-    twilio.start_runaway(ACCOUNT_SID, RunawayPlan(200))
-    wait_until(lambda: twilio.account(ACCOUNT_SID).created == 200, "all calls are created")
+    create_calls(twilio, ACCOUNT_SID, 200)
 
     loud = run("check").output
 

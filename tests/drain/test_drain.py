@@ -1,6 +1,5 @@
 """The drain against a simulated Twilio: all that is queued is cancelled, and nothing else is touched."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,7 +25,7 @@ from callguard.simulator import Behaviour, RunawayPlan
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.cancelling import TwilioCanceller
 from callguard.telephony.http_client import PooledHttpClient
-from tests.guarded import SID, Guarded, guarded, trip_at
+from tests.guarded import SID, Guarded, guarded, now_ms, trip_at
 from tests.waiting import wait_until
 
 CALLS = 150
@@ -67,7 +66,7 @@ def test_cancelling_leaves_the_drain_estimate_to_time(redis_url: str) -> None:
     with tripped(redis_url, trip_at(cps=2)) as g:
         g.drain.run(g.account, 1, "me")
 
-        estimate = g.store.readings.read(SID, g.account.policy, _now()).snapshot.drain_seconds
+        estimate = g.store.readings.read(SID, g.account.policy, now_ms()).snapshot.drain_seconds
         assert g.truth().queued == 0
         assert estimate == pytest.approx(g.truth().drain_seconds, abs=2)
 
@@ -214,7 +213,7 @@ def test_pausing_stops_it_within_its_requests_under_way(redis_url: str) -> None:
         thread = Thread(target=lambda: ends.append(g.drain.run(g.account, 1, "me")))
         thread.start()
         wait_until(lambda: g.truth().cancelled > 40, "the drain is at work")
-        g.store.incidents.pause(SID, "a test", _now())
+        g.store.incidents.pause(SID, "a test", now_ms())
         after_pause = g.truth().cancelled
         thread.join(20)
 
@@ -256,7 +255,7 @@ def test_a_second_run_keeps_away_while_the_lease_lives(redis_url: str) -> None:
 
 def test_a_run_for_a_past_generation_does_nothing(redis_url: str) -> None:
     with tripped(redis_url, trip_at()) as g:
-        g.store.incidents.rearm(SID, 1, "reset", _now(), force=True)
+        g.store.incidents.rearm(SID, 1, "reset", now_ms(), force=True)
 
         assert g.drain.run(g.account, 1, "me") is DrainEnd.NOT_OURS
         assert g.twilio.updates(SID) == []
@@ -269,7 +268,7 @@ def test_calls_created_during_the_drain_are_cancelled_too(redis_url: str) -> Non
         g.drain.run(g.account, 1, "me")
         wait_until(lambda: not g.truth().runaway.running, "the script ends")
         g.watch.tick()
-        if g.store.tracker.snapshot(SID, _now()).state is State.DRAINING:
+        if g.store.tracker.snapshot(SID, now_ms()).state is State.DRAINING:
             g.drain.run(g.account, 1, "me")
 
         assert g.truth().queued == 0
@@ -282,12 +281,8 @@ def test_a_lagging_list_does_not_bring_calls_back(redis_url: str) -> None:
         cancelled_before = len(g.twilio.updates(SID))
         g.reconciler.read_queue(replace(g.account), retire=True)
 
-        assert g.store.tracker.snapshot(SID, _now()).depth == 0
+        assert g.store.tracker.snapshot(SID, now_ms()).depth == 0
         assert len(g.twilio.updates(SID)) == cancelled_before
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def test_it_goes_on_cancelling_while_another_process_reads_the_list(redis_url: str) -> None:

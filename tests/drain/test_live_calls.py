@@ -27,7 +27,7 @@ from callguard.store import live_calls as book
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.telephony.live_calls import TwilioLiveCalls
 from tests.guarded import SID, Guarded, guarded, trip_at
-from tests.simulator.receiver import receiving
+from tests.receiver import receiving
 from tests.waiting import wait_until
 
 HANGUP, REDIRECT, LEAVE = LiveCalls.HANGUP, LiveCalls.REDIRECT, LiveCalls.LEAVE

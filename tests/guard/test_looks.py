@@ -20,8 +20,10 @@ from callguard.mirror.reconcile import QueueReading, Reconciler
 from callguard.simulator import ListOrder
 from callguard.store import presence
 from tests.calls import call_sid
-from tests.conftest import ACCOUNT_SID, FrozenClock, Store
-from tests.guarded import NotedNotices, NotedWakes, guarded, trip_at
+from tests.conftest import ACCOUNT_SID, Store
+from tests.frozen_clock import FrozenClock
+from tests.guarded import NotedWakes, guarded, trip_at
+from tests.outbox import Outbox
 from tests.waiting import wait_until
 
 ACCOUNT = Account(ACCOUNT_SID, ("token",), policy=Policy(cps=10, spike_burst=100_000, max_backlog=1_000_000))
@@ -84,7 +86,7 @@ class Looking:
 @pytest.fixture
 def looking(store: Store, clock: FrozenClock) -> Looking:
     listed = PagedList()
-    guard = Guard(store.tracker, store.incidents, NotedWakes(), NotedNotices(), clock)
+    guard = Guard(store.tracker, store.incidents, NotedWakes(), Outbox(), clock)
     return Looking(
         listed, store, clock, Reconciler(listed, store.tracker, guard, clock, store.poll_lease, "tests")
     )

@@ -11,8 +11,8 @@ from callguard.mirror.twilio_outages import TwilioOutages
 from callguard.store.connection import connect
 from callguard.store.outages import RedisOutages
 from tests.conftest import ACCOUNT_SID as SID
-from tests.conftest import FrozenClock
-from tests.watch.outbox import Outbox
+from tests.frozen_clock import FrozenClock
+from tests.outbox import Outbox
 
 DENIED = TwilioRefused("Twilio answered 401 to a list", 20003, 401)
 AWAY = TwilioUnavailable("Twilio did not answer: ConnectTimeoutError")

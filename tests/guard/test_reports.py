@@ -17,15 +17,11 @@ from callguard.domain.snapshot import Rule, Snapshot, State
 from callguard.domain.sources import Source
 from callguard.web.api.account_views import gate_of
 from tests.calls import call_sid
-from tests.guarded import SID, Guarded, guarded, trip_at
+from tests.guarded import SID, Guarded, guarded, now_ms, trip_at
 from tests.waiting import wait_until
 
 POLICY = Policy(cps=1, poll_seconds=1)
 SENDER = "5" * 64
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def made_up(count: int, *, age_ms: int = 0, **hasher: Any) -> list[CallEvent]:

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from tests.processes.victims import REPOSITORY
-from tests.valkey import keys_without_expiry
+from tests.valkey import keys_without_expiry, serve
 
 pytestmark = pytest.mark.full
 
@@ -43,24 +43,24 @@ def test_our_keys_without_expiry_are_found_but_for_the_permanent_kinds(redis_url
         client.flushall()
 
 
-def _run_suite(directory: Path, body: str, *options: str, **env: str) -> str:
-    suite = directory / "test_sample.py"
-    suite.write_text(f"import redis\n\ndef test_sample(redis_url):\n    {body}\n")
-    argv = [sys.executable, "-m", "pytest", "-p", "tests.valkey", "-p", "no:cacheprovider", *options, str(suite)]
-    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **env}
-    done = subprocess.run(argv, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False)
-    return done.stdout
-
-
 def test_a_test_that_leaves_a_key_without_expiry_fails(tmp_path: Path) -> None:
-    out = _run_suite(tmp_path, "with redis.Redis.from_url(redis_url) as client: client.set('callguard:stray', 1)")
+    suite = tmp_path / "test_sample.py"
+    leave = "with redis.Redis.from_url(redis_url) as client: client.set('callguard:stray', 1)"
+    suite.write_text(f"import redis\n\ndef test_sample(redis_url):\n    {leave}\n")
+    argv = [sys.executable, "-m", "pytest", "-p", "tests.valkey", "-p", "no:cacheprovider", str(suite)]
+    env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(argv, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False)
 
-    assert "left without expiry, and not in PERMANENT_KEYS: callguard:stray" in out
-    assert " error" in out.splitlines()[-1]
+    assert "left without expiry, and not in PERMANENT_KEYS: callguard:stray" in done.stdout
+    assert " error" in done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize(("required", "outcome"), [("0", "1 skipped"), ("1", "1 error")])
-def test_a_missing_server_skips_unless_all_is_required(tmp_path: Path, required: str, outcome: str) -> None:
-    out = _run_suite(tmp_path, "pass", "--server", "redis", PATH=str(tmp_path), CALLGUARD_REQUIRE_ALL=required)
+@pytest.mark.parametrize(("required", "outcome"), [("0", pytest.skip.Exception), ("1", pytest.fail.Exception)])
+def test_a_missing_server_skips_unless_all_is_required(
+    required: str, outcome: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CALLGUARD_REQUIRE_ALL", required)
 
-    assert outcome in out.splitlines()[-1]
+    with pytest.raises(outcome, match="no server for redis"):
+        next(serve("redis"))

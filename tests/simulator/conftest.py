@@ -9,7 +9,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
 from callguard.simulator import AccountConfig, RunningSimulator, SimulatorConfig, running
-from tests.simulator.receiver import Receiver, receiving
+from tests.receiver import Receiver, receiving
 
 Simulate = Callable[..., RunningSimulator]
 Connect = Callable[..., Client]

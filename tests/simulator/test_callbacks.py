@@ -13,8 +13,8 @@ from callguard.simulator import (
     RunningSimulator,
     SharedKey,
 )
+from tests.receiver import Received, Receiver
 from tests.simulator.conftest import Connect, Simulate
-from tests.simulator.receiver import Received, Receiver
 from tests.waiting import wait_until
 
 SID = SANDBOX_ACCOUNT_SID

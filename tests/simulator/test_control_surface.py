@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import requests
 
-from callguard.simulator import SANDBOX_ACCOUNT_SID, RunawayPlan, RunningSimulator
+from callguard.simulator import SANDBOX_ACCOUNT_SID, RunningSimulator
+from tests.calls import create_calls
+from tests.receiver import Receiver
 from tests.simulator.conftest import Connect, Simulate
-from tests.simulator.receiver import Receiver
 from tests.waiting import wait_until
 
 SID = SANDBOX_ACCOUNT_SID
@@ -20,8 +21,7 @@ def ask(simulator: RunningSimulator, method: str, path: str, body: Any = None) -
 
 def test_truth_is_told_alike_to_http_and_to_threads(simulate: Simulate) -> None:
     simulator = simulate(cps=0.01)
-    simulator.start_runaway(SID, RunawayPlan(10))
-    wait_until(lambda: simulator.account(SID).created == 10)
+    create_calls(simulator, SID, 10)
 
     told = ask(simulator, "GET", f"/{SID}").json()
 
@@ -37,8 +37,7 @@ def test_truth_is_told_alike_to_http_and_to_threads(simulate: Simulate) -> None:
 
 def test_knobs_turn_live(simulate: Simulate) -> None:
     simulator = simulate(cps=0.01)
-    simulator.start_runaway(SID, RunawayPlan(50))
-    wait_until(lambda: simulator.account(SID).created == 50)
+    create_calls(simulator, SID, 50)
 
     told = ask(simulator, "PATCH", f"/{SID}", {"cps": 500, "ceiling": 7, "faults": {"error_rate": 0.5}})
 
@@ -117,8 +116,7 @@ def test_an_unclear_runaway_is_refused(simulate: Simulate, body: Any) -> None:
 
 def test_the_log_tells_each_update_once(simulate: Simulate, connect: Connect) -> None:
     simulator = simulate(cps=0.01)
-    simulator.start_runaway(SID, RunawayPlan(4))
-    wait_until(lambda: simulator.account(SID).created == 4)
+    create_calls(simulator, SID, 4)
     sids, client = list(simulator.statuses(SID)), connect(simulator)
     for sid in sids[1:]:
         client.calls(sid).update(status="canceled")

@@ -25,8 +25,8 @@ from callguard.simulator import (
 )
 from callguard.telephony.signature import CallbackAuthenticator
 from callguard.web.twilio.event_batch import read
+from tests.receiver import Received, Receiver, receiving
 from tests.simulator.conftest import Connect, Simulate
-from tests.simulator.event_receiver import Batch, EventReceiver, receiving_events
 from tests.waiting import wait_until
 
 SID = SANDBOX_ACCOUNT_SID
@@ -36,8 +36,8 @@ PATH = "/twilio/events"
 
 
 @pytest.fixture
-def sink() -> Iterator[EventReceiver]:
-    with receiving_events() as receiver:
+def sink() -> Iterator[Receiver]:
+    with receiving(200) as receiver:
         yield receiver
 
 
@@ -46,7 +46,7 @@ def creations(url: str, **options: Any) -> EventSink:
     return EventSink(url, types=frozenset({CREATED}), **options)
 
 
-def is_valid(batch: Batch, sink: EventReceiver, secret: str = SANDBOX_AUTH_TOKEN) -> bool:
+def is_valid(batch: Received, sink: Receiver, secret: str = SANDBOX_AUTH_TOKEN) -> bool:
     algorithm = get_signature_algorithm(batch.headers.get("X-Twilio-Webhooks-Signature-Settings"))
     signature = batch.headers["X-Twilio-Signature"]
     validator = RequestValidator(secret)
@@ -68,7 +68,7 @@ def settled(simulator: RunningSimulator) -> Any:
 
 
 def test_a_call_by_rest_tells_of_its_creation_with_twilios_answer(
-    simulate: Simulate, connect: Connect, sink: EventReceiver
+    simulate: Simulate, connect: Connect, sink: Receiver
 ) -> None:
     simulator = simulate(event_sink=EventSink(sink.url + PATH), cps=0.05)
     calls = connect(simulator).calls
@@ -91,7 +91,7 @@ def test_a_call_by_rest_tells_of_its_creation_with_twilios_answer(
     assert {one["data"]["sid"] for one in sink.of_type("created")} == {first.sid, second.sid}
 
 
-def test_a_call_without_callbacks_tells_of_its_whole_life(simulate: Simulate, sink: EventReceiver) -> None:
+def test_a_call_without_callbacks_tells_of_its_whole_life(simulate: Simulate, sink: Receiver) -> None:
     simulator = simulate(event_sink=EventSink(sink.url + PATH), cps=1000, behaviour=QUICK)
 
     run_away(simulator, 1)
@@ -109,7 +109,7 @@ def test_a_call_without_callbacks_tells_of_its_whole_life(simulate: Simulate, si
     assert simulator.account(SID).callbacks.sent == 0
 
 
-def test_a_sink_gets_only_what_it_has_subscribed_to(simulate: Simulate, sink: EventReceiver) -> None:
+def test_a_sink_gets_only_what_it_has_subscribed_to(simulate: Simulate, sink: Receiver) -> None:
     simulator = simulate(event_sink=creations(sink.url), cps=1000, behaviour=QUICK)
 
     run_away(simulator, 20)
@@ -121,52 +121,52 @@ def test_a_sink_gets_only_what_it_has_subscribed_to(simulate: Simulate, sink: Ev
 
 @pytest.mark.parametrize("path", [PATH, PATH + "?x=1&y=%C3%A9", ""])
 def test_batches_are_signed_over_the_address_and_the_bodys_hash(
-    simulate: Simulate, sink: EventReceiver, path: str
+    simulate: Simulate, sink: Receiver, path: str
 ) -> None:
     simulator = simulate(event_sink=creations(sink.url + path, batch_size=7), cps=0.05)
 
     run_away(simulator, 50)
 
     assert settled(simulator).sent == 50
-    assert len(sink.batches) >= 8
-    assert max(len(batch.events) for batch in sink.batches) <= 7
-    assert all(batch.target.startswith(path or "/") for batch in sink.batches)
-    assert all(is_valid(batch, sink) for batch in sink.batches)
-    assert not is_valid(sink.batches[0], sink, "another token")
-    assert {batch.headers["Content-Type"] for batch in sink.batches} == {"application/json; charset=utf-8"}
+    assert len(sink.requests) >= 8
+    assert max(len(batch.events) for batch in sink.requests) <= 7
+    assert all(batch.target.startswith(path or "/") for batch in sink.requests)
+    assert all(is_valid(batch, sink) for batch in sink.requests)
+    assert not is_valid(sink.requests[0], sink, "another token")
+    assert {batch.headers["Content-Type"] for batch in sink.requests} == {"application/json; charset=utf-8"}
 
 
-def test_a_shared_key_signs_in_the_tokens_place(simulate: Simulate, sink: EventReceiver) -> None:
+def test_a_shared_key_signs_in_the_tokens_place(simulate: Simulate, sink: Receiver) -> None:
     simulator = simulate(event_sink=EventSink(sink.url + PATH), shared_key=SharedKey("key", "secret"))
 
     run_away(simulator, 1)
 
-    wait_until(lambda: sink.batches)
-    assert is_valid(sink.batches[0], sink, "secret")
+    wait_until(lambda: sink.requests)
+    assert is_valid(sink.requests[0], sink, "secret")
 
 
-def test_a_batch_that_is_refused_comes_again(simulate: Simulate, sink: EventReceiver) -> None:
+def test_a_batch_that_is_refused_comes_again(simulate: Simulate, sink: Receiver) -> None:
     sink.answers = [503, 400]
     simulator = simulate(event_sink=creations(sink.url + PATH, retry_seconds=0.01), cps=0.05)
 
     run_away(simulator, 3)
 
     assert settled(simulator).sent == 3
-    assert len({batch.body for batch in sink.batches[:3]}) == 1
+    assert len({batch.body for batch in sink.requests[:3]}) == 1
     assert len({one["id"] for one in sink.events}) == 3
 
 
-def test_a_sink_that_always_refuses_is_given_up(simulate: Simulate, sink: EventReceiver) -> None:
+def test_a_sink_that_always_refuses_is_given_up(simulate: Simulate, sink: Receiver) -> None:
     sink.usual = 500
     simulator = simulate(event_sink=creations(sink.url, attempts=3, retry_seconds=0.01), cps=0.05)
 
     run_away(simulator, 1)
 
     counts = settled(simulator)
-    assert (counts.sent, counts.failed, len(sink.batches)) == (0, 1, 3)
+    assert (counts.sent, counts.failed, len(sink.requests)) == (0, 1, 3)
 
 
-def test_what_a_slow_sink_leaves_waiting_is_bounded(simulate: Simulate, sink: EventReceiver) -> None:
+def test_what_a_slow_sink_leaves_waiting_is_bounded(simulate: Simulate, sink: Receiver) -> None:
     sink.usual = 500
     slow = creations(sink.url, batch_size=10, attempts=2, retry_seconds=0.5, most_waiting=40)
     simulator = simulate(event_sink=slow, cps=0.05)
@@ -180,18 +180,18 @@ def test_what_a_slow_sink_leaves_waiting_is_bounded(simulate: Simulate, sink: Ev
     assert counts.dropped >= 900
 
 
-def test_events_are_late_by_the_sinks_latency(simulate: Simulate, sink: EventReceiver) -> None:
+def test_events_are_late_by_the_sinks_latency(simulate: Simulate, sink: Receiver) -> None:
     simulator = simulate(event_sink=creations(sink.url, latency=0.5), cps=0.05)
     started = time.monotonic()
 
     run_away(simulator, 5)
 
-    wait_until(lambda: sink.batches)
+    wait_until(lambda: sink.requests)
     assert time.monotonic() - started >= 0.5
     assert settled(simulator).sent == 5
 
 
-def test_duplicates_and_disorder_come_on_request(simulate: Simulate, sink: EventReceiver) -> None:
+def test_duplicates_and_disorder_come_on_request(simulate: Simulate, sink: Receiver) -> None:
     faults = Faults(callback_duplicate_rate=1, callback_disorder_rate=0.5, callback_disorder_seconds=0.3)
     simulator = simulate(event_sink=creations(sink.url, batch_size=5), faults=faults, cps=0.05)
 
@@ -204,14 +204,14 @@ def test_duplicates_and_disorder_come_on_request(simulate: Simulate, sink: Event
     assert sorted(order) == sorted(simulator.statuses(SID))
 
 
-def test_drops_come_on_request(simulate: Simulate, sink: EventReceiver) -> None:
+def test_drops_come_on_request(simulate: Simulate, sink: Receiver) -> None:
     simulator = simulate(event_sink=creations(sink.url), faults=Faults(callback_drop_rate=1), cps=0.05)
 
     run_away(simulator, 10)
 
     wait_until(lambda: simulator.account(SID).created == 10)
     assert settled(simulator).dropped == 10
-    assert not sink.batches
+    assert not sink.requests
 
 
 def test_without_a_sink_nothing_is_streamed(simulate: Simulate) -> None:
@@ -241,7 +241,7 @@ def test_a_sink_that_could_not_be_is_refused(wrong: dict[str, Any]) -> None:
         EventSink(**{"url": "https://h/", **wrong})
 
 
-def test_the_guard_verifies_and_reads_all_of_it(simulate: Simulate, sink: EventReceiver) -> None:
+def test_the_guard_verifies_and_reads_all_of_it(simulate: Simulate, sink: Receiver) -> None:
     simulator = simulate(event_sink=EventSink(sink.url + PATH, batch_size=50), cps=1000, behaviour=QUICK)
     run_away(simulator, 100)
     wait_until(lambda: simulator.account(SID).statuses["completed"] == 100)
@@ -250,7 +250,7 @@ def test_the_guard_verifies_and_reads_all_of_it(simulate: Simulate, sink: EventR
     account = Account(SID, (SANDBOX_AUTH_TOKEN,))
     authenticator = CallbackAuthenticator(sink.url, {SID: account})
     news: list[CallEvent] = []
-    for batch in sink.batches:
+    for batch in sink.requests:
         query = batch.target.partition("?")[2]
         assert authenticator.verify_json(query, batch.body, Headers(batch.headers)) == SID
         reading = read(batch.body, account, int(time.time() * 1000))

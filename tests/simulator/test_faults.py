@@ -14,8 +14,9 @@ from callguard.simulator import (
     RunningSimulator,
     StatusCallback,
 )
+from tests.calls import create_calls
+from tests.receiver import Receiver
 from tests.simulator.conftest import Connect, Simulate
-from tests.simulator.receiver import Receiver
 from tests.waiting import wait_until
 
 SID = SANDBOX_ACCOUNT_SID
@@ -24,8 +25,7 @@ WORDS = ["initiated", "ringing", "in-progress", "completed"]
 
 
 def queued_call(simulator: RunningSimulator) -> str:
-    simulator.start_runaway(SID, RunawayPlan(2))
-    wait_until(lambda: simulator.account(SID).created == 2)
+    create_calls(simulator, SID, 2)
     return list(simulator.statuses(SID))[1]
 
 

@@ -1,11 +1,6 @@
 """Hold queues of the simulated Twilio, and calls that are sent to other TwiML."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
-from urllib.parse import parse_qsl
 
 import pytest
 import requests
@@ -14,6 +9,7 @@ from twilio.request_validator import RequestValidator
 
 from callguard.simulator import SANDBOX_ACCOUNT_SID, SANDBOX_AUTH_TOKEN, Behaviour, RunningSimulator
 from callguard.simulator.twiml import Act, BadTwimlError, Step, next_step
+from tests.receiver import receiving
 from tests.simulator.conftest import Connect, Simulate
 from tests.simulator.test_shapes import check, openapi, reply_schema
 from tests.waiting import wait_until
@@ -123,49 +119,23 @@ def test_what_is_no_twiml(document: str) -> None:
         next_step(document)
 
 
-@contextmanager
-def serving(document: str) -> Iterator[tuple[str, list[tuple[str, str, dict[str, str], str]]]]:
-    """A web server that answers with a document, and what it was asked: method, target, fields, signature."""
-    asked: list[tuple[str, str, dict[str, str], str]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            fields = dict(parse_qsl(body, keep_blank_values=True))
-            asked.append((self.command, self.path, fields, self.headers["X-Twilio-Signature"]))
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(document.encode())
-
-        do_GET = do_POST = _answer  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/twiml?a=b", asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_a_redirected_call_does_what_the_twiml_says(simulate: Simulate, connect: Connect, method: str) -> None:
     simulator = simulate(cps=500, behaviour=TALKING)
     client = connect(simulator)
     (sid,) = talking(simulator, client)
-    with serving("<Response><Say>Hold on</Say><Enqueue>support</Enqueue></Response>") as (url, asked):
+    with receiving(200, "<Response><Say>Hold on</Say><Enqueue>support</Enqueue></Response>") as receiver:
+        url = f"{receiver.url}/twiml?a=b"
         assert client.calls(sid).update(url=url, method=method).status == "in-progress"
         wait_until(lambda: simulator.on_hold(SID, "support") == [sid], "it is on hold")
 
-    ((sent, target, fields, signature),) = asked
-    assert sent == method
+    (request,) = receiver.requests
+    fields = request.fields if method == "POST" else {}
+    assert request.method == method
     if method == "POST":
-        assert (target, fields["CallSid"], fields["AccountSid"]) == ("/twiml?a=b", sid, SID)
-    signed = url if method == "POST" else url.partition("/twiml")[0] + target
-    assert RequestValidator(SANDBOX_AUTH_TOKEN).validate(signed, fields, signature)
+        assert (request.target, fields["CallSid"], fields["AccountSid"]) == ("/twiml?a=b", sid, SID)
+    signature = request.headers["X-Twilio-Signature"]
+    assert RequestValidator(SANDBOX_AUTH_TOKEN).validate(receiver.url + request.target, fields, signature)
 
 
 def test_twiml_that_hangs_up_or_is_not_there_ends_the_call(simulate: Simulate, connect: Connect) -> None:

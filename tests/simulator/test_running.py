@@ -14,7 +14,7 @@ from callguard.simulator import (
     SimulatorConfig,
     running,
 )
-from tests.waiting import wait_until
+from tests.calls import create_calls
 
 
 def test_a_taken_port_is_told_to_the_caller() -> None:
@@ -43,8 +43,7 @@ def test_leaving_closes_the_port_amid_traffic() -> None:
 def test_the_same_seed_gives_the_same_calls() -> None:
     def sids() -> list[str]:
         with running(SimulatorConfig(seed=7)) as simulator:
-            simulator.start_runaway(SANDBOX_ACCOUNT_SID, RunawayPlan(3))
-            wait_until(lambda: simulator.account(SANDBOX_ACCOUNT_SID).created == 3)
+            create_calls(simulator, SANDBOX_ACCOUNT_SID, 3)
             return list(simulator.statuses(SANDBOX_ACCOUNT_SID))
 
     assert sids() == sids()

@@ -28,7 +28,8 @@ from callguard.store.live_calls import RedisLiveCallStore
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
 from tests.calls import call_sid, queued
-from tests.conftest import ACCOUNT_SID, FrozenClock, Store
+from tests.conftest import ACCOUNT_SID, Store
+from tests.frozen_clock import FrozenClock
 
 SID = ACCOUNT_SID
 FINDING = Finding(Rule.SPIKE, 70.5, 65, "spike_burst", 1_000)

@@ -14,7 +14,8 @@ from callguard.domain.tally import Outcome
 from callguard.errors import StoreUnavailable
 from tests.calls import call_sid, queued
 from tests.conftest import ACCOUNT_SID as SID
-from tests.conftest import FrozenClock, Store
+from tests.conftest import Store
+from tests.frozen_clock import FrozenClock
 
 POLICY = Policy(cps=5, hold_queues=True)
 FINDING = Finding(Rule.SPIKE, 70.5, 65, "spike_burst", 1_000)

@@ -15,7 +15,8 @@ from callguard.domain.snapshot import Finding, Rule, State
 from callguard.domain.sources import Source
 from callguard.domain.tally import Outcome
 from tests.calls import call_sid, event, queued
-from tests.conftest import ACCOUNT_SID, FrozenClock, Store
+from tests.conftest import ACCOUNT_SID, Store
+from tests.frozen_clock import FrozenClock
 
 FINDING = Finding(Rule.SPIKE, 70.5, 65, "spike_burst", 1_000)
 POLICY = Policy(cps=5)

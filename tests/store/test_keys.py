@@ -1,5 +1,7 @@
 """Every key's name, literally: other versions of ours, and people who look into Redis, go by them."""
 
+from inspect import isfunction
+
 import pytest
 
 from callguard.store import keys
@@ -46,6 +48,7 @@ def test_the_tables_are_whole() -> None:
     public = {name for name in vars(AccountKeys) if not name.startswith("_")}
 
     assert {name for name in vars(keys) if name.isupper()} == OF_GUARD.keys()
+    assert {name for name, thing in vars(keys).items() if isfunction(thing)} == {"told", "dataclass"}
     assert public == OF_ACCOUNT.keys() | OF_ONE_THING.keys() | {"account_sid", "of_cancel_run"}
 
 

@@ -13,7 +13,8 @@ from callguard.domain.snapshot import Finding, Rule
 from callguard.domain.sources import Source
 from callguard.store.live_calls import ATTEMPT_MS, MAX_ATTEMPTS
 from tests.calls import call_sid, queued
-from tests.conftest import ACCOUNT_SID, FrozenClock, Store
+from tests.conftest import ACCOUNT_SID, Store
+from tests.frozen_clock import FrozenClock
 
 FINDING = Finding(Rule.SPIKE, 70.5, 65, "spike_burst", 1_000)
 SID = call_sid(1)

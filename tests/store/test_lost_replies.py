@@ -11,9 +11,11 @@ from callguard.domain.snapshot import State
 from callguard.domain.sources import Source
 from callguard.errors import StoreUnavailable
 from tests.calls import queued
-from tests.conftest import ACCOUNT_SID, FrozenClock, Store, build_store
-from tests.guarded import NotedNotices, NotedWakes
+from tests.conftest import ACCOUNT_SID, Store, build_store
+from tests.frozen_clock import FrozenClock
+from tests.guarded import NotedWakes
 from tests.lossy_proxy import LossyProxy
+from tests.outbox import Outbox
 
 POLICY = Policy(cps=1, spike_burst=50, min_backlog=10)
 ACCOUNT = Account(ACCOUNT_SID, ("a token",), policy=POLICY)
@@ -59,4 +61,4 @@ def test_the_repeat_of_the_call_that_crossed_the_line_trips(
 
 
 def _guard(store: Store, clock: FrozenClock) -> Guard:
-    return Guard(store.tracker, store.incidents, NotedWakes(), NotedNotices(), clock)
+    return Guard(store.tracker, store.incidents, NotedWakes(), Outbox(), clock)

@@ -8,7 +8,8 @@ from callguard.domain.calls import CallStatus
 from callguard.domain.policy import Policy
 from callguard.domain.sources import Source
 from tests.calls import event, queued
-from tests.conftest import ACCOUNT_SID, FrozenClock, Store, build_store
+from tests.conftest import ACCOUNT_SID, Store, build_store
+from tests.frozen_clock import FrozenClock
 
 pytestmark = pytest.mark.full
 

@@ -12,8 +12,9 @@ from callguard.domain.rates import LeakyBucket
 from callguard.domain.sources import Source
 from callguard.domain.throughput import Throughput
 from tests.calls import call_sid, event, queued
-from tests.conftest import ACCOUNT_SID, FrozenClock, Store
+from tests.conftest import ACCOUNT_SID, Store
 from tests.examples import up_to
+from tests.frozen_clock import FrozenClock
 from tests.store.test_incidents import FINDING
 
 POLICY = Policy(cps=5, spike_rate=2, spike_burst=30)

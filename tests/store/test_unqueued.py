@@ -8,7 +8,8 @@ from callguard.domain.tally import Outcome
 from callguard.domain.throughput import Throughput
 from tests.calls import queued
 from tests.conftest import ACCOUNT_SID as SID
-from tests.conftest import FrozenClock, Store
+from tests.conftest import Store
+from tests.frozen_clock import FrozenClock
 
 FINDING = Finding(Rule.INITIATED, 70, 65, "initiated_burst", 1000)
 POLICY = Policy(min_backlog=5)

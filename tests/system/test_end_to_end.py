@@ -1,7 +1,5 @@
 """Everything as processes: signed callbacks in, cancelled calls out."""
 
-import os
-import signal
 import urllib.request
 
 import pytest
@@ -78,34 +76,3 @@ def assert_no_personal_data(guard: Stack) -> None:
     for secret in (FROM_NUMBER, FROM_NUMBER[1:], "1555200000", TOKEN, "X-Twilio-Signature"):
         assert secret.encode() not in written
         assert secret.encode() not in logged
-
-
-@pytest.mark.full
-def test_a_killed_work_horse_does_not_stop_the_cancelling() -> None:
-    simulated = SimulatorConfig(accounts=(AccountConfig(cps=1.0, latency=0.2, ceiling=10),))
-    with stack(simulated, {"poll_seconds": 1}) as guard:
-        guard.twilio.start_runaway(SID, RunawayPlan(200))
-        wait_until(lambda: guard.twilio.account(SID).cancelled > 20, "the drain is at work", timeout=60)
-        horses = work_horses()
-        for pid in horses:
-            os.kill(pid, signal.SIGKILL)
-
-        assert horses
-        wait_until(lambda: guard.twilio.account(SID).queued == 0, "all is cancelled", timeout=60)
-        wait_until(lambda: state(guard) is State.COOLING, "the drain is over", timeout=30)
-        assert_counts_add_up(guard)
-
-
-def work_horses() -> list[int]:
-    """Return the processes that RQ workers of ours have forked for a job."""
-    children = _children(os.getpid())
-    workers = [worker for supervisor in children for worker in _children(supervisor)]
-    return [horse for worker in workers for horse in _children(worker)]
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as listing:
-            return [int(child) for child in listing.read().split()]
-    except FileNotFoundError:
-        return []

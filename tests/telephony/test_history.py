@@ -20,6 +20,7 @@ from callguard.simulator import (
 )
 from callguard.telephony.calls import HISTORY_TRIES, TwilioCalls
 from callguard.telephony.http_client import PooledHttpClient
+from tests.calls import create_calls
 from tests.waiting import wait_until
 
 SID = SANDBOX_ACCOUNT_SID
@@ -137,8 +138,7 @@ def test_what_was_cancelled_and_what_waits_is_part_of_it(client: PooledHttpClien
     """It never started, so a list by start time has none of it."""
     with running(SimulatorConfig(accounts=(AccountConfig(cps=0.001, latency=0.0),))) as simulator:
         calls = TwilioCalls({SID: Account(SID, (SANDBOX_AUTH_TOKEN,))}, simulator.url, client)
-        simulator.start_runaway(SID, RunawayPlan(20))
-        wait_until(lambda: simulator.account(SID).created == 20, "all calls are created")
+        create_calls(simulator, SID, 20)
         cancelled = [sid for sid, status in simulator.statuses(SID).items() if status == "queued"][:5]
         for sid in cancelled:
             calls.cancel(SID, sid)

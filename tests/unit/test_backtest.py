@@ -240,7 +240,7 @@ def test_the_tightest_thresholds_of_a_known_history() -> None:
     assert found.is_proven
 
 
-def test_rules_that_hear_nothing_at_a_door_have_no_threshold() -> None:
+def test_rules_that_hear_nothing_from_a_source_have_no_threshold() -> None:
     found = tightest(history(runaway()), POLICY, Source.POLL)
 
     assert found.thresholds[1] == Threshold("initiated_burst", 1000, None)

@@ -3,8 +3,8 @@
 import pytest
 
 from callguard.domain.policy import Policy
-from tests.benchmarks.detectors.doors import Source, play
 from tests.benchmarks.detectors.rate_queue import RateQueue, listed_creations
+from tests.benchmarks.detectors.sources import Source, play
 from tests.benchmarks.detectors.traffic import DAY_MS, Kind, Traffic, ordinary
 from tests.benchmarks.detectors.trials import ALL_CPS, Runaway
 

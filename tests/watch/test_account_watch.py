@@ -19,14 +19,14 @@ from callguard.store.outages import RedisOutages
 from callguard.telephony.http_client import PooledHttpClient
 from callguard.watch import account_watch
 from tests.calls import call_sid
-from tests.guarded import SID, Guarded, guarded, trip_at
+from tests.guarded import SID, Guarded, guarded, now_ms, trip_at
 from tests.waiting import wait_until
 
 FINDING = Finding(Rule.MANUAL, 1, 1, "by hand", 0)
 
 
 def state(g: Guarded) -> State:
-    return g.store.tracker.snapshot(SID, _now()).state
+    return g.store.tracker.snapshot(SID, now_ms()).state
 
 
 def ticking(g: Guarded, condition: Callable[[], object], description: str) -> None:
@@ -82,9 +82,9 @@ def test_the_mirror_follows_calls_that_leave_without_a_word(
     monkeypatch.setattr("callguard.mirror.queue_mirror.SETTLING_MS", 0)
     with guarded(redis_url, trip_at(cps=20, poll_seconds=0.2, spike_burst=1000)) as g:
         g.queue_calls(40)
-        ticking(g, lambda: g.store.tracker.snapshot(SID, _now()).depth > 10, "the queue is seen")
+        ticking(g, lambda: g.store.tracker.snapshot(SID, now_ms()).depth > 10, "the queue is seen")
 
-        ticking(g, lambda: g.store.tracker.snapshot(SID, _now()).depth == 0, "the mirror empties")
+        ticking(g, lambda: g.store.tracker.snapshot(SID, now_ms()).depth == 0, "the mirror empties")
 
 
 def test_a_call_that_a_killed_drain_has_cancelled_is_not_taken_for_gone(redis_url: str) -> None:
@@ -111,7 +111,7 @@ def test_an_outage_that_another_process_has_noted_ends_with_the_next_poll(redis_
     outages = RedisOutages(connect(redis_url, timeout=5.0))
     with guarded(redis_url, trip_at(cps=1, poll_seconds=0)) as g:
         g.watch.tick()
-        outages.begin(SID, outage, _now() - 60_000)
+        outages.begin(SID, outage, now_ms() - 60_000)
 
         g.watch.tick()
 
@@ -137,7 +137,7 @@ def test_a_suspicion_is_settled_by_asking_twilio(redis_url: str) -> None:
         g.watch.tick()
         g.queue_calls(50)
         for number in range(12):
-            news = [CallEvent(call_sid(number), CallStatus.INITIATED, _now())]
+            news = [CallEvent(call_sid(number), CallStatus.INITIATED, now_ms())]
             g.guard.take(g.account, news, Source.CALLBACK)
         assert state(g) is State.ARMED
 
@@ -152,7 +152,7 @@ def test_a_suspicion_is_settled_by_asking_twilio(redis_url: str) -> None:
 def test_a_suspicion_without_a_backlog_cancels_nothing(redis_url: str, unqueued: str, then: State) -> None:
     with guarded(redis_url, trip_at(initiated_burst=10, poll_seconds=3600, unqueued=Unqueued(unqueued))) as g:
         for number in range(12):
-            news = [CallEvent(call_sid(number), CallStatus.INITIATED, _now())]
+            news = [CallEvent(call_sid(number), CallStatus.INITIATED, now_ms())]
             g.guard.take(g.account, news, Source.CALLBACK)
         g.watch.tick()
         lists = g.truth().requests.lists
@@ -166,7 +166,7 @@ def test_a_drain_that_nobody_leads_is_woken(redis_url: str, monkeypatch: pytest.
     """State first, wake-up second: here the wake-up is lost."""
     monkeypatch.setattr(account_watch, "WAKE_EVERY_SECONDS", 0.1)
     with guarded(redis_url, trip_at()) as g:
-        assert g.store.incidents.trip(SID, 0, FINDING, Mode.ENFORCE, _now())
+        assert g.store.incidents.trip(SID, 0, FINDING, Mode.ENFORCE, now_ms())
 
         ticking(g, lambda: g.wakes.wakes == [(SID, 1)], "a worker is woken")
 
@@ -217,25 +217,21 @@ def test_twilio_away_is_outlived(redis_url: str) -> None:
     with guarded(redis_url, trip_at(poll_seconds=0.2)) as g:
         g.twilio.change_faults(SID, error_rate=1.0)
         g.watch.tick()
-        assert g.store.tracker.snapshot(SID, _now()).polled_ms == 0
+        assert g.store.tracker.snapshot(SID, now_ms()).polled_ms == 0
 
         g.twilio.change_faults(SID, error_rate=0.0)
-        ticking(g, lambda: g.store.tracker.snapshot(SID, _now()).polled_ms, "the list is read")
+        ticking(g, lambda: g.store.tracker.snapshot(SID, now_ms()).polled_ms, "the list is read")
 
 
 def test_a_paused_account_is_watched_but_not_touched(redis_url: str) -> None:
     with guarded(redis_url, trip_at(cps=1, poll_seconds=0.2)) as g:
-        g.store.incidents.pause(SID, "a test", _now())
+        g.store.incidents.pause(SID, "a test", now_ms())
         g.queue_calls(60)
-        ticking(g, lambda: g.store.tracker.snapshot(SID, _now()).depth > 50, "the queue is seen")
+        ticking(g, lambda: g.store.tracker.snapshot(SID, now_ms()).depth > 50, "the queue is seen")
 
         assert state(g) is State.ARMED
         g.store.incidents.resume(SID)
         ticking(g, lambda: state(g) is State.TRIPPED, "the guard trips once it may")
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def test_people_hear_of_the_trip_and_of_the_arming(redis_url: str) -> None:
@@ -268,7 +264,7 @@ def test_it_polls_each_second_once_a_rule_is_half_way(redis_url: str) -> None:
         g.watch.tick()
         lists = g.truth().requests.lists
         for number in range(12):
-            g.guard.take(g.account, [CallEvent(call_sid(number), CallStatus.QUEUED, _now())], Source.REPORT)
+            g.guard.take(g.account, [CallEvent(call_sid(number), CallStatus.QUEUED, now_ms())], Source.REPORT)
 
         ticking(g, lambda: g.truth().requests.lists > lists, "Twilio's list is read")
         assert state(g) is State.ARMED
@@ -300,6 +296,6 @@ def test_people_hear_that_twilio_refuses_the_token(redis_url: str) -> None:
 
 def test_a_drain_is_woken_though_the_clock_was_set_back(redis_url: str) -> None:
     with guarded(redis_url, trip_at()) as g:
-        assert g.store.incidents.trip(SID, 0, FINDING, Mode.ENFORCE, _now() + 600_000)
+        assert g.store.incidents.trip(SID, 0, FINDING, Mode.ENFORCE, now_ms() + 600_000)
 
         ticking(g, lambda: g.wakes.wakes == [(SID, 1)], "a worker is woken")

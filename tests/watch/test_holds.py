@@ -22,8 +22,10 @@ from callguard.watch.account_watch import AccountWatch
 from callguard.watch.holds import HoldsTask, tell_of_loss
 from tests.calls import call_sid, queued
 from tests.conftest import ACCOUNT_SID as SID
-from tests.conftest import FrozenClock, Store
-from tests.guarded import Guarded, NotedNotices, guarded, trip_at
+from tests.conftest import Store
+from tests.frozen_clock import FrozenClock
+from tests.guarded import Guarded, guarded, trip_at
+from tests.outbox import Outbox
 
 FINDING = Finding(Rule.SPIKE, 70.5, 65, "spike_burst", 1_000)
 ACCOUNT = Account(SID, ("a" * 32,))
@@ -97,7 +99,7 @@ def test_a_pause_without_an_end_has_none(store: Store, clock: FrozenClock, outbo
 
 
 def test_a_doubt_is_told_at_once_and_each_hour(outbox: RedisNotices, clock: FrozenClock, store: Store) -> None:
-    noted = NotedNotices()
+    noted = Outbox()
     lost = Snapshot(clock.ms, lost_ms=clock.ms)
     tell_of_loss(outbox, StateLost(SID, True, True, "no process remembers it", "", clock.ms))
     HoldsTask(ACCOUNT, store.incidents, outbox)(lost)

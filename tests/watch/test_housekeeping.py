@@ -14,14 +14,15 @@ from callguard.domain.sources import Source
 from callguard.errors import StoreUnavailable
 from callguard.watch.housekeeping import LATE_CALLS_MS, LOOK_SECONDS, PRUNE_SECONDS, Housekeeping
 from tests.calls import call_sid
-from tests.conftest import ACCOUNT_SID, FrozenClock, Store
-from tests.guarded import NotedNotices
+from tests.conftest import ACCOUNT_SID, Store
+from tests.frozen_clock import FrozenClock
+from tests.outbox import Outbox
 
 POLICY = Policy(cps=1, initiated_rate=0.5, initiated_burst=100)
 _CALLS = itertools.count()
 
 
-class FailingOnce(NotedNotices):
+class FailingOnce(Outbox):
     """An outbox that is away at the first post."""
 
     def post(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
@@ -44,7 +45,7 @@ def numbers(store: Store, clock: FrozenClock) -> set[str]:
     return {s.sender for s in store.tracker.senders(ACCOUNT_SID, Rule.INITIATED, POLICY, clock.ms)}
 
 
-def housekeeping(store: Store, notices: NotedNotices) -> Housekeeping:
+def housekeeping(store: Store, notices: Outbox) -> Housekeeping:
     ticks = itertools.count(step=LOOK_SECONDS)
     account = Account(ACCOUNT_SID, ("token",), policy=POLICY)
     return Housekeeping(account, store.tracker, store.campaigns, notices, lambda: next(ticks))
@@ -59,7 +60,7 @@ def announced(store: Store, clock: FrozenClock) -> Campaign:
 def test_a_campaign_ends_a_while_after_its_time(store: Store, clock: FrozenClock) -> None:
     """Its last calls may be heard of late."""
     announced(store, clock)
-    notices = NotedNotices()
+    notices = Outbox()
     keep = housekeeping(store, notices)
     clock.pass_seconds(2)
     keep(store.tracker.snapshot(ACCOUNT_SID, clock.ms))
@@ -76,7 +77,7 @@ def test_a_campaign_ends_a_while_after_its_time(store: Store, clock: FrozenClock
 
 
 def test_numbers_that_are_quiet_are_forgotten_once_a_minute(store: Store, clock: FrozenClock) -> None:
-    keep = housekeeping(store, NotedNotices())
+    keep = housekeeping(store, Outbox())
 
     def minute() -> None:
         for _ in range(round(PRUNE_SECONDS / LOOK_SECONDS)):
@@ -99,7 +100,7 @@ def test_numbers_that_are_quiet_are_forgotten_once_a_minute(store: Store, clock:
 def test_where_nothing_was_counted_no_numbers_are_looked_for(
     store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep = housekeeping(store, NotedNotices())
+    keep = housekeeping(store, Outbox())
     pruned: list[None] = []
     monkeypatch.setattr(store.tracker, "prune_senders", lambda *_: pruned.append(None))
     for _ in range(round(5 * PRUNE_SECONDS / LOOK_SECONDS)):

@@ -5,32 +5,13 @@ import threading
 
 import pytest
 
-from callguard.domain.notices import Notice, NoticeKind
-from callguard.errors import StoreUnavailable
+from callguard.domain.notices import NoticeKind
 from callguard.watch.long_turns import LONG_SECONDS, LongTurns
-from tests.conftest import ACCOUNT_SID, FrozenClock
+from tests.conftest import ACCOUNT_SID
+from tests.frozen_clock import FrozenClock
+from tests.outbox import Outbox
 
 OTHER_SID = "AC" + "9" * 32
-
-
-class Outbox:
-    def __init__(self) -> None:
-        self.posted: list[Notice] = []
-        self.names: list[tuple[str, int]] = []
-        self.is_down = False
-
-    def post(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
-        if self.is_down:
-            raise StoreUnavailable("no answer")
-        self.posted.append(notice)
-        self.names.append((once, every_seconds))
-        return True
-
-    def waiting(self, count: int) -> list[tuple[str, Notice]]:
-        return [(str(place), notice) for place, notice in enumerate(self.posted[:count])]
-
-    def done(self, notice_id: str) -> None:
-        del notice_id
 
 
 class Hung:

@@ -4,7 +4,7 @@ from callguard.config.accounts import Account
 from callguard.domain.notices import NoticeKind
 from callguard.domain.snapshot import Snapshot
 from callguard.watch.missing_callbacks import MissingCallbacks
-from tests.watch.outbox import Outbox
+from tests.outbox import Outbox
 
 SID = "AC" + "0" * 31 + "1"
 NOON = 1_767_355_200_000

@@ -7,7 +7,7 @@ import pytest
 from callguard.domain.notices import NoticeKind
 from callguard.errors import StoreUnavailable
 from callguard.watch.process_watch import ProcessWatch
-from tests.watch.outbox import Outbox
+from tests.outbox import Outbox
 
 NOON = 1_767_355_200_000
 

@@ -12,7 +12,7 @@ from callguard.domain.policy import Mode, Policy
 from callguard.domain.snapshot import Finding, Rule, Snapshot, State
 from callguard.domain.tally import Outcome
 from callguard.watch.progress import Progress
-from tests.watch.outbox import Outbox
+from tests.outbox import Outbox
 
 SID = "AC" + "0" * 31 + "1"
 NOON = 1_767_355_200_000

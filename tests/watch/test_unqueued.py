@@ -22,7 +22,7 @@ from callguard.store.scripts import Scripts
 from callguard.watch.account_watch import AccountWatch
 from callguard.web.api.account_views import gate_of
 from tests.calls import call_sid
-from tests.conftest import FrozenClock
+from tests.frozen_clock import FrozenClock
 from tests.guarded import SID, Guarded, guarded
 
 WIDE = Policy(cps=30, quiet_seconds=30, poll_seconds=5)

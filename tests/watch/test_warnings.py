@@ -12,33 +12,11 @@ from callguard.domain.rates import LeakyBucket
 from callguard.domain.snapshot import Repeats, Rule, Snapshot, State
 from callguard.domain.throughput import Throughput
 from callguard.watch.warnings import Warnings
+from tests.outbox import Outbox
 
 SID = "AC" + "0" * 31 + "1"
 NOON = 1_767_355_200_000  # 2026-01-02T12:00:00Z
 SPIKE = Snapshot(NOON, cancellable=100, spared=20, queued=LeakyBucket(33, NOON, NOON - 53_000))
-
-
-class Outbox:
-    """Notes what is posted; keeps `once` as the real one does."""
-
-    def __init__(self) -> None:
-        self.posted: list[Notice] = []
-        self.asked = 0
-        self._quiet_until: dict[str, int] = {}
-
-    def post(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
-        self.asked += 1
-        if notice.at_ms < self._quiet_until.get(once, 0):
-            return False
-        self._quiet_until[once] = notice.at_ms + every_seconds * 1000
-        self.posted.append(notice)
-        return True
-
-    def waiting(self, count: int) -> list[tuple[str, Notice]]:  # noqa: ARG002
-        return []
-
-    def done(self, notice_id: str) -> None:
-        pass
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from callguard.watch.long_turns import LongTurns
 from callguard.watch.needs import HeldAccounts
 from callguard.watch.own_accounts import HOLD_EVERY_SECONDS, OwnAccounts
 from callguard.watch.watcher import Watcher
-from tests.conftest import FrozenClock
-from tests.guarded import NotedNotices
+from tests.frozen_clock import FrozenClock
+from tests.outbox import Outbox
 
 NOW_MS = 1_800_000_000_000
 FINDING = Finding(Rule.SPIKE, 70, 65, "spike_burst", NOW_MS)
@@ -156,7 +156,7 @@ class Watching:
         self.followed: list[str] = []
         self.now = 1_000.0
         clock = FrozenClock(NOW_MS)
-        long_turns = LongTurns(NotedNotices(), clock, lambda: self.now)
+        long_turns = LongTurns(Outbox(), clock, lambda: self.now)
         self.watcher = Watcher(
             "me", self.watches, self.leases, self, self, self, clock, long_turns,
             monotonic=lambda: self.now, follow=self.followed.extend,

@@ -19,6 +19,7 @@ from callguard.errors import StoreUnavailable
 from callguard.telephony.signature import CallbackAuthenticator
 from callguard.web.twilio.status_callback_handler import StatusCallbackHandler
 from callguard.web.twilio.status_callbacks import callbacks
+from tests.frozen_clock import FrozenClock
 
 SID, OTHER_SID, UNKNOWN_SID = "AC" + "a" * 32, "AC" + "b" * 32, "AC" + "c" * 28 + "dead"
 CALL_SID = "CA" + "1" * 32
@@ -72,22 +73,13 @@ def signed(
     return {SIGNATURE_HEADER: RequestValidator(token).compute_signature(url, form, algorithm)}
 
 
-class FrozenClock:
-    """A clock that stands until it is set."""
-
-    ms = NOW_MS
-
-    def now_ms(self) -> int:
-        return self.ms
-
-
 @dataclass
 class Services:
     """Records what would be taken and counted. `is_down` is a Redis that does not answer."""
 
     public_url: str = PUBLIC_URL
     accounts: Mapping[str, Account] = field(default_factory=lambda: ACCOUNTS)
-    clock: FrozenClock = field(default_factory=FrozenClock)
+    clock: FrozenClock = field(default_factory=lambda: FrozenClock(NOW_MS))
     is_down: bool = False
     taken: list[tuple[str, CallEvent]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)

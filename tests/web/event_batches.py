@@ -23,7 +23,8 @@ from callguard.telephony.signature import CallbackAuthenticator
 from callguard.web.twilio.event_stream_handler import EventStreamHandler
 from callguard.web.twilio.event_streams import events
 from callguard.web.twilio.form import MAX_BODY_BYTES
-from tests.web.callbacks import ACCOUNTS, CALL_SID, PUBLIC_URL, SID, TOKEN, FrozenClock, fields, timestamp
+from tests.frozen_clock import FrozenClock
+from tests.web.callbacks import ACCOUNTS, CALL_SID, NOW_MS, PUBLIC_URL, SID, TOKEN, fields, timestamp
 
 EVENTS_URL = PUBLIC_URL + "/twilio/events"
 CREATED = "com.twilio.voice.api-request.call.created"
@@ -101,7 +102,7 @@ class EventServices:
 
     public_url: str = PUBLIC_URL
     accounts: Mapping[str, Account] = field(default_factory=lambda: ACCOUNTS)
-    clock: FrozenClock = field(default_factory=FrozenClock)
+    clock: FrozenClock = field(default_factory=lambda: FrozenClock(NOW_MS))
     is_down: bool = False
     taken: list[CallEvent] = field(default_factory=list)
     takers: list[str] = field(default_factory=list)

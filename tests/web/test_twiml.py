@@ -17,14 +17,15 @@ from callguard.domain.policy import LiveCalls, Policy
 from callguard.errors import StoreUnavailable
 from callguard.telephony.signature import AGENT_PATH, APOLOGY_PATH, CallbackAuthenticator
 from callguard.web.twilio.twiml import TwimlHandler, twiml
+from tests.frozen_clock import FrozenClock
 from tests.web.callbacks import (
     CALL_SID,
+    NOW_MS,
     OTHER_SID,
     OTHER_TOKEN,
     PUBLIC_URL,
     SID,
     TOKEN,
-    FrozenClock,
     fields,
     signed,
 )
@@ -44,7 +45,7 @@ class Services:
     def __init__(self, public_url: str = PUBLIC_URL) -> None:
         self.public_url = public_url
         self.accounts: Mapping[str, Account] = ACCOUNTS
-        self.clock = FrozenClock()
+        self.clock = FrozenClock(NOW_MS)
         self.authenticator = CallbackAuthenticator(public_url, ACCOUNTS)
         self.is_down = False
         self.left: list[tuple[str, str]] = []

@@ -1,7 +1,4 @@
-"""`/twilio/apology` and `/twilio/agent`: TwiML for redirected callers, and for who answers them.
-
-https://www.twilio.com/docs/voice/twiml/enqueue, https://www.twilio.com/docs/voice/twiml/queue
-"""
+"""`/twilio/apology` and `/twilio/agent`: TwiML for redirected callers, and for who answers them."""
 
 import logging
 import re

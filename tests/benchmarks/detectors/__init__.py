@@ -2,8 +2,8 @@
 
 from callguard.domain.policy import Policy
 from tests.benchmarks.detectors import alone_table, comparison, delay_tables, quiet_table, traffic, trials
-from tests.benchmarks.detectors.doors import Source
 from tests.benchmarks.detectors.report import Report
+from tests.benchmarks.detectors.sources import Source
 
 
 def measure() -> list[str]:
@@ -43,7 +43,7 @@ def _preamble() -> list[str]:
         f" {traffic.BATCH_RATE:g}/s; on day 10 at 10:00 an announced",
         f"campaign of {traffic.CAMPAIGN_CALLS:,} at {traffic.CAMPAIGN_RATE:g}/s.",
         "entrance: creations and `initiated` heard at once. callback: `initiated` only; Twilio's list is",
-        "known 0.5 s after a rule asks for it. room: only the list, every 5 s, and every second once a rule",
+        "known 0.5 s after a rule asks for it. poll: only the list, every 5 s, and every second once a rule",
         "is at half its level. Shipped defaults, judged at each event and every 0.25 s.",
         f"Seeds: {_numbers(trials.EVALUATION_SEEDS)} for the days, {trials.RUNAWAY_SEEDS[0]} to"
         f" {trials.RUNAWAY_SEEDS[-1]} for the runaways; {_numbers(trials.TUNING_SEEDS)} are kept for choosing.",

@@ -2,8 +2,8 @@
 
 from callguard.domain.policy import Policy
 from callguard.domain.snapshot import Rule
-from tests.benchmarks.detectors.doors import Source
 from tests.benchmarks.detectors.report import Report, seconds, worst
+from tests.benchmarks.detectors.sources import Source
 from tests.benchmarks.detectors.trials import QUEUEING, RUNAWAY_SEEDS, Runaway
 from tests.benchmarks.detectors.wanted import PLATEAU_GRACE, RULES, only
 
@@ -16,11 +16,11 @@ def add_alone(report: Report) -> None:
     report.say(
         f"Each rule alone: worst of {len(SEEDS)}, in seconds (repeat: a runaway to one destination);",
         f"wanted of plateau: {Policy().plateau_seconds + PLATEAU_GRACE:g} s",
-        f"{'rule':10}{'door':9}{heads}",
+        f"{'rule':10}{'source':9}{heads}",
     )
     for rule in RULES:
         for source in Source:
-            if source is Source.ROOM and rule in (Rule.INITIATED, Rule.PLATEAU):
+            if source is Source.POLL and rule in (Rule.INITIATED, Rule.PLATEAU):
                 continue  # the list does not show what is dialled
             delays = [_alone(rule, source, cps, rate) for cps, rate in QUEUEING]
             report.say(

@@ -1,11 +1,11 @@
-"""Plain counts of 60 s over what a door hears, the announced campaign left out: the rules' rivals."""
+"""Plain counts of 60 s over what a source hears, the announced campaign left out: the rules' rivals."""
 
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
 
-from tests.benchmarks.detectors.doors import Source
 from tests.benchmarks.detectors.rate_queue import RateQueue
+from tests.benchmarks.detectors.sources import Source
 from tests.benchmarks.detectors.traffic import Kind
 
 WINDOW_MS = 60_000
@@ -13,7 +13,7 @@ POLL_MS = 5_000
 
 
 def heard(queue: RateQueue, source: Source, phase_ms: int = 0) -> list[int]:
-    """Return when calls are heard of through `door`; the room is polled every 5 s."""
+    """Return when calls are heard of through `source`; the list is read every 5 s."""
     traffic = queue.traffic
     known = zip(traffic.created_ms, queue.dialled_ms, traffic.kinds, strict=True)
     calls = [(created, dialled) for created, dialled, kind in known if kind is not Kind.ANNOUNCED]

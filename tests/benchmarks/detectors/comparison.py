@@ -2,9 +2,9 @@
 
 from tests.benchmarks.detectors.baselines import COUNTINGS, Counting, alarm_ms, heard, least_threshold
 from tests.benchmarks.detectors.delay_tables import Outcomes
-from tests.benchmarks.detectors.doors import Source
 from tests.benchmarks.detectors.rate_queue import RateQueue
 from tests.benchmarks.detectors.report import Report, seconds, worst
+from tests.benchmarks.detectors.sources import Source
 from tests.benchmarks.detectors.trials import ALL_CPS, RATES, Runaway, queues_up
 
 Runaways = dict[tuple[float, float], list[Runaway]]
@@ -17,7 +17,7 @@ def add_baselines(
     report.say(
         "Plain counts, at the least threshold without a false trip on the same days; worst delay (s).",
         "They need no backlog, so they also see what is dialled at once (the guard: `no queue`).",
-        f"{'door':9}{'CPS':>4}  {'detector':14}{'threshold':>10}"
+        f"{'source':9}{'CPS':>4}  {'detector':14}{'threshold':>10}"
         + "".join(f"{f'{rate:g}/s':>11}" for rate in RATES),
     )
     for source in Source:

@@ -1,8 +1,8 @@
 """The tables of delays: runaways that queue, and those that are dialled at once."""
 
 from callguard.domain.policy import Policy
-from tests.benchmarks.detectors.doors import Source
 from tests.benchmarks.detectors.report import Report, middle, most_common, seconds, worst
+from tests.benchmarks.detectors.sources import Source
 from tests.benchmarks.detectors.traffic import MAX_RUNAWAY_CALLS
 from tests.benchmarks.detectors.trials import (
     ALL_CPS,
@@ -23,7 +23,7 @@ def add_delays(report: Report, outcomes: Outcomes) -> None:
     report.say(
         "Runaways on top of ordinary traffic: seconds from the first call to the trip, and calls of the",
         f"runaway dialled until then; median and worst of {len(RUNAWAY_SEEDS)} moments and phases of the poll",
-        f"{'door':9}{'CPS':>4}{'calls/s':>8}{'median':>7}{'worst':>7}{'wanted':>7}{'ceiling':>8}"
+        f"{'source':9}{'CPS':>4}{'calls/s':>8}{'median':>7}{'worst':>7}{'wanted':>7}{'ceiling':>8}"
         f"{'dialled':>8}{'worst':>6}  {'':7}rule",
     )
     for source in Source:

@@ -1,4 +1,4 @@
-"""What the doors have in common."""
+"""What the sources have in common."""
 
 from callguard.domain.policy import Policy
 from callguard.domain.replay import Replay

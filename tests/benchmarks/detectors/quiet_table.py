@@ -1,9 +1,9 @@
 """The table of false trips."""
 
 from callguard.domain.snapshot import Rule
-from tests.benchmarks.detectors.doors import Source
 from tests.benchmarks.detectors.rate_queue import RateQueue
 from tests.benchmarks.detectors.report import Report
+from tests.benchmarks.detectors.sources import Source
 from tests.benchmarks.detectors.trials import ALL_CPS, DAYS, EVALUATION_SEEDS, QuietDays, quiet_days
 from tests.benchmarks.detectors.wanted import RULES
 
@@ -14,7 +14,7 @@ def add_quiet_days(report: Report, queues: dict[float, list[RateQueue]]) -> None
     report.say(
         f"False trips in {DAYS * len(EVALUATION_SEEDS)} days (asked Twilio without a trip; warnings a day);"
         " wanted: no trip",
-        f"{'door':9}{'CPS':>4} {names}   warnings",
+        f"{'source':9}{'CPS':>4} {names}   warnings",
     )
     for source in Source:
         for cps in ALL_CPS:

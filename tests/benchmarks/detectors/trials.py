@@ -7,9 +7,9 @@ from random import Random
 
 from callguard.domain.policy import Policy
 from callguard.domain.snapshot import SUSPICION_MS, Rule
-from tests.benchmarks.detectors.doors import Source, play
 from tests.benchmarks.detectors.judge import Judge
 from tests.benchmarks.detectors.rate_queue import RateQueue
+from tests.benchmarks.detectors.sources import Source, play
 from tests.benchmarks.detectors.traffic import DAY_MS, Traffic, everyday, ordinary, runaway
 
 ALL_CPS = (1.0, 5.0, 30.0)
@@ -72,7 +72,7 @@ def quiet_queues(cps: float, days: int = DAYS) -> list[RateQueue]:
 
 
 def quiet_days(queues: list[RateQueue], source: Source) -> QuietDays:
-    """Let the guard hear traffic without a runaway through `door`."""
+    """Let the guard hear traffic without a runaway through `source`."""
     found = QuietDays()
     for number, queue in enumerate(queues):
         found.add(play(queue, Policy(cps=queue.cps), source, phase_ms=1234 * (1 + number)))
@@ -97,7 +97,7 @@ class Runaway:
         return cls(RateQueue.of(Traffic.of(calls), cps), begin_ms, phase_ms)
 
     def heard(self, source: Source, policy: Policy) -> Outcome:
-        """Let the guard hear it through `door` until it trips."""
+        """Let the guard hear it through `source` until it trips."""
         judge = play(self.queue, policy, source, self.phase_ms, until_trip=True)
         trip = judge.trips[0] if judge.trips else None
         asked = [self.after(ask.at_ms) for ask in judge.asked if ask.at_ms >= self.begin_ms]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from callguard.domain.policy import Policy
 from callguard.domain.snapshot import Rule
-from tests.benchmarks.detectors.doors import Source
+from tests.benchmarks.detectors.sources import Source
 
 LONGEST = {10.0: 8.0, 100.0: 1.0}
 """Seconds from the first call of a runaway to the trip, through the entrance."""
@@ -48,4 +48,4 @@ def longest_delay(policy: Policy, rate: float, source: Source) -> float:
         return plateau
     if rate not in LONGEST:
         return ceiling_seconds(policy, rate)
-    return LONGEST[rate] + (policy.poll_seconds + POLL_GRACE if source is Source.ROOM else 0)
+    return LONGEST[rate] + (policy.poll_seconds + POLL_GRACE if source is Source.POLL else 0)

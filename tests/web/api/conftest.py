@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import FrozenClock, Store
+from tests.conftest import Store
+from tests.frozen_clock import FrozenClock
 from tests.web.api.served import Services, serve
 
 

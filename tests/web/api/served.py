@@ -12,7 +12,6 @@ from callguard.config.accounts import Account
 from callguard.config.api_keys import ApiKey, Role
 from callguard.detect.campaigns import AnnouncedCampaigns
 from callguard.domain.calls import CallEvent
-from callguard.domain.notices import Notice
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.results import ReportResult, ReportSource
 from callguard.domain.sources import Source
@@ -30,33 +29,14 @@ from callguard.web.api.campaign_routes import CampaignRoutes, campaigns
 from callguard.web.api.cancel_routes import cancels
 from callguard.web.api.refusals import Refusals
 from callguard.web.api.report_routes import ReportRoutes, reports
-from tests.conftest import FrozenClock, Store
+from tests.conftest import Store
+from tests.frozen_clock import FrozenClock
+from tests.outbox import Outbox
 
 SID, OBSERVED_SID, UNKNOWN_SID = "AC" + "a" * 32, "AC" + "b" * 32, "AC" + "c" * 32
 FROM, OTHER_FROM, TO, SPARED = "+15550001111", "+15550003333", "+15550002222", "+15550009999"
 POLICY = Policy(cps=2.0, never_cancel=(SPARED,))
 KEYS = {role: ApiKey(f"the {role.value}", role, f"key-of-{role.value}") for role in Role}
-
-
-@dataclass
-class Outbox:
-    """An outbox that only notes."""
-
-    posted: list[Notice] = field(default_factory=list)
-    is_down: bool = False
-
-    def post(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
-        del once, every_seconds
-        if self.is_down:
-            raise StoreUnavailable("no answer")
-        self.posted.append(notice)
-        return True
-
-    def waiting(self, count: int) -> list[tuple[str, Notice]]:
-        return [(str(place), notice) for place, notice in enumerate(self.posted[:count])]
-
-    def done(self, notice_id: str) -> None:
-        del notice_id
 
 
 @dataclass

@@ -23,14 +23,15 @@ from callguard.domain.tally import Outcome
 from callguard.simulator import (
     AccountConfig,
     Behaviour,
-    RunawayPlan,
     RunningSimulator,
     SimulatorConfig,
     running,
 )
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.http_client import PooledHttpClient
-from tests.conftest import FrozenClock, Store, build_store
+from tests.calls import create_calls
+from tests.conftest import Store, build_store
+from tests.frozen_clock import FrozenClock
 from tests.waiting import wait_until
 from tests.web.api.served import FROM, SPARED, TO, Services, serve
 
@@ -90,9 +91,7 @@ class Scene:
     def queue_calls(self, count: int = 1, account_sid: str = FIRST, **plan: Any) -> list[str]:
         """Create calls of which the store knows nothing."""
         known = self.twilio.statuses(account_sid)
-        self.twilio.start_runaway(account_sid, RunawayPlan(count, **plan))
-        wanted = len(known) + count
-        wait_until(lambda: self.twilio.account(account_sid).created == wanted, "the calls are created")
+        create_calls(self.twilio, account_sid, count, **plan)
         return [sid for sid in self.twilio.statuses(account_sid) if sid not in known]
 
     def mirror(self, call_sids: list[str], account_sid: str = FIRST, *, spared: bool = False) -> None:

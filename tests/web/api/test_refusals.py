@@ -10,8 +10,9 @@ from callguard.domain.notices import EVERY_ACCOUNT
 from callguard.domain.results import ApiRefusal
 from callguard.errors import StoreUnavailable
 from callguard.web.api.refusals import FREE_TRIES, MANY, MAX_PEERS, MAX_WAIT_SECONDS, MAX_WAITING, Refusals
-from tests.conftest import FrozenClock
-from tests.web.api.served import KEYS, Outbox, Services
+from tests.frozen_clock import FrozenClock
+from tests.outbox import Outbox
+from tests.web.api.served import KEYS, Services
 
 PEER, OTHER = "192.0.2.1", "192.0.2.2"
 

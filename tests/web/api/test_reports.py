@@ -13,7 +13,7 @@ from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.policy import Policy
 from callguard.domain.sources import Source
 from callguard.web.api.report_routes import MAX_BODY_BYTES
-from tests.conftest import FrozenClock
+from tests.frozen_clock import FrozenClock
 from tests.web.api.served import FROM, OBSERVED_SID, SID, SPARED, TO, UNKNOWN_SID, Services, call_sid, reported
 
 HOUR_MS = 3_600_000

@@ -1,4 +1,4 @@
-"""The three doors and the gate, all as processes: Valkey, gunicorn, workers, and a simulated Twilio."""
+"""The three sources and the gate, all as processes: Valkey, gunicorn, workers, and a simulated Twilio."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The three doors: what the guard is told of the calls, and when."""
+"""The three sources: what the guard hears of the calls, and when."""
 
 from enum import Enum
 
@@ -18,14 +18,14 @@ class Source(Enum):
 
     ENTRANCE = "entrance"
     CALLBACK = "callback"
-    ROOM = "room"
+    POLL = "poll"
 
 
 def play(
     queue: RateQueue, policy: Policy, source: Source, phase_ms: int = 0, *, until_trip: bool = False
 ) -> Judge:
-    """Let the guard hear `queue` through `door`; the first poll is `phase_ms` after the first call."""
-    listener = {Source.ENTRANCE: _Entrance, Source.CALLBACK: _Callback, Source.ROOM: _Room}[source](
+    """Let the guard hear `queue` through `source`; the first poll is `phase_ms` after the first call."""
+    listener = {Source.ENTRANCE: _Entrance, Source.CALLBACK: _Callback, Source.POLL: _Poll}[source](
         queue, policy, phase_ms, until_trip
     )
     listener.listen()
@@ -99,7 +99,7 @@ class _Callback(Listener):
             self.replay.left(1, at_ms, announced=announced)
 
 
-class _Room(Listener):
+class _Poll(Listener):
     """Only Twilio's list is read: every `poll_seconds`, every second once a rule has reached half its level."""
 
     def listen(self) -> None:

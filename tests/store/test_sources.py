@@ -21,8 +21,9 @@ from callguard.domain.tally import Outcome
 from callguard.domain.throughput import Throughput
 from callguard.store.snapshots import FIELDS
 from tests.calls import call_sid, event, queued
-from tests.conftest import ACCOUNT_SID, FrozenClock, Store
+from tests.conftest import ACCOUNT_SID, Store
 from tests.examples import up_to
+from tests.frozen_clock import FrozenClock
 from tests.store.test_incidents import FINDING
 
 POLICY = Policy(cps=5, spike_rate=1, repeat_limit=6, repeat_window_seconds=60, warn_share=0.5)
