@@ -18,7 +18,7 @@ from typing import Any
 from tests.calls import create_calls
 from tests.stored_state import read_state
 from tests.valkey import serve
-from tests.web.event_batches import EVENTS_URL, created, json_signed, query_of
+from tests.web.twilio.event_batches import EVENTS_URL, created, json_signed, query_of
 from tests.whole_guard import TOKEN, WholeGuard, whole_guard
 
 NOW_MS = 1_790_000_000_000

@@ -22,7 +22,7 @@ from callguard.store.stores import Stores
 from callguard.web import create_app
 from tests.frozen_clock import FrozenClock, frozen_time
 from tests.waiting import wait_until
-from tests.web.callbacks import fields, timestamp
+from tests.web.twilio.callbacks import fields, timestamp
 
 TOKEN = "f" * 32
 PUBLIC_URL = "https://guard.example.com"

@@ -20,7 +20,7 @@ from callguard.cli import main, output
 from callguard.cli.output import say_command, wrapped
 from callguard.domain.policy import Mode
 from callguard.domain.snapshot import Finding, Rule
-from tests.cli.cancelling import ROOT, SID, Emergency, emergency, on_a_terminal
+from tests.cli.cancel.cancelling import ROOT, SID, Emergency, emergency, on_a_terminal
 from tests.cli.running import environ, run
 from tests.conftest import ACCOUNT_SID, Store
 from tests.stack import free_port

@@ -144,4 +144,4 @@ def test_a_cancel_by_hand_that_was_broken_off_goes_on(upgraded: WholeGuard) -> N
     assert cancel_run.settle([(call_sid, Outcome.CANCELLED) for call_sid in cancel_run.head(100)])
     tally = cancel_run.tally()
     assert tally.found == sum(tally.outcomes.values())
-    assert (tally.count(Outcome.CANCELLED), account.remaining) == (27, 0)
+    assert (tally.count(Outcome.CANCELLED), tally.remaining) == (27, 0)

@@ -8,8 +8,8 @@ from callguard.web.twilio.event_stream_handler import EventStreamHandler
 from callguard.web.twilio.event_streams import events
 from callguard.web.twilio.status_callbacks import callbacks
 from callguard.web.twilio.twiml import TwimlHandler, twiml
-from tests.web.callbacks import URL, Services, fields, signed
-from tests.web.event_batches import EventServices
+from tests.web.twilio.callbacks import URL, Services, fields, signed
+from tests.web.twilio.event_batches import EventServices
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from callguard.domain.notices import NoticeKind
 from callguard.domain.replies import CancelReply
 from callguard.domain.tally import Outcome
 from callguard.errors import TwilioRefused
-from tests.drain.intercepted import intercepted, run_to_the_end
+from tests.cancel.intercepted import intercepted, run_to_the_end
 from tests.guarded import SID, guarded, trip_at
 
 

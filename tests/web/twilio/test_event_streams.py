@@ -15,8 +15,8 @@ from callguard.domain.drain_time import MAX_QUEUE_MS
 from callguard.processes.connections import BODY_SECONDS, CONNECTION, WORK_SECONDS
 from callguard.web.twilio.event_stream_handler import MAX_BODY_BYTES
 from tests.examples import up_to
-from tests.web.callbacks import ACCOUNTS, CALL_SID, NOW_MS, OTHER_SID, OTHER_TOKEN, SID, timestamp
-from tests.web.event_batches import (
+from tests.web.twilio.callbacks import ACCOUNTS, CALL_SID, NOW_MS, OTHER_SID, OTHER_TOKEN, SID, timestamp
+from tests.web.twilio.event_batches import (
     CREATED,
     INITIATED,
     EventServices,

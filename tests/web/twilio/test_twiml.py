@@ -18,7 +18,7 @@ from callguard.errors import StoreUnavailable
 from callguard.telephony.signature import AGENT_PATH, APOLOGY_PATH, CallbackAuthenticator
 from callguard.web.twilio.twiml import TwimlHandler, twiml
 from tests.frozen_clock import FrozenClock
-from tests.web.callbacks import (
+from tests.web.twilio.callbacks import (
     CALL_SID,
     NOW_MS,
     OTHER_SID,

@@ -25,7 +25,7 @@ from callguard.store.scripts import Scripts
 from callguard.telephony.calls import TwilioCalls
 from callguard.telephony.cancelling import TwilioCanceller
 from callguard.telephony.http_client import PooledHttpClient
-from tests.cli.cancelling import SID, Emergency, emergency
+from tests.cli.cancel.cancelling import SID, Emergency, emergency
 
 ACCOUNT = Account(SID, (SANDBOX_AUTH_TOKEN,))
 

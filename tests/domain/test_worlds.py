@@ -3,7 +3,7 @@
 import pytest
 
 from callguard.domain.concurrency import ConcurrencyLimit
-from tests.unit.model_twilio import World, swept
+from tests.domain.model_twilio import World, swept
 
 HALF = 0.5
 

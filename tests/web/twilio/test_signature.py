@@ -13,7 +13,7 @@ from werkzeug.datastructures import Headers
 from callguard.config.accounts import Account
 from callguard.telephony.signature import CallbackAuthenticator
 from callguard.web.twilio.form import Form
-from tests.web.callbacks import (
+from tests.web.twilio.callbacks import (
     ACCOUNTS,
     KEY,
     OLD_TOKEN,

@@ -10,7 +10,7 @@ from werkzeug.datastructures import Headers
 
 from callguard.config.accounts import Account
 from callguard.telephony.signature import CallbackAuthenticator
-from tests.web.callbacks import (
+from tests.web.twilio.callbacks import (
     ACCOUNTS,
     KEY,
     OLD_TOKEN,
@@ -21,7 +21,7 @@ from tests.web.callbacks import (
     SID,
     TOKEN,
 )
-from tests.web.event_batches import EVENTS_URL, json_signed, query_of
+from tests.web.twilio.event_batches import EVENTS_URL, json_signed, query_of
 
 AUTHENTICATOR = CallbackAuthenticator(PUBLIC_URL, ACCOUNTS)
 BODY = b'[{"specversion":"1.0"}]'

@@ -8,7 +8,7 @@ from callguard.cancel.incident_drain import DrainEnd
 from callguard.domain.replies import CancelReply
 from callguard.domain.snapshot import State
 from callguard.domain.tally import Outcome
-from tests.drain.intercepted import intercepted
+from tests.cancel.intercepted import intercepted
 from tests.guarded import SID, guarded, now_ms, trip_at
 from tests.waiting import wait_until
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from callguard.simulator import ListOrder, RunawayPlan
-from tests.cli.cancelling import SID, Emergency, account_of, emergency, on_a_terminal
+from tests.cli.cancel.cancelling import SID, Emergency, account_of, emergency, on_a_terminal
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.full

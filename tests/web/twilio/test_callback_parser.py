@@ -17,7 +17,7 @@ from callguard.web.twilio.callback_fields import PATTERNS, PREFIX_FREE
 from callguard.web.twilio.callback_parser import Ignored, MalformedCallback, parse_callback
 from callguard.web.twilio.form import Form, Undecodable, read_query
 from tests.examples import up_to
-from tests.web.callbacks import CALL_SID, NOW_MS, fields, timestamp
+from tests.web.twilio.callbacks import CALL_SID, NOW_MS, fields, timestamp
 
 HOUR_MS = 3_600_000
 SECOND_MS = NOW_MS // 1000 * 1000

@@ -9,7 +9,7 @@ from callguard.cancel import time_slice as turn
 from callguard.cancel.incident_drain import DrainEnd
 from callguard.domain.calls import ListedPage
 from callguard.store import retention
-from tests.drain.intercepted import intercepted, run_to_the_end
+from tests.cancel.intercepted import intercepted, run_to_the_end
 from tests.guarded import SID, guarded, trip_at
 
 

@@ -16,7 +16,7 @@ from callguard.watch import leased_relay as relay_module
 from callguard.watch.leased_relay import LeasedRelay, RelayStarter
 from callguard.watch.repeated import Repeated
 from tests.waiting import wait_until
-from tests.watch.test_postman import World
+from tests.watch.test_notice_relay import World
 
 
 def lease_at(redis_url: str) -> RedisRelayLease:

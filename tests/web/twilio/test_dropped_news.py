@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from tests.web.callbacks import NOW_MS, SID, Services, fields, post, signed, timestamp
-from tests.web.event_batches import EventServices, call, created, send
+from tests.web.twilio.callbacks import NOW_MS, SID, Services, fields, post, signed, timestamp
+from tests.web.twilio.event_batches import EventServices, call, created, send
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

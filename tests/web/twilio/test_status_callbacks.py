@@ -14,7 +14,7 @@ from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.results import CallbackResult
 from callguard.web.twilio.uncounted import MAX_AT_ONCE
 from tests.examples import up_to
-from tests.web.callbacks import (
+from tests.web.twilio.callbacks import (
     ACCOUNTS,
     CALL_SID,
     KEY,

@@ -11,7 +11,7 @@ import pytest
 
 from callguard.cli.connect import embedded_url
 from callguard.store.connection import connect
-from tests.cli.cancelling import HANG_UP, SID, Emergency, account_of, emergency, on_a_terminal
+from tests.cli.cancel.cancelling import HANG_UP, SID, Emergency, account_of, emergency, on_a_terminal
 from tests.processes.victims import is_running
 from tests.waiting import wait_until
 

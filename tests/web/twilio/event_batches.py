@@ -24,7 +24,7 @@ from callguard.web.twilio.event_stream_handler import EventStreamHandler
 from callguard.web.twilio.event_streams import events
 from callguard.web.twilio.form import MAX_BODY_BYTES
 from tests.frozen_clock import FrozenClock
-from tests.web.callbacks import ACCOUNTS, CALL_SID, NOW_MS, PUBLIC_URL, SID, TOKEN, fields, timestamp
+from tests.web.twilio.callbacks import ACCOUNTS, CALL_SID, NOW_MS, PUBLIC_URL, SID, TOKEN, fields, timestamp
 
 EVENTS_URL = PUBLIC_URL + "/twilio/events"
 CREATED = "com.twilio.voice.api-request.call.created"

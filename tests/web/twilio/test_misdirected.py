@@ -6,7 +6,7 @@ import json
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.web.callbacks import (
+from tests.web.twilio.callbacks import (
     OTHER_TOKEN,
     PUBLIC_URL,
     SID,
@@ -18,7 +18,7 @@ from tests.web.callbacks import (
     post,
     signed,
 )
-from tests.web.event_batches import EventServices, created, send
+from tests.web.twilio.event_batches import EventServices, created, send
 
 
 def posted_to(services: Services, path: str, headers: dict[str, str], **options: object) -> TestResponse:

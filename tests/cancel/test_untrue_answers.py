@@ -13,7 +13,7 @@ from callguard.domain.snapshot import State
 from callguard.domain.sources import Source
 from callguard.domain.tally import Outcome
 from callguard.mirror.reconcile import Reconciler
-from tests.drain.intercepted import intercepted, run_to_the_end
+from tests.cancel.intercepted import intercepted, run_to_the_end
 from tests.guarded import SID, guarded, now_ms, trip_at
 from tests.waiting import wait_until
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from callguard.cli.backtest.call_table import LogError, Unread, table_of
 from callguard.cli.backtest.command import backtest
-from tests.cli.test_backtest import ACCOUNT, NOON, SET, csv, environ, row, run, runaway, told
+from tests.cli.backtest.test_command import ACCOUNT, NOON, SET, csv, environ, row, run, runaway, told
 
 __all__ = ["environ"]
 
