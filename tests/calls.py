@@ -12,14 +12,14 @@ def call_sid(number: int) -> str:
     return f"CA{number:032x}"
 
 
-def queued(number: int, at_ms: int, *, spared: bool = False) -> CallEvent:
+def queued(number: int, at_ms: int, *, protected: bool = False) -> CallEvent:
     """Return the news that a call was created."""
-    return CallEvent(call_sid(number), CallStatus.QUEUED, at_ms, spared)
+    return CallEvent(call_sid(number), CallStatus.QUEUED, at_ms, protected)
 
 
-def event(number: int, status: CallStatus, at_ms: int, *, spared: bool = False) -> CallEvent:
+def event(number: int, status: CallStatus, at_ms: int, *, protected: bool = False) -> CallEvent:
     """Return news of a call."""
-    return CallEvent(call_sid(number), status, at_ms, spared)
+    return CallEvent(call_sid(number), status, at_ms, protected)
 
 
 def create_calls(twilio: RunningSimulator, account_sid: str, count: int, **plan: Any) -> None:

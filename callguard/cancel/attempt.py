@@ -18,8 +18,8 @@ _OUTCOMES = {
     CancelReply.CANCELLED: Outcome.CANCELLED,
     CancelReply.DIALLED: Outcome.DIALLED,
     CancelReply.GONE: Outcome.GONE,
-    CancelReply.EMERGENCY: Outcome.SPARED,
-    CancelReply.OTHER_CALL: Outcome.SPARED,
+    CancelReply.EMERGENCY: Outcome.PROTECTED,
+    CancelReply.OTHER_CALL: Outcome.PROTECTED,
 }
 
 

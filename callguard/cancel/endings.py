@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 def tell_done(notices: Notices, incident: Incident, now_ms: int, left_alone: int = 0) -> None:
     """Tell, once for each incident, that nothing in its scope is queued any more; best effort.
 
-    `left_alone` calls are queued that the incident is not about, beside those that it has spared.
+    `left_alone` calls are queued that the incident is not about, beside those that it has protected.
     Whoever ends the drain tells, and the watcher does, in case that process died before it could.
     """
     if not incident.found:

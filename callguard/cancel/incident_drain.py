@@ -105,11 +105,11 @@ class IncidentDrain:
         if end is DrainEnd.FINISHED:
             now_ms = self.clock.now_ms()
             snapshot = self.tracker.snapshot(account_sid, now_ms)
-            tell_done(self.notices, now, now_ms, snapshot.left_alone - snapshot.spared)
-        counts = ", ".join(f"{n} {outcome.value}" for outcome, n in now.outcomes.items() if n)
+            tell_done(self.notices, now, now_ms, snapshot.left_alone - snapshot.protected)
+        counts = ", ".join(f"{n} {outcome.words}" for outcome, n in now.outcomes.items() if n)
         _log.warning(
-            "account %s: drain %s: %s; %d still queued, %d spared",
-            *(account_sid, end.value, counts or "nothing to do", now.remaining, now.spared),
+            "account %s: drain %s: %s; %d still queued, %d protected",
+            *(account_sid, end.value, counts or "nothing to do", now.remaining, now.protected),
         )
 
 

@@ -123,7 +123,11 @@ def _cps(snapshot: Snapshot, account: Account) -> str:
 
 
 def _apart(snapshot: Snapshot) -> str:
-    parts = {"spared": snapshot.spared, "announced": snapshot.announced, "out of scope": snapshot.out_of_scope}
+    parts = {
+        "protected": snapshot.protected,
+        "announced": snapshot.announced,
+        "out of scope": snapshot.out_of_scope,
+    }
     parts["reported, and not confirmed by Twilio"] = snapshot.unconfirmed
     named = [f"{count:,} of them {what}" for what, count in parts.items() if count]
     return f" ({', '.join(named)})" if named else ""

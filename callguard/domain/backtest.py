@@ -153,8 +153,8 @@ class Backtest:
             self._known[call] = 1
             self.replay.entered((at_ms,), at_ms)
             self.heard_call(history.destinations[call], at_ms)
-        if history.spared[call]:
-            self._hear_of_spared(call, at_ms)
+        if history.protected[call]:
+            self._hear_of_protected(call, at_ms)
         elif self._open is not None and self._is_caught(call, at_ms):
             self._catch(call, at_ms)
         else:
@@ -163,7 +163,7 @@ class Backtest:
         if self._hears_creations:
             self.judge(at_ms)
 
-    def _hear_of_spared(self, call: int, at_ms: int) -> None:
+    def _hear_of_protected(self, call: int, at_ms: int) -> None:
         """It counts as any other call does, but is nothing that could be cancelled."""
         if self._hears_creations:
             self.replay.left(1, at_ms)
@@ -197,17 +197,17 @@ class Backtest:
 
     def _depart(self, call: int, at_ms: int) -> None:
         history, known = self._history, self._known[call]
-        if not history.spared[call]:
+        if not history.protected[call]:
             self.depth -= 1
         if not self._hears_dials:
-            self._unnoticed += known and not history.spared[call]
+            self._unnoticed += known and not history.protected[call]
             self._plan_poll(at_ms)
             return
         if history.dialled[call]:
             if not known:
                 self.heard_call(history.destinations[call], at_ms)
             self.replay.dialled(at_ms)
-        if known and not history.spared[call]:
+        if known and not history.protected[call]:
             self.replay.left(1, at_ms)
         self._known[call] = 1
         self.judge(at_ms)
@@ -225,11 +225,11 @@ class Backtest:
         history = self._history
         listed = [call for call in self._unlisted if not self._known[call] and history.left_ms[call] > at_ms]
         self._unlisted = []
-        spared = sum(history.spared[call] for call in listed)
+        protected = sum(history.protected[call] for call in listed)
         self.replay.left(self._unnoticed, at_ms)
         self._unnoticed = 0
         self.replay.entered([history.created_ms[call] for call in listed], at_ms)
-        self.replay.left(spared, at_ms)
+        self.replay.left(protected, at_ms)
         for call in listed:
             self._known[call] = 1
             self.heard_call(history.destinations[call], history.created_ms[call])
@@ -256,7 +256,7 @@ class Backtest:
         place = self._departed
         while len(queued) < self.depth and place < len(departures):
             call = departures[place]
-            if call < self._created and not history.spared[call] and not self._cancelled[call]:
+            if call < self._created and not history.protected[call] and not self._cancelled[call]:
                 queued.append(call)
             place += 1
         return sorted(queued)

@@ -92,13 +92,13 @@ class CallEvent:
         call_sid: `CA` and 32 hex digits.
         status: what the call has become.
         at_ms: when, in milliseconds of Unix time: the creation for `queued`, else the arrival of the news.
-        spared: True when it is never cancelled: From or To is on `never_cancel`, or not known, or
+        protected: True when it is never cancelled: From or To is on `never_cancel`, or not known, or
             To is an emergency number.
         sender: a keyed hash of From, empty where it is not known. The numbers themselves go no further.
         sender_shown: From as it may be shown, masked.
         destination: a keyed hash of To, empty where it is not a telephone's.
         queue_ms: Twilio's `queue_time`: how long it expected the call to wait; None where it is not told.
-        protected: True where it is spared for certain, and not only since From or To is not known.
+        surely_protected: True where it is protected for certain, and not only since From or To is not known.
         doubtful: True for a `queued` that may be over by now: it counts as entered, but only a list that shows
             the call proves that it is still queued.
     """
@@ -106,13 +106,13 @@ class CallEvent:
     call_sid: str
     status: CallStatus
     at_ms: int
-    spared: bool = False
+    protected: bool = False
     sender: str = ""
     sender_shown: str = ""
     destination: str = ""
     queue_ms: int | None = None
     doubtful: bool = False
-    protected: bool = False
+    surely_protected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,6 @@ class MirroredCall:
     """
 
     created_ms: int
-    spared: bool
+    protected: bool
     announced: bool = False
     out_of_scope: bool = False

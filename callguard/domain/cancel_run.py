@@ -14,7 +14,7 @@ class FoundCall:
 
     call_sid: str
     created_ms: int
-    spared: bool
+    protected: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,6 @@ class UnfinishedRun:
 
 
 def found_calls(listed: Sequence[ListedCall], hasher: PartyHasher, now_ms: int) -> Iterator[FoundCall]:
-    """Yield the calls oldest first. Whoever is on `never_cancel`, or not told, is spared."""
+    """Yield the calls oldest first. Whoever is on `never_cancel`, or not told, is protected."""
     for created_ms, call in by_creation(listed, now_ms):
-        yield FoundCall(call.call_sid, created_ms, hasher.is_spared(call.from_number, call.to_number))
+        yield FoundCall(call.call_sid, created_ms, hasher.is_protected(call.from_number, call.to_number))

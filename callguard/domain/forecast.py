@@ -13,7 +13,7 @@ class Forecast:
 
     Attributes:
         in_scope: of those that the open incident is about.
-        left_alone: those that the guard leaves alone: spared, announced, or not what the incident is about.
+        left_alone: those that the guard leaves alone: protected, announced, or not what the incident is about.
         why: why nothing in scope is being cancelled; empty where it is.
     """
 

@@ -50,7 +50,7 @@ class History:
         created_ms: when each entered the queue; ascends.
         left_ms: when each left it; `NEVER_MS` for those that were still queued at the end.
         dialled: 1 for those that left it to be dialled.
-        spared: 1 for those on the `never_cancel` list, and for those to emergency numbers.
+        protected: 1 for those on the `never_cancel` list, and for those to emergency numbers.
         destinations: the digits of To, `NO_DESTINATION` where it is none.
         departures: the calls in the order in which they left.
     """
@@ -58,7 +58,7 @@ class History:
     created_ms: "array[int]"
     left_ms: "array[int]"
     dialled: bytearray
-    spared: bytearray
+    protected: bytearray
     destinations: "array[int]"
     departures: "array[int]"
 
@@ -66,13 +66,13 @@ class History:
         return len(self.created_ms)
 
     def deepened(self, depth: int) -> Iterator[int]:
-        """Yield each time at which the queue reached `depth` calls, not counting those that are spared."""
+        """Yield each time at which the queue reached `depth` calls, not counting those that are protected."""
         left, queued = 0, 0
         for call, at_ms in enumerate(self.created_ms):
             while self.left_ms[self.departures[left]] < at_ms:
-                queued -= not self.spared[self.departures[left]]
+                queued -= not self.protected[self.departures[left]]
                 left += 1
-            if not self.spared[call]:
+            if not self.protected[call]:
                 queued += 1
                 if queued == depth:
                     yield at_ms
@@ -86,7 +86,7 @@ class HistoryBuilder:
         self._never_cancel = NumberList(policy.never_cancel) if policy.never_cancel else None
         self._repeat_exempt = NumberList(policy.repeat_exempt)
         self._created_ms, self._left_ms, self._telephones = array("q"), array("q"), array("q")
-        self._dialled, self._spared = bytearray(), bytearray()
+        self._dialled, self._protected = bytearray(), bytearray()
         self._known: set[int] = set()
         self._has_fractions = False
         self.children = 0
@@ -118,7 +118,7 @@ class HistoryBuilder:
         self._dialled.append(_was_dialled(call))
         is_exempt = call.to_number in self._repeat_exempt
         self._telephones.append(NO_DESTINATION if is_exempt else _telephone(call.to_number))
-        self._spared.append(self._is_spared(call))
+        self._protected.append(self._is_protected(call))
 
     def build(self) -> History:
         """Return the history.
@@ -137,7 +137,7 @@ class HistoryBuilder:
             created_ms,
             left_ms,
             bytearray(map(self._dialled.__getitem__, order)),
-            bytearray(map(self._spared.__getitem__, order)),
+            bytearray(map(self._protected.__getitem__, order)),
             _picked(self._telephones, order),
             departures,
         )
@@ -149,7 +149,7 @@ class HistoryBuilder:
         self._known.add(mark)
         return False
 
-    def _is_spared(self, call: HistoricCall) -> bool:
+    def _is_protected(self, call: HistoricCall) -> bool:
         listed = self._never_cancel
         if is_emergency(call.to_number):
             return True

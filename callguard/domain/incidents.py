@@ -43,7 +43,7 @@ class Incident:
         cap_from: how many had been cancelled when a person last let the drain go on beyond `max_cancellations`.
         outcomes: calls by what became of them.
         remaining: calls still queued that the drain is after.
-        spared: queued calls that are never cancelled; those that have left are an outcome.
+        protected: queued calls that are never cancelled; those that have left are an outcome.
         live: live calls by what the guard did with them; no part of `found`.
         unqueued: True while it has had no queue: its calls are dialled as they are created, none is cancelled.
     """
@@ -64,18 +64,18 @@ class Incident:
     cap_from: int = 0
     outcomes: Mapping[Outcome, int] = field(default_factory=dict)
     remaining: int = 0
-    spared: int = 0
+    protected: int = 0
     live: Mapping[LiveOutcome, int] = field(default_factory=dict)
     unqueued: bool = False
 
     @property
     def tally(self) -> Tally:
         """Every call of the incident; where the guard only observes, what remains has been observed."""
-        return Tally(self.outcomes, 0 if self.mode is Mode.OBSERVE else self.remaining, self.spared)
+        return Tally(self.outcomes, 0 if self.mode is Mode.OBSERVE else self.remaining, self.protected)
 
     @property
     def found(self) -> int:
-        """All calls of the incident; where the guard only observes, those it would have cancelled or spared."""
+        """All calls of the incident; where the guard only observes, those it would have cancelled or protected."""
         return self.tally.found
 
     def count(self, outcome: Outcome) -> int:
@@ -91,7 +91,7 @@ def incident_id(account_sid: str, generation: int) -> str:
 def summary(incident: Incident) -> str:
     """Return what became of an incident's calls, in words."""
     counts = Tally(incident.outcomes).terms()
-    counts += [f"{incident.spared:,} spared"] if incident.spared else []
+    counts += [f"{incident.protected:,} protected"] if incident.protected else []
     counts += [f"{incident.remaining:,} remaining"] if incident.mode is Mode.ENFORCE else []
     found = f"{incident.found:,} found: " + (", ".join(counts) or "nothing")
     live = live_summary(incident)

@@ -44,7 +44,7 @@ def is_part_of(incident: Incident, call: LiveCall, hasher: PartyHasher) -> bool:
     since_ms = incident.scope.since_ms or max(0, incident.finding.onset_ms - SLACK_MS)
     if not (since_ms and call.is_outbound_api and call.created_ms >= since_ms):
         return False
-    if hasher.is_spared(call.from_number, call.to_number):
+    if hasher.is_protected(call.from_number, call.to_number):
         return False
     return incident.scope.takes(call.created_ms, hasher.sender(call.from_number))
 

@@ -21,11 +21,11 @@ _HASH_BYTES = 8
 class Parties:
     """What is kept of a call's From and To; the attributes are those of `CallEvent`."""
 
-    spared: bool
+    protected: bool
     sender: str
     sender_shown: str
     destination: str
-    protected: bool = False
+    surely_protected: bool = False
 
     def event(
         self, call_sid: str, status: CallStatus, at_ms: int, queue_ms: int | None = None, *, doubtful: bool = False
@@ -35,13 +35,13 @@ class Parties:
             call_sid,
             status,
             at_ms,
-            self.spared,
+            self.protected,
             self.sender,
             self.sender_shown,
             self.destination,
             queue_ms,
             doubtful,
-            self.protected,
+            self.surely_protected,
         )
 
 
@@ -60,7 +60,7 @@ class PartyHasher:
         self.of = lru_cache(maxsize=4096)(self._of)
         self.sender = lru_cache(maxsize=1024)(self._sender)
 
-    def is_spared(self, from_number: str, to_number: str) -> bool:
+    def is_protected(self, from_number: str, to_number: str) -> bool:
         """Return whether such a call is never cancelled.
 
         An emergency number is called, or either number is on the `never_cancel` list, or not known, so that it
@@ -79,14 +79,14 @@ class PartyHasher:
         return _digest(self._from_hash, from_number) if from_number else ""
 
     def _of(self, from_number: str, to_number: str) -> Parties:
-        is_spared = self.is_spared(from_number, to_number)
+        is_protected = self.is_protected(from_number, to_number)
         return Parties(
-            is_spared,
+            is_protected,
             self.sender(from_number),
             masked(from_number) if from_number else "",
             # One's own endpoints may well be called all day.
             _digest(self._to_hash, to_number) if self._is_counted(to_number) else "",
-            protected=is_spared and bool(from_number and to_number),
+            surely_protected=is_protected and bool(from_number and to_number),
         )
 
     def _is_counted(self, to_number: str) -> bool:

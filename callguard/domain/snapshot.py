@@ -132,7 +132,7 @@ class Snapshot:
         paused: True while a person has paused the guard.
         generation: counts the trips; part of every later write.
         cancellable: calls known to be queued, without those that are never cancelled.
-        spared: queued calls that are never cancelled: on the `never_cancel` list, or to emergency numbers.
+        protected: queued calls that are never cancelled: on the `never_cancel` list, or to emergency numbers.
         announced: queued calls of announced campaigns.
         outside: queued calls that the open incident is not about.
         unconfirmed: calls that whoever creates them has reported, and of which Twilio has said nothing yet.
@@ -169,7 +169,7 @@ class Snapshot:
     paused: bool = False
     generation: int = 0
     cancellable: int = 0
-    spared: int = 0
+    protected: int = 0
     announced: int = 0
     out_of_scope: int = 0
     unconfirmed: int = 0
@@ -212,8 +212,8 @@ class Snapshot:
 
     @property
     def left_alone(self) -> int:
-        """Queued calls that the guard does not cancel: spared, announced, or not what the incident is about."""
-        return self.spared + self.announced + self.out_of_scope
+        """Queued calls that the guard does not cancel: protected, announced, or not what the incident is about."""
+        return self.protected + self.announced + self.out_of_scope
 
     @property
     def horizon_ms(self) -> float:

@@ -11,9 +11,14 @@ class Outcome(Enum):
     CANCELLED = "cancelled"
     DIALLED = "dialled"
     GONE = "gone"
-    SPARED = "spared"
+    PROTECTED = "spared"
     FAILED = "failed"
     OBSERVED = "observed"
+
+    @property
+    def words(self) -> str:
+        """As people read it; the value is what is stored, and the label of metrics."""
+        return "protected" if self is Outcome.PROTECTED else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,8 @@ class Tally:
 
     def terms(self, *, with_zeros: bool = False) -> list[str]:
         """Return the terms of the sum in words; those that are 0 only `with_zeros`, and only what is usual."""
-        counts = [(self.count(outcome), outcome.value, outcome is not Outcome.OBSERVED) for outcome in Outcome]
-        counts += [(self.protected, "spared and still queued", False), (self.remaining, "remaining", True)]
+        counts = [(self.count(outcome), outcome.words, outcome is not Outcome.OBSERVED) for outcome in Outcome]
+        counts += [(self.protected, "protected and still queued", False), (self.remaining, "remaining", True)]
         return [f"{count:,} {what}" for count, what, is_usual in counts if count or (with_zeros and is_usual)]
 
     def summary(self, *, with_zeros: bool = False) -> str:

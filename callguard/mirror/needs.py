@@ -53,7 +53,7 @@ class CallTracker(Protocol):
     def mirrored_among(self, account_sid: str, call_sids: Sequence[str]) -> Mapping[str, MirroredCall]:
         """Return those of the calls that are in the mirror, by SID."""
 
-    def spare(self, account_sid: str, calls: Sequence[tuple[str, str]], *, spared: bool) -> None:
+    def protect(self, account_sid: str, calls: Sequence[tuple[str, str]], *, protected: bool) -> None:
         """Mark mirrored calls as never to be cancelled, or as to be; each with the keyed hash of its From."""
 
     def newest(self, account_sid: str, start: int, count: int) -> list[str]:

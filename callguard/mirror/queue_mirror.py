@@ -92,10 +92,10 @@ class QueueMirror:
                 if self._is_wrong(call, wanted)
             ]
             if wrong:
-                self._tracker.spare(self.account.sid, wrong, spared=wanted)
+                self._tracker.protect(self.account.sid, wrong, protected=wanted)
 
     def _is_wrong(self, call: ListedCall, wanted: bool) -> bool:
         mirrored = self._known.get(call.call_sid)
-        if mirrored is None or mirrored.announced or mirrored.out_of_scope or mirrored.spared is wanted:
+        if mirrored is None or mirrored.announced or mirrored.out_of_scope or mirrored.protected is wanted:
             return False
-        return self.account.hasher.is_spared(call.from_number, call.to_number) is wanted
+        return self.account.hasher.is_protected(call.from_number, call.to_number) is wanted

@@ -25,7 +25,7 @@ from callguard.store.snapshots import FIELDS, WORD_FIELDS, snapshot_from, suspic
 
 _WANTED = f"HMGET {' '.join((*FIELDS, *WORD_FIELDS))}"
 
-# What the parts of the mirror say of a call, in the order of `_mirror`: spared, announced, out of scope.
+# What the parts of the mirror say of a call, in the order of `_mirror`: protected, announced, out of scope.
 _KINDS = ((False, False, False), (True, False, False), (False, True, False), (False, False, True))
 
 
@@ -78,7 +78,7 @@ class RedisCallTracker:
     ) -> int:
         """Take calls out of the mirror, `BATCH` at a time."""
         keys = AccountKeys(account_sid)
-        fixed = [keys.state, keys.queue, keys.spared, keys.incident, keys.ledger, keys.totals]
+        fixed = [keys.state, keys.queue, keys.protected, keys.incident, keys.ledger, keys.totals]
         fixed += [keys.announced, keys.out_of_scope]
         return sum(
             self._scripts.run(
@@ -172,15 +172,15 @@ class RedisCallTracker:
             if at is not None
         }
 
-    def spare(self, account_sid: str, calls: Sequence[tuple[str, str]], *, spared: bool) -> None:
+    def protect(self, account_sid: str, calls: Sequence[tuple[str, str]], *, protected: bool) -> None:
         """Move calls between the halves of the mirror, `BATCH` at a time."""
         keys = AccountKeys(account_sid)
-        halves = [keys.queue, keys.spared] if spared else [keys.spared, keys.queue]
+        halves = [keys.queue, keys.protected] if protected else [keys.protected, keys.queue]
         for start in range(0, len(calls), BATCH):
             batch = calls[start : start + BATCH]
             call_keys = [keys.call(call_sid) for call_sid, _ in batch]
             self._scripts.run(
-                "spare", [*halves, *call_keys], [ACCOUNT_MS, *(text for call in batch for text in call)]
+                "protect", [*halves, *call_keys], [ACCOUNT_MS, *(text for call in batch for text in call)]
             )
 
     def head(self, account_sid: str, count: int, start: int = 0) -> list[str]:
@@ -291,13 +291,13 @@ def series_counts(held: Sequence[str | None], last: int) -> list[int]:
 def _account_keys(account_sid: str) -> tuple[str, ...]:
     keys = AccountKeys(account_sid)
     return (
-        *(keys.state, keys.totals, keys.series, keys.queue, keys.spared, keys.announced),
+        *(keys.state, keys.totals, keys.series, keys.queue, keys.protected, keys.announced),
         *(keys.incident, keys.ledger, keys.senders, keys.out_of_scope, keys.unconfirmed),
     )
 
 
 def _mirror(keys: AccountKeys) -> tuple[str, ...]:
-    return (keys.queue, keys.spared, keys.announced, keys.out_of_scope)
+    return (keys.queue, keys.protected, keys.announced, keys.out_of_scope)
 
 
 def _event_keys(keys: AccountKeys, events: Iterable[CallEvent]) -> Iterator[str]:
@@ -328,7 +328,12 @@ def _settings(policy: Policy, now_ms: int, source: Source) -> list[Argument]:
 def _arguments(events: Iterable[CallEvent], now_ms: int, source: Source) -> list[Argument]:
     arguments: list[Argument] = []
     for event in events:
-        arguments += (event.call_sid, event.status.value, event.at_ms, 2 if event.protected else int(event.spared))
+        arguments += (
+            event.call_sid,
+            event.status.value,
+            event.at_ms,
+            2 if event.surely_protected else int(event.protected),
+        )
         arguments += ("" if event.queue_ms is None else event.queue_ms,)
         arguments += (
             event.sender,

@@ -88,7 +88,7 @@ class RedisCancelRun:
         retried = "".join(f",{outcome.value}" for outcome in again) + ","
         added = Added()
         for batch in _batches(calls):
-            rows = ((call.call_sid, call.created_ms, int(call.spared)) for call in batch)
+            rows = ((call.call_sid, call.created_ms, int(call.protected)) for call in batch)
             fields = [field for row in rows for field in row]
             reply = self._run("add_to_cancel_run", [retried, *fields])
             if not reply:

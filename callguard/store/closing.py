@@ -14,7 +14,7 @@ def close_incident(
     name = incident_id(account_sid, generation)
     touched = [
         *(keys.state, keys.incident, keys.ledger),
-        *(keys.closed_incident(name), keys.closed_ledger(name), keys.queue, keys.spared),
+        *(keys.closed_incident(name), keys.closed_ledger(name), keys.queue, keys.protected),
         *(keys.out_of_scope, keys.senders),
     ]
     arguments: list[Argument] = [generation, int(force), now_ms, reason, INCIDENT_MS, ACCOUNT_MS, by]

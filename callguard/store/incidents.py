@@ -154,7 +154,7 @@ class RedisIncidentStore:
             [
                 *(keys.state, keys.queue, keys.incident, keys.ledger, keys.totals, keys.series),
                 *(keys.closed_incident(name), keys.closed_ledger(name)),
-                *(keys.spared, keys.announced, keys.out_of_scope),
+                *(keys.protected, keys.announced, keys.out_of_scope),
                 *(keys.call(call_sid) for call_sid, _ in outcomes),
             ],
             [*settings, *calls, self._decisions.latest(account_sid)],
@@ -224,12 +224,12 @@ class RedisIncidentStore:
     def current(self, account_sid: str) -> Incident | None:
         """Read the open incident with its live counts."""
         keys = AccountKeys(account_sid)
-        flat, remaining, spared = self._scripts.read(
-            (keys.incident, "HGETALL"), (keys.queue, "ZCARD"), (keys.spared, "ZCARD")
+        flat, remaining, protected = self._scripts.read(
+            (keys.incident, "HGETALL"), (keys.queue, "ZCARD"), (keys.protected, "ZCARD")
         )
         fields = pairs(flat)
         return (
-            _incident(account_sid, fields | {"remaining": remaining, "still_spared": spared})
+            _incident(account_sid, fields | {"remaining": remaining, "still_spared": protected})
             if "id" in fields
             else None
         )
@@ -287,7 +287,7 @@ def _incident(account_sid: str, fields: dict[str, Any]) -> Incident:
         cap_from=int(fields.get("cap_from", 0)),
         outcomes=outcomes,
         remaining=int(fields["remaining"]) if "remaining" in fields else 0,
-        spared=int(fields.get("still_spared", 0)),
+        protected=int(fields.get("still_spared", 0)),
         unqueued=fields.get("unqueued") == "1",
         live={o: int(fields[f"live_{o.value}"]) for o in LiveOutcome if f"live_{o.value}" in fields},
     )

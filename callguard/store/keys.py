@@ -87,7 +87,7 @@ class AccountKeys:
         return self._key("queue")
 
     @property
-    def spared(self) -> str:
+    def protected(self) -> str:
         """ZSET, 25 h: the part of the mirror that is never cancelled. As `queue`."""
         return self._key("spared")
 

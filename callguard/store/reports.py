@@ -63,20 +63,26 @@ def _arguments(events: Sequence[CallEvent]) -> list[Argument]:
 
 
 def _text(event: CallEvent) -> str:
-    marks = (int(event.spared), int(event.protected), event.sender, event.destination, event.sender_shown)
+    marks = (
+        int(event.protected),
+        int(event.surely_protected),
+        event.sender,
+        event.destination,
+        event.sender_shown,
+    )
     return "|".join(map(str, (event.at_ms, *marks)))
 
 
 def _event(call_sid: str, text: str) -> CallEvent:
-    at, spared, protected, sender, destination, shown = text.split("|", 5)
+    at, protected, surely_protected, sender, destination, shown = text.split("|", 5)
     return CallEvent(
         call_sid,
         CallStatus.QUEUED,
         int(at),
-        spared=spared == "1",
+        protected=protected == "1",
         sender=sender,
         sender_shown=shown,
         destination=destination,
         doubtful=True,  # only a list that shows the call proves that it is still queued
-        protected=protected == "1",
+        surely_protected=surely_protected == "1",
     )

@@ -45,7 +45,7 @@ class Progress:
         elif snapshot.state is State.COOLING and not snapshot.capped and self._done != snapshot.generation:
             incident = self._incidents.current(self._account.sid)
             if incident is not None:
-                tell_done(self._notices, incident, snapshot.now_ms, snapshot.left_alone - snapshot.spared)
+                tell_done(self._notices, incident, snapshot.now_ms, snapshot.left_alone - snapshot.protected)
             self._done = snapshot.generation
 
     def _tell_progress(self, snapshot: Snapshot) -> None:

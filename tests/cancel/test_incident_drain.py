@@ -44,7 +44,7 @@ def assert_all_accounted_for(g: Guarded) -> None:
     incident = g.store.incidents.current(SID)
     assert incident is not None
     assert incident.remaining == 0
-    assert g.truth().queued == incident.spared
+    assert g.truth().queued == incident.protected
     assert incident.count(Outcome.CANCELLED) == g.truth().cancelled
     assert {record.status_sent for record in g.twilio.updates(SID)} <= {"canceled"}
 
@@ -129,7 +129,7 @@ def test_calls_that_are_never_cancelled_stay_queued(redis_url: str) -> None:
         assert g.drain.run(g.account, 1, "me") is DrainEnd.FINISHED
         incident = g.store.incidents.current(SID)
         assert incident is not None
-        assert incident.spared == g.truth().queued == 10
+        assert incident.protected == g.truth().queued == 10
 
 
 def test_calls_to_emergency_numbers_stay_queued_whatever_the_policy_says(redis_url: str) -> None:
@@ -143,7 +143,7 @@ def test_calls_to_emergency_numbers_stay_queued_whatever_the_policy_says(redis_u
         assert g.drain.run(g.account, 1, "me") is DrainEnd.FINISHED
         incident = g.store.incidents.current(SID)
         assert incident is not None
-        assert incident.spared == g.truth().queued == 5
+        assert incident.protected == g.truth().queued == 5
         assert g.truth().cancelled == incident.count(Outcome.CANCELLED)
 
 
@@ -153,9 +153,9 @@ def test_a_call_that_an_older_guard_took_into_the_mirror_is_spared_too(redis_url
         g.queue_calls(40)
         g.queue_calls(1, to="911")
         g.trip()
-        spared = [sid for sid, call in g.store.tracker.mirrored(SID).items() if call.spared]
-        assert len(spared) == 1
-        g.store.tracker.spare(SID, [(spared[0], "")], spared=False)
+        protected = [sid for sid, call in g.store.tracker.mirrored(SID).items() if call.protected]
+        assert len(protected) == 1
+        g.store.tracker.protect(SID, [(protected[0], "")], protected=False)
         now_ms = SystemClock().now_ms()
         older = "as of an older guard"
         g.store.tracker.polled(
@@ -165,7 +165,7 @@ def test_a_call_that_an_older_guard_took_into_the_mirror_is_spared_too(redis_url
         g.drain.run(g.account, 1, "me")
 
         assert g.truth().queued == 1
-        assert g.twilio.statuses(SID)[spared[0]] == "queued"
+        assert g.twilio.statuses(SID)[protected[0]] == "queued"
 
 
 def test_a_bug_in_reading_the_list_does_not_cost_the_turn(

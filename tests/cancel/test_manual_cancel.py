@@ -164,7 +164,7 @@ def test_a_list_that_lags_for_ever_is_believed_in_the_end(
         cancel_runs = RedisCancelRuns(connect(redis_url), Scripts(ScriptConnections(connect(redis_url))))
         cancel_run = cancel_runs.begin(SID, "seal", 0)
         queued = [sid for sid, status in here.twilio.statuses(SID).items() if status == "queued"]
-        stale = [FoundCall(sid, 0, spared=False) for sid in queued]
+        stale = [FoundCall(sid, 0, protected=False) for sid in queued]
         cancel_run.add(stale)
 
         async def find_again() -> Sequence[FoundCall]:

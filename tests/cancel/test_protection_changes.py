@@ -12,13 +12,13 @@ def test_a_number_that_is_protected_later_is_protected(redis_url: str) -> None:
     with guarded(redis_url, trip_at(cps=1, spike_burst=1000)) as g:
         g.queue_calls(10, from_number="+15559990000")
         g.reconciler.read_queue(g.account, retire=True)
-        assert g.store.tracker.snapshot(SID, now_ms()).spared == 0
+        assert g.store.tracker.snapshot(SID, now_ms()).protected == 0
 
         policy = replace(g.account.policy, never_cancel=("+1555999*",))
         g.reconciler.read_queue(replace(g.account, policy=policy), retire=True)
 
         snapshot = g.store.tracker.snapshot(SID, now_ms())
-        assert (snapshot.cancellable, snapshot.spared) == (0, g.truth().queued)
+        assert (snapshot.cancellable, snapshot.protected) == (0, g.truth().queued)
 
 
 def test_who_is_protected_after_a_restart_is_not_cancelled_from_memory(redis_url: str) -> None:
@@ -29,7 +29,7 @@ def test_who_is_protected_after_a_restart_is_not_cancelled_from_memory(redis_url
 
         assert g.drain.run(replace(g.account, policy=policy), 1, "me") is DrainEnd.FINISHED
         assert g.twilio.updates(SID) == []
-        assert g.store.tracker.snapshot(SID, now_ms()).spared == g.truth().queued
+        assert g.store.tracker.snapshot(SID, now_ms()).protected == g.truth().queued
 
 
 def test_who_is_protected_amid_a_sweep_is_soon_left_alone(redis_url: str) -> None:
@@ -41,7 +41,7 @@ def test_who_is_protected_amid_a_sweep_is_soon_left_alone(redis_url: str) -> Non
         runner.start()
         wait_until(lambda: g.truth().cancelled > 5, "the drain is at work")
         protected = g.store.tracker.head(SID, 150)[60:110]
-        g.store.tracker.spare(SID, [(sid, "") for sid in protected], spared=True)
+        g.store.tracker.protect(SID, [(sid, "") for sid in protected], protected=True)
         wait_until(lambda: g.truth().queued <= len(protected), "the others are cancelled", timeout=25)
         g.store.incidents.pause(SID, "enough", now_ms())
         runner.join(timeout=20)

@@ -72,7 +72,7 @@ def test_whatever_is_an_address_holds_no_control_character(text: str) -> None:
 )  # fmt: skip
 def test_emergency_numbers_are_known_with_and_without_a_country(number: str) -> None:
     assert is_emergency(number)
-    assert PartyHasher([], "secret").of("+15550001111", number).spared
+    assert PartyHasher([], "secret").of("+15550001111", number).protected
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ def test_nothing_else_is_taken_for_one(number: str) -> None:
 
 
 def test_whoever_calls_from_such_a_number_is_not_spared_for_it() -> None:
-    assert not PartyHasher([], "secret").of("112", "+15550002222").spared
+    assert not PartyHasher([], "secret").of("112", "+15550002222").protected
 
 
 def test_a_number_means_the_same_with_its_plus_and_without() -> None:
     hasher = PartyHasher(["15550001111"], "secret")
 
     assert canonical("15550001111") == canonical("+15550001111")
-    assert hasher.of("+15550001111", "+15550002222").spared
+    assert hasher.of("+15550001111", "+15550002222").protected
     assert hasher.sender("15550001111") == hasher.sender("+15550001111")
     assert "+15550001111" in NumberList(["1555*"])
     assert "15550001111" in NumberList(["+1555*"])

@@ -60,7 +60,7 @@ def test_while_paused_every_call_rings_whatever_was_cancelled_just_now() -> None
 
 
 def test_what_is_left_alone_rings() -> None:
-    snapshot = replace(DRAINING, cancellable=0, out_of_scope=800, spared=20, announced=6)
+    snapshot = replace(DRAINING, cancellable=0, out_of_scope=800, protected=20, announced=6)
 
     will_ring = forecast(snapshot, POLICY, 900.0)
 

@@ -70,7 +70,7 @@ ASKED = replace(SUSPECTED, since_ms=NOW - 100)
             replace(CALM, queued=FULL, cancellable=19), Verdict.ASK_TWILIO, Rule.SPIKE, id="too few queued"
         ),
         pytest.param(
-            replace(CALM, queued=FULL, cancellable=0, spared=500), Verdict.ASK_TWILIO, Rule.SPIKE,
+            replace(CALM, queued=FULL, cancellable=0, protected=500), Verdict.ASK_TWILIO, Rule.SPIKE,
             id="only calls that are never cancelled",
         ),
         pytest.param(replace(CALM, cancellable=100), Verdict.STAND_BY, None, id="backlog at its ceiling"),

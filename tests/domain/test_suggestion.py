@@ -59,9 +59,9 @@ def test_with_the_lines_that_spare_a_day_nothing_is_crossed() -> None:
     assert played.run() or played.unqueued
 
     (lines,) = sparing(history, tight).values()
-    spared = Backtest(history, replace(tight, **lines))  # type: ignore[arg-type]
+    protected = Backtest(history, replace(tight, **lines))  # type: ignore[arg-type]
 
-    assert (spared.run(), spared.unqueued) == ([], [])
+    assert (protected.run(), protected.unqueued) == ([], [])
 
 
 def test_a_crossed_rule_without_a_queue_is_one_incident() -> None:

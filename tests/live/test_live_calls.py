@@ -127,7 +127,7 @@ def caller(runaway: Live, from_number: str) -> str:
 
 def assert_adds_up(incident: Incident) -> None:
     """Live calls are no part of what was found."""
-    assert incident.found == sum(incident.outcomes.values()) + incident.spared + incident.remaining
+    assert incident.found == sum(incident.outcomes.values()) + incident.protected + incident.remaining
 
 
 def test_hangup_ends_answered_calls_and_no_others(redis_url: str) -> None:
@@ -358,11 +358,11 @@ def test_who_is_spared_older_or_announced_is_left_alone(redis_url: str) -> None:
         for number in (RUNAWAY, "+15550107777", OTHER):  # their creation is seen, so the runaway begins with them
             runaway.g.queue_calls(1, from_number=number)
         runaway.g.reconciler.read_queue(runaway.g.account, retire=True)
-        _, announced, spared = list(runaway.g.twilio.statuses(SID))[1:]
+        _, announced, protected = list(runaway.g.twilio.statuses(SID))[1:]
         unheard = caller(runaway, "+15550107777")
         run_away(runaway, live=10)
         runaway.g.trip()
-        left = {before, announced, unheard, spared}
+        left = {before, announced, unheard, protected}
         part = set(runaway.statuses("in-progress")) - left
 
         runaway.looking(lambda: not part & set(runaway.statuses("in-progress")), "the runaway is hung up on")
@@ -516,12 +516,12 @@ def test_a_runaway_without_a_queue_is_ended_as_the_policy_says(
 ) -> None:
     wanted = policy(live, mode=mode, initiated_burst=20, never_cancel=(OTHER,))
     with chore_of(redis_url, wanted) as runaway:
-        spared = caller(runaway, OTHER)
+        protected = caller(runaway, OTHER)
         dial(runaway, 30)
 
         assert runaway.incident.unqueued
         if acts:
-            runaway.looking(lambda: runaway.statuses("in-progress") == [spared], "all but one are hung up")
+            runaway.looking(lambda: runaway.statuses("in-progress") == [protected], "all but one are hung up")
             assert {r.status_sent for r in runaway.updates()} == {"completed"}
             assert runaway.incident.live == {LiveOutcome.HUNG_UP: 30}
         else:

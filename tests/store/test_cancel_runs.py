@@ -31,8 +31,8 @@ def raw(redis_url: str) -> Iterator["redis.Redis"]:
         yield client
 
 
-def found(*numbers: int, spared: bool = False) -> list[FoundCall]:
-    return [FoundCall(call_sid(number), 1_000 * number, spared) for number in numbers]
+def found(*numbers: int, protected: bool = False) -> list[FoundCall]:
+    return [FoundCall(call_sid(number), 1_000 * number, protected) for number in numbers]
 
 
 def test_the_oldest_are_at_the_head_whatever_the_order_of_the_list(cancel_runs: RedisCancelRuns) -> None:
@@ -66,12 +66,12 @@ def test_each_call_is_found_once_and_settled_once(cancel_runs: RedisCancelRuns) 
 def test_the_account_adds_up_whatever_happens(seed: int, cancel_runs: RedisCancelRuns) -> None:
     chance = random.Random(seed)
     cancel_run = cancel_runs.begin(ACCOUNT_SID, "seal", 5_000)
-    settling = [outcome for outcome in Outcome if outcome not in (Outcome.SPARED, Outcome.OBSERVED)]
+    settling = [outcome for outcome in Outcome if outcome not in (Outcome.PROTECTED, Outcome.OBSERVED)]
     for _ in range(60):
         numbers = chance.sample(range(1, 30), 5)
         if chance.random() < 0.5:
             again = chance.choice([(), (Outcome.GONE,), (Outcome.GONE, Outcome.FAILED)])
-            cancel_run.add(found(*numbers, spared=chance.random() < 0.2), again=again)
+            cancel_run.add(found(*numbers, protected=chance.random() < 0.2), again=again)
         else:
             cancel_run.settle([(call_sid(number), chance.choice(settling)) for number in numbers])
         account = cancel_run.tally()
@@ -96,10 +96,10 @@ def test_a_call_that_is_spared_from_now_on_is_not_cancelled_any_more(cancel_runs
     cancel_run = cancel_runs.begin(ACCOUNT_SID, "seal", 5_000)
     cancel_run.add(found(1, 2))
 
-    assert cancel_run.add(found(1, spared=True)) == Added()
+    assert cancel_run.add(found(1, protected=True)) == Added()
     assert list(cancel_run.head(9)) == [call_sid(2)]
     assert cancel_run.tally().found == 2
-    assert cancel_run.tally().count(Outcome.SPARED) == 1
+    assert cancel_run.tally().count(Outcome.PROTECTED) == 1
 
 
 def test_it_is_taken_up_by_another_process(cancel_runs: RedisCancelRuns, redis_url: str) -> None:

@@ -117,7 +117,9 @@ def test_outcomes_add_up(draining: Store, clock: FrozenClock) -> None:
         ACCOUNT_SID, [event(2, CallStatus.CANCELED, clock.ms)], POLICY, clock.ms, Source.CALLBACK
     )
     draining.tracker.retire(ACCOUNT_SID, [call_sid(3)])
-    draining.tracker.observe(ACCOUNT_SID, [queued(10, clock.ms, spared=True)], POLICY, clock.ms, Source.CALLBACK)
+    draining.tracker.observe(
+        ACCOUNT_SID, [queued(10, clock.ms, protected=True)], POLICY, clock.ms, Source.CALLBACK
+    )
 
     incident = draining.incidents.current(ACCOUNT_SID)
 
@@ -125,7 +127,7 @@ def test_outcomes_add_up(draining: Store, clock: FrozenClock) -> None:
     assert incident.count(Outcome.CANCELLED) == 2
     assert incident.count(Outcome.DIALLED) == 1
     assert incident.count(Outcome.GONE) == 1
-    assert (incident.remaining, incident.spared, incident.found) == (6, 1, 11)
+    assert (incident.remaining, incident.protected, incident.found) == (6, 1, 11)
 
 
 def test_cancelling_does_not_lower_the_drain_estimate(draining: Store, clock: FrozenClock) -> None:
@@ -202,14 +204,14 @@ def test_what_comes_after_the_end_of_an_incident_is_counted_in_it(draining: Stor
 
 
 def test_spared_calls_stay_in_the_account_when_they_are_dialled(draining: Store, clock: FrozenClock) -> None:
-    spared = [queued(n, clock.ms, spared=True) for n in (20, 21)]
-    draining.tracker.observe(ACCOUNT_SID, spared, POLICY, clock.ms, Source.POLL)
-    news = [event(20, CallStatus.INITIATED, clock.ms, spared=True)]
+    protected = [queued(n, clock.ms, protected=True) for n in (20, 21)]
+    draining.tracker.observe(ACCOUNT_SID, protected, POLICY, clock.ms, Source.POLL)
+    news = [event(20, CallStatus.INITIATED, clock.ms, protected=True)]
     draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Source.CALLBACK)
 
     incident = draining.incidents.current(ACCOUNT_SID)
     assert incident is not None
-    assert (incident.count(Outcome.SPARED), incident.spared, incident.found) == (1, 1, 12)
+    assert (incident.count(Outcome.PROTECTED), incident.protected, incident.found) == (1, 1, 12)
 
 
 def found(store: Store) -> int:
@@ -222,7 +224,7 @@ def found(store: Store) -> int:
 def test_a_dialled_call_is_counted_though_its_numbers_are_not_known(
     draining: Store, clock: FrozenClock, status: CallStatus
 ) -> None:
-    news = [event(3, status, clock.ms, spared=True)]
+    news = [event(3, status, clock.ms, protected=True)]
     draining.tracker.observe(ACCOUNT_SID, news, POLICY, clock.ms, Source.CALLBACK)
 
     assert found(draining) == 10
@@ -232,7 +234,7 @@ def test_a_dialled_call_is_counted_though_its_numbers_are_not_known(
 def test_a_call_that_was_protected_amid_its_cancel_counts_once(
     draining: Store, clock: FrozenClock, outcome: Outcome
 ) -> None:
-    draining.tracker.spare(ACCOUNT_SID, [(call_sid(3), "")], spared=True)
+    draining.tracker.protect(ACCOUNT_SID, [(call_sid(3), "")], protected=True)
     settle(draining, clock, 3, outcome)
 
     assert found(draining) == 10
@@ -240,10 +242,10 @@ def test_a_call_that_was_protected_amid_its_cancel_counts_once(
 
 
 def test_a_protected_call_that_a_list_missed_once_counts_once(draining: Store, clock: FrozenClock) -> None:
-    spared = [queued(20, clock.ms, spared=True)]
-    draining.tracker.observe(ACCOUNT_SID, spared, POLICY, clock.ms, Source.POLL)
+    protected = [queued(20, clock.ms, protected=True)]
+    draining.tracker.observe(ACCOUNT_SID, protected, POLICY, clock.ms, Source.POLL)
     draining.tracker.retire(ACCOUNT_SID, [call_sid(20)])
-    draining.tracker.observe(ACCOUNT_SID, spared, POLICY, clock.ms, Source.POLL)
+    draining.tracker.observe(ACCOUNT_SID, protected, POLICY, clock.ms, Source.POLL)
 
     assert found(draining) == 11
 

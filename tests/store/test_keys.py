@@ -26,10 +26,11 @@ OF_GUARD = {
 OF_ACCOUNT = {
     name: name
     for name in (
-        *("state", "totals", "series", "queue", "spared", "announced", "unconfirmed", "senders"),
+        *("state", "totals", "series", "queue", "announced", "unconfirmed", "senders"),
         *("campaigns", "poll", "incident", "ledger", "incidents", "lease", "concurrency", "outages", "hold"),
     )
 } | {
+    "protected": "spared",
     "out_of_scope": "outside",
     "cancel_run": "clearing",
     "cancel_run_left": "clearing:left",

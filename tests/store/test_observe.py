@@ -63,14 +63,14 @@ def test_a_call_cancelled_in_the_queue_has_not_been_dialled(store: Store, clock:
     assert snapshot.initiated.level == 0
 
 
-def test_the_mirror_is_oldest_first_and_knows_the_spared(store: Store, clock: FrozenClock) -> None:
-    events = [queued(3, clock.ms - 30), queued(1, clock.ms - 20, spared=True), queued(2, clock.ms - 10)]
+def test_the_mirror_is_oldest_first_and_knows_the_protected(store: Store, clock: FrozenClock) -> None:
+    events = [queued(3, clock.ms - 30), queued(1, clock.ms - 20, protected=True), queued(2, clock.ms - 10)]
     observe(store, clock, *events)
 
     assert store.tracker.head(ACCOUNT_SID, 10) == [call_sid(3), call_sid(2)]
     snapshot = store.tracker.snapshot(ACCOUNT_SID, clock.ms)
-    assert (snapshot.cancellable, snapshot.spared, snapshot.depth) == (2, 1, 3)
-    assert store.tracker.mirrored(ACCOUNT_SID) == {e.call_sid: MirroredCall(e.at_ms, e.spared) for e in events}
+    assert (snapshot.cancellable, snapshot.protected, snapshot.depth) == (2, 1, 3)
+    assert store.tracker.mirrored(ACCOUNT_SID) == {e.call_sid: MirroredCall(e.at_ms, e.protected) for e in events}
 
 
 def test_the_horizon_moves_by_a_slot_a_call(store: Store, clock: FrozenClock) -> None:
@@ -133,7 +133,7 @@ def test_accounts_do_not_mix(store: Store, clock: FrozenClock) -> None:
 def test_an_open_incident_in_observe_mode_marks_new_calls(store: Store, clock: FrozenClock) -> None:
     snapshot = store.tracker.snapshot(ACCOUNT_SID, clock.ms)
     store.incidents.trip(ACCOUNT_SID, snapshot.generation, FINDING, Mode.OBSERVE, clock.ms)
-    observe(store, clock, queued(1, clock.ms), queued(2, clock.ms, spared=True))
+    observe(store, clock, queued(1, clock.ms), queued(2, clock.ms, protected=True))
 
     assert totals(store, clock)["cancellations:observed"] == 1
 

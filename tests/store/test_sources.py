@@ -353,15 +353,15 @@ def test_many_calls_are_released_in_parts(store: Store, clock: FrozenClock) -> N
 def test_who_is_protected_stays_so_when_a_campaign_is_released(store: Store, clock: FrozenClock) -> None:
     """A call to an emergency number is never cancelled, and an announced one does not become any other."""
     store.campaigns.announce(ACCOUNT_SID, campaign(clock))
-    emergency = replace(queued(1, clock.ms), spared=True, protected=True)
-    unknown = replace(queued(2, clock.ms), spared=True)
+    emergency = replace(queued(1, clock.ms), protected=True, surely_protected=True)
+    unknown = replace(queued(2, clock.ms), protected=True)
     observe(store, clock, emergency, unknown, queued(3, clock.ms))
 
     release(store, clock)
 
-    assert store.tracker.mirrored(ACCOUNT_SID)[emergency.call_sid].spared
+    assert store.tracker.mirrored(ACCOUNT_SID)[emergency.call_sid].protected
     assert emergency.call_sid not in store.tracker.head(ACCOUNT_SID, 10)
-    assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).spared == 1
+    assert store.tracker.snapshot(ACCOUNT_SID, clock.ms).protected == 1
 
 
 def test_released_calls_count_in_an_incident_as_any_other(store: Store, clock: FrozenClock) -> None:
@@ -405,7 +405,7 @@ def test_no_wait_at_all_is_not_believed_of_a_call_behind_others(store: Store, cl
 
 def test_the_oldest_call_of_the_mirror(store: Store, clock: FrozenClock) -> None:
     assert store.tracker.oldest_ms(ACCOUNT_SID) is None
-    observe(store, clock, queued(1, clock.ms - 5), queued(2, clock.ms - 9, spared=True))
+    observe(store, clock, queued(1, clock.ms - 5), queued(2, clock.ms - 9, protected=True))
 
     assert store.tracker.oldest_ms(ACCOUNT_SID) == clock.ms - 9
 

@@ -98,7 +98,7 @@ def test_who_is_talking_is_hung_up_on_and_who_is_on_hold_is_not() -> None:
         hung_up = [sid for sid, statuses in by_call.items() if guard.twilio.statuses(SID)[sid] == "completed"]
         assert {status for sid in hung_up for status in by_call[sid]} <= {"completed", "canceled"}
         assert incident.live.get(LiveOutcome.HUNG_UP, 0) >= len(hung_up) > 0
-        assert incident.found == sum(incident.outcomes.values()) + incident.remaining + incident.spared
+        assert incident.found == sum(incident.outcomes.values()) + incident.remaining + incident.protected
         shown = metrics(guard)
         assert shown["callguard_live_calls_total", (SID, "hung_up")] == incident.live[LiveOutcome.HUNG_UP]
 

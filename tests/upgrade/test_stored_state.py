@@ -20,7 +20,7 @@ from tests.upgrade.write_state import ACCOUNTS, BY_HAND, PAUSED, RUNAWAY, STATE,
 from tests.whole_guard import WholeGuard, whole_guard
 
 HELD: Any = json.loads(STATE.read_text())
-LEDGER, QUEUE, SPARED, ANNOUNCED = (
+LEDGER, QUEUE, PROTECTED, ANNOUNCED = (
     HELD["redis"][f"callguard:{{{RUNAWAY}}}:{name}"]["value"]
     for name in ("ledger", "queue", "spared", "announced")
 )
@@ -59,13 +59,17 @@ def test_what_is_stored_is_read(upgraded: WholeGuard) -> None:
     found = incident(upgraded)
 
     assert (snapshot.state, snapshot.generation) == (State.DRAINING, 1)
-    assert (snapshot.cancellable, snapshot.spared, snapshot.announced) == (len(QUEUE), len(SPARED), len(ANNOUNCED))
+    assert (snapshot.cancellable, snapshot.protected, snapshot.announced) == (
+        len(QUEUE),
+        len(PROTECTED),
+        len(ANNOUNCED),
+    )
     assert snapshot.unconfirmed == 1
     assert {outcome.value: count for outcome, count in found.outcomes.items()} == {
         outcome: list(LEDGER.values()).count(outcome) for outcome in set(LEDGER.values())
     }
-    assert (found.remaining, found.spared) == (len(QUEUE), len(SPARED))
-    assert found.found == sum(found.outcomes.values()) + found.remaining + found.spared
+    assert (found.remaining, found.protected) == (len(QUEUE), len(PROTECTED))
+    assert found.found == sum(found.outcomes.values()) + found.remaining + found.protected
     assert [culprit.shown for culprit in found.culprits] == ["+1555***00"]
 
 
@@ -77,11 +81,11 @@ def test_the_drain_goes_on_to_the_end_and_its_ledger_adds_up(upgraded: WholeGuar
     after = incident(upgraded)
 
     assert end == "finished"
-    assert after.found == before.found == sum(after.outcomes.values()) + after.spared
+    assert after.found == before.found == sum(after.outcomes.values()) + after.protected
     assert after.count(Outcome.CANCELLED) == before.count(Outcome.CANCELLED) + before.remaining
     assert after.count(Outcome.DIALLED) == before.count(Outcome.DIALLED)
-    assert (after.remaining, after.spared) == (0, len(SPARED))
-    assert upgraded.twilio.account(RUNAWAY).queued == len(SPARED) + len(ANNOUNCED), (
+    assert (after.remaining, after.protected) == (0, len(PROTECTED))
+    assert upgraded.twilio.account(RUNAWAY).queued == len(PROTECTED) + len(ANNOUNCED), (
         "who is protected, and the campaign"
     )
 
@@ -136,7 +140,7 @@ def test_a_cancel_by_hand_that_was_broken_off_goes_on(upgraded: WholeGuard) -> N
     unfinished = cancel_runs.unfinished(BY_HAND)
     assert unfinished is not None
     assert unfinished.tally.summary(with_zeros=True) == (
-        "29 found = 7 cancelled + 1 dialled + 0 gone + 0 spared + 1 failed + 20 remaining"
+        "29 found = 7 cancelled + 1 dialled + 0 gone + 0 protected + 1 failed + 20 remaining"
     )
     assert unfinished.numbers_digest == upgraded.services.accounts[BY_HAND].hasher.digest("")
 

@@ -68,7 +68,7 @@ def _break_off_a_drain(guard: WholeGuard) -> None:
 def _break_off_a_cancel_by_hand(guard: WholeGuard) -> None:
     services, sids = guard.services, guard.queued(BY_HAND)
     cancel_run = services.stores.cancel_runs.begin(BY_HAND, services.accounts[BY_HAND].hasher.digest(""), NOW_MS)
-    cancel_run.add([FoundCall(sid, NOW_MS, spared=False) for sid in sids])
+    cancel_run.add([FoundCall(sid, NOW_MS, protected=False) for sid in sids])
     cancelled = [(sid, Outcome.CANCELLED) for sid in sids[:7]]
     cancel_run.settle([*cancelled, (sids[7], Outcome.DIALLED), (sids[8], Outcome.FAILED)])
 

@@ -19,9 +19,9 @@ NOON = 1_767_355_200_000
 OUTCOMES = {Outcome.CANCELLED: 4_200, Outcome.DIALLED: 12, Outcome.GONE: 3, Outcome.FAILED: 1}
 INCIDENT = Incident(
     f"{SID}-1", SID, 1, Finding(Rule.SPIKE, 70, 65, "spike_burst", NOON - 3000), Mode.ENFORCE, NOON,
-    outcomes=OUTCOMES, remaining=784, spared=20,
+    outcomes=OUTCOMES, remaining=784, protected=20,
 )  # fmt: skip
-DRAINING = Snapshot(NOON, state=State.DRAINING, generation=1, cancellable=784, spared=20, tripped_ms=NOON)
+DRAINING = Snapshot(NOON, state=State.DRAINING, generation=1, cancellable=784, protected=20, tripped_ms=NOON)
 
 
 class Book:
@@ -62,8 +62,8 @@ def test_it_says_what_was_done_and_what_will_come() -> None:
 
     assert outbox.texts == [
         "still cancelling after 6 min: 5,020 found = 4,200 cancelled + 12 dialled + 3 gone + 1 failed + 20 "
-        "spared and still queued + 784 remaining; 60.0 cancelled a second. Of those queued now 20 more will ring: "
-        "20 that are left alone. The guard goes on by itself. Look: `callguard status`; stop all cancelling: "
+        "protected and still queued + 784 remaining; 60.0 cancelled a second. Of those queued now 20 more will "
+        "ring: 20 that are left alone. The guard goes on by itself. Look: `callguard status`; stop all cancelling: "
         "`callguard pause`. Stop the program that creates the calls"
     ]
 
@@ -102,7 +102,7 @@ def test_the_end_is_told_once_with_an_account_that_adds_up() -> None:
     (notice,) = outbox.posted
     assert notice.kind is NoticeKind.DONE
     assert notice.text.startswith(
-        "done 12 s after the trip: 4,236 found = 4,200 cancelled + 12 dialled + 3 gone + 1 failed + 20 spared and "
+        "done 12 s after the trip: 4,236 found = 4,200 cancelled + 12 dialled + 3 gone + 1 failed + 20 protected and "
         "still queued; 806 others are left alone, and will ring. The guard goes on"
     )
     assert outbox.asked == 2
@@ -118,7 +118,7 @@ def test_a_drain_at_its_cap_is_not_done() -> None:
 
 def test_an_incident_in_which_nothing_was_queued_has_no_such_end() -> None:
     outbox, book = Outbox(), Book()
-    book.incident = replace(INCIDENT, outcomes={}, remaining=0, spared=0)
+    book.incident = replace(INCIDENT, outcomes={}, remaining=0, protected=0)
 
     progress_of(outbox, book)(at(replace(DRAINING, state=State.COOLING), 20))
 
@@ -126,7 +126,9 @@ def test_an_incident_in_which_nothing_was_queued_has_no_such_end() -> None:
 
 
 def test_who_only_observes_says_that_all_are_dialled() -> None:
-    observed = replace(INCIDENT, mode=Mode.OBSERVE, outcomes={Outcome.OBSERVED: 2_497}, spared=0, cooled_ms=NOON)
+    observed = replace(
+        INCIDENT, mode=Mode.OBSERVE, outcomes={Outcome.OBSERVED: 2_497}, protected=0, cooled_ms=NOON
+    )
 
     text = done_text(observed, NOON, 0)
 
@@ -134,11 +136,13 @@ def test_who_only_observes_says_that_all_are_dialled() -> None:
 
 
 @pytest.mark.parametrize("remaining", [0, 7])
-@pytest.mark.parametrize("spared", [0, 3])
+@pytest.mark.parametrize("protected", [0, 3])
 @pytest.mark.parametrize("mode", Mode)
-def test_the_sum_is_right_whatever_there_is(mode: Mode, spared: int, remaining: int) -> None:
+def test_the_sum_is_right_whatever_there_is(mode: Mode, protected: int, remaining: int) -> None:
     outcomes = OUTCOMES if mode is Mode.ENFORCE else {Outcome.OBSERVED: remaining}
-    shown = replace(INCIDENT, mode=mode, outcomes=outcomes, remaining=remaining, spared=spared).tally.summary()
+    shown = replace(
+        INCIDENT, mode=mode, outcomes=outcomes, remaining=remaining, protected=protected
+    ).tally.summary()
 
     total, _, terms = shown.partition(" found")
     parts = [int(term.split()[0].replace(",", "")) for term in terms.removeprefix(" = ").split(" + ") if term]

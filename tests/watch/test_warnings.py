@@ -16,7 +16,7 @@ from tests.outbox import Outbox
 
 SID = "AC" + "0" * 31 + "1"
 NOON = 1_767_355_200_000  # 2026-01-02T12:00:00Z
-SPIKE = Snapshot(NOON, cancellable=100, spared=20, queued=LeakyBucket(33, NOON, NOON - 53_000))
+SPIKE = Snapshot(NOON, cancellable=100, protected=20, queued=LeakyBucket(33, NOON, NOON - 53_000))
 
 
 @pytest.fixture

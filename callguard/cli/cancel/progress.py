@@ -136,8 +136,8 @@ class CancelProgress:
         if not self._console.is_terminal:
             self._tell("  ".join(figures), now)
             return
-        settled = sum(tally.outcomes.values()) - tally.count(Outcome.SPARED)
-        total = tally.found - tally.count(Outcome.SPARED)
+        settled = sum(tally.outcomes.values()) - tally.count(Outcome.PROTECTED)
+        total = tally.found - tally.count(Outcome.PROTECTED)
         self._bar.lines = filled(figures, self._console.width)
         self._bar.update(self._task, completed=settled, total=total)
         with suppress(OSError):

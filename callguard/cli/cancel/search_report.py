@@ -36,7 +36,7 @@ class SearchReport:
     @property
     def at_stake(self) -> int:
         """How many of the calls are to be cancelled."""
-        return sum(not self._is_spared(call) for call in self.calls)
+        return sum(not self._is_protected(call) for call in self.calls)
 
     def rows(self, *, shows_numbers: bool) -> Iterator[tuple[str, str]]:
         """Yield labels and texts."""
@@ -49,7 +49,7 @@ class SearchReport:
         created = [call.created_ms for call in self.calls]
         yield "oldest", self._moment(min(created))
         yield "newest", self._moment(max(created))
-        yield from self._spared()
+        yield from self._protected()
         if self.at_stake:
             yield from self._cost()
 
@@ -67,18 +67,18 @@ class SearchReport:
     def _moment(self, created_ms: int) -> str:
         return f"{shown(created_ms)}, {span(max(0, self.now_ms - created_ms) / 1000)} ago"
 
-    def _spared(self) -> Iterator[tuple[str, str]]:
-        spared = [call for call in self.calls if self._is_spared(call)]
-        emergency = sum(map(_is_urgent, spared))
-        unknown = sum(not (call.from_number and call.to_number) for call in spared if not _is_urgent(call))
+    def _protected(self) -> Iterator[tuple[str, str]]:
+        protected = [call for call in self.calls if self._is_protected(call)]
+        emergency = sum(map(_is_urgent, protected))
+        unknown = sum(not (call.from_number and call.to_number) for call in protected if not _is_urgent(call))
         if emergency:
-            yield "spared", f"{emergency:,}: to emergency numbers, which are never cancelled"
-        if listed := len(spared) - unknown - emergency:
-            yield "spared", f"{listed:,}: From or To is on `never_cancel`"
+            yield "protected", f"{emergency:,}: to emergency numbers, which are never cancelled"
+        if listed := len(protected) - unknown - emergency:
+            yield "protected", f"{listed:,}: From or To is on `never_cancel`"
         if unknown:
-            yield "spared", f"{unknown:,}: From or To is not told, and might be on `never_cancel`"
-        if not spared and self.account.policy.never_cancel:
-            yield "spared", "0: none of them is on `never_cancel`"
+            yield "protected", f"{unknown:,}: From or To is not told, and might be on `never_cancel`"
+        if not protected and self.account.policy.never_cancel:
+            yield "protected", "0: none of them is on `never_cancel`"
 
     def _cost(self) -> Iterator[tuple[str, str]]:
         dollars = self.at_stake * self.price
@@ -88,8 +88,8 @@ class SearchReport:
         rate = f"{figure(self.cps)} a second{' (assumed: set --cps)' if self.cps_is_assumed else ''}"
         yield "dialler", f"{rate}: all would be dialled within {span(seconds)}"
 
-    def _is_spared(self, call: ListedCall) -> bool:
-        return self.account.hasher.is_spared(call.from_number, call.to_number)
+    def _is_protected(self, call: ListedCall) -> bool:
+        return self.account.hasher.is_protected(call.from_number, call.to_number)
 
 
 def _is_urgent(call: ListedCall) -> bool:

@@ -121,7 +121,7 @@ class CancelSession:
         return is_confirmed(f"Cancel {count:,} queued {'call' if count == 1 else 'calls'}?")
 
     def _is_cancelled(self, call: ListedCall) -> bool:
-        return not self.account.hasher.is_spared(call.from_number, call.to_number)
+        return not self.account.hasher.is_protected(call.from_number, call.to_number)
 
     def _prepared(
         self, parts: ConsoleParts, signals: StopSignals, before: Resumed | None, calls: Sequence[ListedCall]

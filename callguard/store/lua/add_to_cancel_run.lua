@@ -14,15 +14,15 @@ end
 local fresh, again, over = 0, 0, 0
 
 for place = 4, #ARGV, 3 do
-    local sid, created, spared = ARGV[place], ARGV[place + 1], ARGV[place + 2] == '1'
+    local sid, created, protected = ARGV[place], ARGV[place + 1], ARGV[place + 2] == '1'
     local outcome = redis.call('HGET', KEYS[3], sid)
-    if spared and not outcome then
+    if protected and not outcome then
         -- Also a call that was to be cancelled until somebody put its number on the list.
         redis.call('ZREM', KEYS[2], sid)
         record(KEYS[3], KEYS[1], sid, 'spared')
     elseif not outcome then
         fresh = fresh + redis.call('ZADD', KEYS[2], 'NX', created, sid)
-    elseif not spared and string.find(ARGV[3], ',' .. outcome .. ',', 1, true) then
+    elseif not protected and string.find(ARGV[3], ',' .. outcome .. ',', 1, true) then
         take_back(KEYS[3], KEYS[1], sid, outcome)
         redis.call('ZADD', KEYS[2], created, sid)
         fresh, again = fresh + 1, again + 1

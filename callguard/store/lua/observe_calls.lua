@@ -24,10 +24,10 @@
 -- ARGV[17] plateau_seconds    ARGV[18] max_backlog    ARGV[19] max_drain_seconds
 -- ARGV[20] spare (0/1): return no state where no rule can have been crossed
 -- ARGV[21] how long before an onset a scope begins, ms    ARGV[22] warn_share
--- then nine for each event: sid, status, at ms, spared (0; 1; 2: for certain), queue_time ms or empty, hash of From,
+-- then nine for each event: sid, status, at ms, protected (0; 1; 2: for certain), queue_time ms or empty, hash of From,
 --                           From masked, hash of To or empty, doubtful (0/1)
 --
--- Returns {events counted, state fields, calls in queue, in spared, in announced, out of scope, unconfirmed}, or
+-- Returns {events counted, state fields, calls in queue, protected, in announced, out of scope, unconfirmed}, or
 --         {events counted, whether a rule may have come as far as its warning (0/1)}
 -- include parts/states.lua
 -- include parts/phases.lua
@@ -47,10 +47,10 @@
 local FIXED_KEYS, FIRST, WIDTH = 11, 23, 9
 
 local state_key, totals_key, series_key = KEYS[1], KEYS[2], KEYS[3]
-local queue_key, spared_key, announced_key = KEYS[4], KEYS[5], KEYS[6]
+local queue_key, protected_key, announced_key = KEYS[4], KEYS[5], KEYS[6]
 local incident_key, ledger_key, senders_key, out_of_scope_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local unconfirmed_key = KEYS[11]
-local mirror_keys = { queue_key, spared_key, announced_key, out_of_scope_key }
+local mirror_keys = { queue_key, protected_key, announced_key, out_of_scope_key }
 local ledger_keys = { ledger = ledger_key, incident = incident_key, totals = totals_key }
 local now, source, ring = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[4])
 local min_backlog, account_ttl = tonumber(ARGV[9]), ARGV[10]
@@ -82,8 +82,8 @@ end
 
 local function mirror(call)
     -- Who is protected stays so if the campaign is released.
-    local mirror_key = call.protected and spared_key or call.announced and announced_key
-        or call.spared and spared_key or is_out_of_scope(call) and out_of_scope_key or queue_key
+    local mirror_key = call.surely_protected and protected_key or call.announced and announced_key
+        or call.protected and protected_key or is_out_of_scope(call) and out_of_scope_key or queue_key
     redis.call('ZADD', mirror_key, call.at, call.sid)
     redis.call('PEXPIRE', mirror_key, account_ttl)
 end
@@ -100,7 +100,7 @@ end
 
 local function enter(call)
     mirror(call)
-    if incident_open and observing and not (call.spared or call.announced or is_out_of_scope(call)) then
+    if incident_open and observing and not (call.protected or call.announced or is_out_of_scope(call)) then
         settle(ledger_keys, incident_ttl, call.sid, 'observed')
     end
 end
@@ -112,20 +112,20 @@ local function leave(call, mirrored, mark)
         call.was_out_of_scope = created and not is_in_scope(scope, tonumber(created), mark)
         part = take_out(mirror_keys, call.sid)
     end
-    local queued, was_spared = part == 1, part == 2
-    local was_other = part and not queued and not was_spared
+    local queued, was_protected = part == 1, part == 2
+    local was_other = part and not queued and not was_protected
     if call.status == 'canceled' and part then
         dead_until = math.max(dead_until, horizon_now(horizon))
     end
     -- An announced call in the queue was released.
     if not incident_open or was_other or call.was_out_of_scope then return end
-    if call.announced and not (queued or was_spared) then return end
-    if was_spared then
+    if call.announced and not (queued or was_protected) then return end
+    if was_protected then
         settle(ledger_keys, incident_ttl, call.sid, 'spared')
     elseif observing and state[UNQUEUED] ~= '1' then
         return
     elseif call.dialled and (queued
-        or call.status == 'initiated' and not call.spared and not is_out_of_scope(call)) then
+        or call.status == 'initiated' and not call.protected and not is_out_of_scope(call)) then
         -- Without `initiated`, a call that we did not know of may have been dialled before the incident.
         settle(ledger_keys, incident_ttl, call.sid, 'dialled')
     elseif call.status == 'canceled' and queued then
@@ -218,7 +218,7 @@ for i = 1, events do
     local call_key, times_key = KEYS[FIXED_KEYS + 2 * i - 1], KEYS[FIXED_KEYS + 2 * i]
     local call = {
         sid = ARGV[a], status = ARGV[a + 1], dialled = has_been_dialled(ARGV[a + 1]), at = tonumber(ARGV[a + 2]),
-        spared = ARGV[a + 3] ~= '0', protected = ARGV[a + 3] == '2', queue_ms = tonumber(ARGV[a + 4]),
+        protected = ARGV[a + 3] ~= '0', surely_protected = ARGV[a + 3] == '2', queue_ms = tonumber(ARGV[a + 4]),
         sender = ARGV[a + 5], shown = ARGV[a + 6], destination = ARGV[a + 7], doubtful = ARGV[a + 8] == '1',
     }
     local phase, seen = phase_of(call.status), number(redis.call('GET', call_key))
@@ -257,7 +257,7 @@ if source == 'callback' then
     if counted > 0 then redis.call('HINCRBY', totals_key, 'callbacks:accepted', counted) end
     if counted < events then redis.call('HINCRBY', totals_key, 'callbacks:duplicate', events - counted) end
 end
-local cancellable, spared_count = redis.call('ZCARD', queue_key), redis.call('ZCARD', spared_key)
+local cancellable, protected_count = redis.call('ZCARD', queue_key), redis.call('ZCARD', protected_key)
 local announced_count = redis.call('ZCARD', announced_key)
 local out_of_scope_count = redis.call('ZCARD', out_of_scope_key)
 if cancellable + out_of_scope_count < min_backlog then set(SHALLOW, 'shallow', ARGV[1]) end
@@ -292,6 +292,6 @@ if ARGV[20] == '1' and not may_be_crossed(1) then
     return { counted, may_be_crossed(tonumber(ARGV[22])) and 1 or 0 }
 end
 return {
-    counted, state, cancellable, spared_count, announced_count, out_of_scope_count,
+    counted, state, cancellable, protected_count, announced_count, out_of_scope_count,
     redis.call('HLEN', unconfirmed_key),
 }

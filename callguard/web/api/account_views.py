@@ -124,7 +124,7 @@ def view_of(account: Account, reading: AccountReading, incident: Incident | None
         cps=cps,
         cps_configured=policy.cps,
         cps_learned=learned or None,
-        spared=snapshot.spared,
+        spared=snapshot.protected,
         announced=snapshot.announced,
         polled_seconds_ago=_seconds_ago(snapshot.polled_ms, snapshot.now_ms),
         last_callback_seconds_ago=_seconds_ago(snapshot.called_back_ms, snapshot.now_ms),

@@ -25,7 +25,7 @@ NOW_MS = 1_795_269_600_000
 _SENDER, _SHOWN = "5f0c1d2e", "+1555***00"
 _ACCOUNT = Account("AC" + "0" * 32, (), policy=Policy(cps=5))
 _SNAPSHOT = Snapshot(
-    now_ms=NOW_MS, state=State.DRAINING, generation=1, cancellable=1_204, spared=2, tripped_ms=NOW_MS - 9_000,
+    now_ms=NOW_MS, state=State.DRAINING, generation=1, cancellable=1_204, protected=2, tripped_ms=NOW_MS - 9_000,
     counted_ms=NOW_MS + 371_000, throughput=Throughput(learned=5.0), polled_ms=NOW_MS - 1_000,
     called_back_ms=NOW_MS - 200,
 )  # fmt: skip
@@ -34,7 +34,7 @@ _INCIDENT = Incident(
     incident_id(_ACCOUNT.sid, 1), _ACCOUNT.sid, 1, Finding(Rule.SPIKE, 70.5, 65, "spike_burst", NOW_MS - 10_000),
     Mode.ENFORCE, NOW_MS - 9_000, culprits=(Culprit(_SENDER, _SHOWN, 0.98),),
     scope=Scope(NOW_MS - 12_000, frozenset({_SENDER})),
-    outcomes={Outcome.CANCELLED: 610, Outcome.DIALLED: 41}, remaining=1_204, spared=2,
+    outcomes={Outcome.CANCELLED: 610, Outcome.DIALLED: 41}, remaining=1_204, protected=2,
 )  # fmt: skip
 _CAMPAIGN = Campaign("3f9c01ab", 5_000, 120, "", _SHOWN, NOW_MS - 600_000, NOW_MS + 14_400_000, "me", ended_ms=0)
 _CAMPAIGN_VIEW = campaign_views.view_of(_CAMPAIGN, NOW_MS)

@@ -70,7 +70,7 @@ def incident_view_of(incident: Incident) -> IncidentView:
             cancelled=incident.count(Outcome.CANCELLED),
             dialled=incident.count(Outcome.DIALLED),
             gone=incident.count(Outcome.GONE),
-            spared=incident.count(Outcome.SPARED) + incident.spared,
+            spared=incident.count(Outcome.PROTECTED) + incident.protected,
             failed=incident.count(Outcome.FAILED),
             observed=incident.count(Outcome.OBSERVED),
             remaining=incident.tally.remaining,

@@ -16,7 +16,7 @@ from callguard.web.api.reported_calls import CreatedCalls, ReportedCall, ReportO
 from callguard.web.api.routes import Route, answer
 from callguard.web.spaced_warning import SpacedWarning
 from callguard.web.twilio.event_stream_handler import Reports
-from callguard.web.twilio.uncounted import UncountedResults
+from callguard.web.uncounted import UncountedResults
 
 SOURCE = ReportSource.CLIENT
 MAX_BODY_BYTES = 1024 * 1024

@@ -20,7 +20,7 @@ from callguard.web.twilio.cloud_events import OTHER_ACCOUNT
 from callguard.web.twilio.dropped_news import DroppedNews, TellDropped
 from callguard.web.twilio.event_batch import BatchReading, read
 from callguard.web.twilio.misdirected import arrival_of
-from callguard.web.twilio.uncounted import UncountedResults
+from callguard.web.uncounted import UncountedResults
 
 EVENTS_PATH = "/twilio/events"
 SOURCE = ReportSource.EVENT_STREAMS

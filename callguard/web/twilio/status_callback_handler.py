@@ -22,7 +22,7 @@ from callguard.web.twilio.form import (
     read_signed,
 )
 from callguard.web.twilio.misdirected import Misdirected
-from callguard.web.twilio.uncounted import UncountedResults
+from callguard.web.uncounted import UncountedResults
 
 STATUS_PATH = "/twilio/status"
 

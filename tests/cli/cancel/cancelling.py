@@ -27,11 +27,11 @@ from callguard.simulator import (
 )
 from tests.calls import create_calls
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SID = SANDBOX_ACCOUNT_SID
 COMMAND = (sys.executable, "-m", "callguard", "cancel")
 OURS = ("CALLGUARD_", "TWILIO_")
-OUTCOMES = ("cancelled", "dialled", "gone", "spared", "failed", "remaining")
+OUTCOMES = ("cancelled", "dialled", "gone", "protected", "failed", "remaining")
 
 
 @dataclass

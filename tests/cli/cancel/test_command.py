@@ -238,11 +238,11 @@ def test_never_cancel_is_spared_and_shown(here: Emergency) -> None:
     account = account_of(result.stdout)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "30: From or To is on `never_cancel`" in result.stdout
-    assert account["spared"] == here.truth().queued == 30
+    assert account["protected"] == here.truth().queued == 30
     assert account["cancelled"] == here.truth().cancelled
 
 
-def test_emergency_calls_are_spared_and_shown(here: Emergency) -> None:
+def test_emergency_calls_are_protected_and_shown(here: Emergency) -> None:
     here.queue(2, to="911")
     here.queue(1, to="+44999")
 
@@ -251,7 +251,7 @@ def test_emergency_calls_are_spared_and_shown(here: Emergency) -> None:
     account = account_of(result.stdout)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "3: to emergency numbers, which are never cancelled" in result.stdout
-    assert account["spared"] == here.truth().queued == 3
+    assert account["protected"] == here.truth().queued == 3
     assert account["cancelled"] == here.truth().cancelled
 
 

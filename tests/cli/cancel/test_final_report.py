@@ -22,7 +22,7 @@ from tests.frozen_clock import FrozenClock
 
 __all__ = ["environ"]
 
-CLEAN = Tally({Outcome.CANCELLED: 9, Outcome.DIALLED: 2, Outcome.SPARED: 1}, 0)
+CLEAN = Tally({Outcome.CANCELLED: 9, Outcome.DIALLED: 2, Outcome.PROTECTED: 1}, 0)
 LEFT = Tally({Outcome.CANCELLED: 9}, 3)
 FAILED = Tally({Outcome.CANCELLED: 9, Outcome.FAILED: 3}, 0)
 

@@ -62,7 +62,7 @@ def test_a_signal_stops_it_in_good_order_and_the_printed_command_goes_on(
         "found": account["found"],
         "cancelled": truth.cancelled,
         "dialled": account["found"] - truth.cancelled,
-        **dict.fromkeys(("gone", "spared", "failed", "remaining"), 0),
+        **dict.fromkeys(("gone", "protected", "failed", "remaining"), 0),
     }
     assert "nothing to continue" in here.run("--continue", "--yes").stderr
 
@@ -189,7 +189,7 @@ def test_a_call_that_was_dialled_meanwhile_is_sent_nothing(tmp_path: Path) -> No
     assert told.exists()
 
 
-def test_whom_never_cancel_names_in_the_meantime_is_spared(tmp_path: Path) -> None:
+def test_whom_never_cancel_names_in_the_meantime_is_protected(tmp_path: Path) -> None:
     with emergency(tmp_path, latency=0.2, ceiling=10) as here:
         here.queue(150, from_number=CULPRIT)
         here.queue(100, from_number=OTHER)
@@ -201,7 +201,7 @@ def test_whom_never_cancel_names_in_the_meantime_is_spared(tmp_path: Path) -> No
         resumed = here.run("--continue", "--yes")
 
         assert resumed.returncode == 0, told.read_text() + resumed.stdout + resumed.stderr
-        assert account_of(resumed.stdout)["spared"] == here.truth().queued == 100
+        assert account_of(resumed.stdout)["protected"] == here.truth().queued == 100
 
 
 def test_two_for_one_account_are_one_too_many(here: Emergency) -> None:

@@ -34,8 +34,8 @@ from tests.frozen_clock import FrozenClock
 from tests.outbox import Outbox
 
 SID, OBSERVED_SID, UNKNOWN_SID = "AC" + "a" * 32, "AC" + "b" * 32, "AC" + "c" * 32
-FROM, OTHER_FROM, TO, SPARED = "+15550001111", "+15550003333", "+15550002222", "+15550009999"
-POLICY = Policy(cps=2.0, never_cancel=(SPARED,))
+FROM, OTHER_FROM, TO, PROTECTED = "+15550001111", "+15550003333", "+15550002222", "+15550009999"
+POLICY = Policy(cps=2.0, never_cancel=(PROTECTED,))
 KEYS = {role: ApiKey(f"the {role.value}", role, f"key-of-{role.value}") for role in Role}
 
 

@@ -33,7 +33,7 @@ from tests.calls import create_calls
 from tests.conftest import Store, build_store
 from tests.frozen_clock import FrozenClock
 from tests.waiting import wait_until
-from tests.web.api.served import FROM, SPARED, TO, Services, serve
+from tests.web.api.served import FROM, PROTECTED, TO, Services, serve
 
 SIDS = tuple("AC" + letter * 32 for letter in "abd")
 FIRST, SECOND, THIRD = SIDS
@@ -94,10 +94,10 @@ class Scene:
         create_calls(self.twilio, account_sid, count, **plan)
         return [sid for sid in self.twilio.statuses(account_sid) if sid not in known]
 
-    def mirror(self, call_sids: list[str], account_sid: str = FIRST, *, spared: bool = False) -> None:
+    def mirror(self, call_sids: list[str], account_sid: str = FIRST, *, protected: bool = False) -> None:
         """Tell the store that the calls are queued."""
         now_ms = self.services.clock.now_ms()
-        news = [CallEvent(sid, CallStatus.QUEUED, now_ms, spared=spared) for sid in call_sids]
+        news = [CallEvent(sid, CallStatus.QUEUED, now_ms, protected=protected) for sid in call_sids]
         policy = self.services.accounts[account_sid].policy
         self.store.tracker.observe(account_sid, news, policy, now_ms, Source.REPORT)
 
@@ -140,7 +140,7 @@ def scene_of(
 ) -> Iterator[Scene]:
     usual = {"cps": 0.001, "latency": 0.005, "behaviour": TALKING}
     configs = tuple(AccountConfig(sid=sid, auth_token=TOKENS[sid], **{**usual, **simulated}) for sid in sids)
-    accounts = {sid: Account(sid, (TOKENS[sid],), policy=Policy(never_cancel=(SPARED,))) for sid in sids}
+    accounts = {sid: Account(sid, (TOKENS[sid],), policy=Policy(never_cancel=(PROTECTED,))) for sid in sids}
     http_client = PooledHttpClient(timeout=1.0)
     with running(SimulatorConfig(accounts=configs)) as twilio:
         between = Between(TwilioCalls(accounts, twilio.url, http_client))
@@ -474,17 +474,17 @@ def test_what_the_drain_has_settled_is_not_settled_again(scene: Scene) -> None:
 
 def test_a_person_may_cancel_a_call_that_the_guard_never_does(scene: Scene) -> None:
     """Also while the guard is paused: that holds back the guard, not its operator."""
-    (spared, other) = scene.queue_calls(2, from_number=SPARED)
-    scene.mirror([spared, other], spared=True)
+    (protected, other) = scene.queue_calls(2, from_number=PROTECTED)
+    scene.mirror([protected, other], protected=True)
     incident = scene.open_incident()
     scene.store.incidents.pause(FIRST, "a bad night", scene.services.clock.now_ms())
     assert incident().found == 2
 
-    assert scene.put(spared).json == DONE
+    assert scene.put(protected).json == DONE
 
-    assert scene.status(spared) == "canceled"
+    assert scene.status(protected) == "canceled"
     assert scene.mirrored() == {other}
-    assert (incident().found, incident().spared, incident().count(Outcome.SPARED)) == (2, 1, 1)
+    assert (incident().found, incident().protected, incident().count(Outcome.PROTECTED)) == (2, 1, 1)
     assert scene.store.tracker.snapshot(FIRST, scene.services.clock.now_ms()).paused
 
 

@@ -14,7 +14,7 @@ from callguard.domain.policy import Policy
 from callguard.domain.sources import Source
 from callguard.web.api.report_routes import MAX_BODY_BYTES
 from tests.frozen_clock import FrozenClock
-from tests.web.api.served import FROM, OBSERVED_SID, SID, SPARED, TO, UNKNOWN_SID, Services, call_sid, reported
+from tests.web.api.served import FROM, OBSERVED_SID, PROTECTED, SID, TO, UNKNOWN_SID, Services, call_sid, reported
 
 HOUR_MS = 3_600_000
 
@@ -44,16 +44,16 @@ def test_a_report_becomes_an_event_without_numbers(services: Services) -> None:
     parties = services.accounts[SID].hasher.of(FROM, TO)
     assert sid == SID
     assert (event.call_sid, event.status, event.at_ms) == (call_sid(7), CallStatus.QUEUED, created_ms)
-    assert (event.spared, event.queue_ms, event.sender_shown) == (False, 1000, "+1555***11")
+    assert (event.protected, event.queue_ms, event.sender_shown) == (False, 1000, "+1555***11")
     assert (event.sender, event.destination) == (parties.sender, parties.destination)
     assert FROM not in repr(event)
 
 
-@pytest.mark.parametrize("changes", [{"from": SPARED}, {"to": SPARED}])
-def test_a_call_on_the_list_is_spared(services: Services, changes: dict[str, str]) -> None:
+@pytest.mark.parametrize("changes", [{"from": PROTECTED}, {"to": PROTECTED}])
+def test_a_call_on_the_list_is_protected(services: Services, changes: dict[str, str]) -> None:
     post(services, reported(**changes))
 
-    assert services.reported[0][1][0].spared
+    assert services.reported[0][1][0].protected
 
 
 @pytest.mark.parametrize("status", [s for s in CallStatus if s is not CallStatus.QUEUED])
@@ -101,9 +101,9 @@ def test_a_call_of_unknown_parties_is_spared_until_a_list_tells_them(services: S
     del call[unknown]
     post(services, call)
 
-    assert services.reports.unconfirmed(SID)[0].spared
+    assert services.reports.unconfirmed(SID)[0].protected
     services.list_reported()
-    assert services.tracker.snapshot(SID, services.clock.ms).spared == 1
+    assert services.tracker.snapshot(SID, services.clock.ms).protected == 1
 
 
 def test_events_are_in_order_of_time(services: Services) -> None:
@@ -149,11 +149,11 @@ def test_an_error_names_the_place_among_all_calls(services: Services) -> None:
     assert [problem["index"] for problem in answer.json["errors"]] == [1]
 
 
-def test_a_call_to_an_emergency_number_is_spared(services: Services) -> None:
+def test_a_call_to_an_emergency_number_is_protected(services: Services) -> None:
     post(services, reported(1, to="911"), reported(2, to="+44999"), reported(3, to="9111"))
     services.list_reported()
 
-    assert services.tracker.snapshot(SID, services.clock.ms).spared == 2
+    assert services.tracker.snapshot(SID, services.clock.ms).protected == 2
 
 
 @pytest.mark.parametrize(

@@ -100,14 +100,14 @@ def test_all_names_of_utc_are_known(zone: str) -> None:
 @pytest.mark.parametrize(
     ("name", "number"), [("From", "+15550009123"), ("To", "+15550009123"), ("To", "client:jane")]
 )
-def test_a_call_from_or_to_a_spared_number_is_spared(name: str, number: str) -> None:
+def test_a_call_from_or_to_a_spared_number_is_protected(name: str, number: str) -> None:
     never_cancel = PartyHasher(["+15550009*", "client:jane"], "secret")
 
-    spared, usual = parse(fields(**{name: number}), never_cancel), parse(fields(), never_cancel)
+    protected, usual = parse(fields(**{name: number}), never_cancel), parse(fields(), never_cancel)
 
-    assert isinstance(spared, CallEvent)
+    assert isinstance(protected, CallEvent)
     assert isinstance(usual, CallEvent)
-    assert (spared.spared, usual.spared) == (True, False)
+    assert (protected.protected, usual.protected) == (True, False)
 
 
 @pytest.mark.parametrize("name", [name for name in USED if name != "CallStatus"])
@@ -430,9 +430,9 @@ def test_no_value_has_a_line_break(name: str, data: st.DataObject) -> None:
 
 @given(st.sampled_from(FORMS), MOVES, st.sampled_from(["From", "To"]))
 def test_no_way_to_cut_the_signed_text_makes_other_news_of_it(
-    form: dict[str, str], moves: list[tuple[str, float, int]], spared: str
+    form: dict[str, str], moves: list[tuple[str, float, int]], protected: str
 ) -> None:
-    never_cancel = PartyHasher([form[spared]], "secret")
+    never_cancel = PartyHasher([form[protected]], "secret")
     honest = parse(form, never_cancel)
     cut = recut(form, moves)
     assert text_of(cut) == text_of(form)

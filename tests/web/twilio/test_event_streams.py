@@ -69,7 +69,7 @@ def test_a_created_call_has_entered_the_queue() -> None:
             CALL_SID,
             CallStatus.QUEUED,
             NOW_MS,
-            spared=False,
+            protected=False,
             sender=PARTIES.sender,
             sender_shown=PARTIES.sender_shown,
             destination=PARTIES.destination,
@@ -99,10 +99,10 @@ def test_a_status_callback_counts_as_it_would_at_its_own_door(prefix: str, name:
     assert (taken.sender, taken.destination) == (PARTIES.sender, PARTIES.destination)
 
 
-def test_who_is_never_cancelled_is_spared() -> None:
-    assert taken_of(created(call(**{"from": "+15550009123"}))).spared
-    assert taken_of(created(call(to="+15550009123"))).spared
-    assert taken_of(progressed(To="+15550009123")).spared
+def test_who_is_never_cancelled_is_protected() -> None:
+    assert taken_of(created(call(**{"from": "+15550009123"}))).protected
+    assert taken_of(created(call(to="+15550009123"))).protected
+    assert taken_of(progressed(To="+15550009123")).protected
 
 
 def test_a_single_object_is_a_batch_of_one() -> None:
@@ -141,7 +141,7 @@ def test_the_answer_is_believed_before_the_request() -> None:
 def test_a_call_from_an_unknown_number_counts() -> None:
     bare = event(CREATED, {"sid": CALL_SID, "request": {"parameters": {"AccountSid": SID}}})
 
-    assert taken_of(bare) == CallEvent(CALL_SID, CallStatus.QUEUED, NOW_MS, spared=True)
+    assert taken_of(bare) == CallEvent(CALL_SID, CallStatus.QUEUED, NOW_MS, protected=True)
 
 
 @pytest.mark.parametrize("path", ["Calls", "Calls.json", "Calls.json?x=1", "Calls/"])

@@ -12,7 +12,7 @@ from twilio.request_validator import SIGNATURE_HEADER, SIGNATURE_SETTINGS_HEADER
 
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.results import CallbackResult
-from callguard.web.twilio.uncounted import MAX_AT_ONCE
+from callguard.web.uncounted import MAX_AT_ONCE
 from tests.examples import up_to
 from tests.web.twilio.callbacks import (
     ACCOUNTS,
