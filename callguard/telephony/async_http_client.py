@@ -13,7 +13,7 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 
 from callguard.errors import TwilioUnavailable
-from callguard.telephony.requests import checked, headers_of
+from callguard.telephony.clients import checked, headers_of
 from callguard.telephony.timed_connections import MAX_ANSWER_BYTES
 from callguard.telephony.ways_out import WaysOut, shown, trusted
 

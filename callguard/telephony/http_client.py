@@ -16,7 +16,7 @@ from twilio.http.response import Response
 from urllib3.exceptions import HTTPError
 
 from callguard.errors import TwilioUnavailable
-from callguard.telephony.requests import checked, headers_of
+from callguard.telephony.clients import checked, headers_of
 from callguard.telephony.timed_connections import body_of, end_answers_in_time
 from callguard.telephony.ways_out import WaysOut, pool_by, shown, trusted
 

@@ -121,16 +121,6 @@ class IncidentStore(Protocol):
         """Return the newest closed incidents."""
 
 
-class News(Protocol):
-    """Accounts that a watcher should look at before their time. A word that is lost only makes it later."""
-
-    def tell(self, account_sid: str) -> None:
-        """Say that something has changed. May raise `StoreUnavailable`."""
-
-    def fresh(self) -> Sequence[str]:
-        """Return the accounts of which that was said since the last call. May raise `StoreUnavailable`."""
-
-
 class Notices(Protocol):
     """The outbox: notices wait in Redis until they are delivered. Nothing is lost while a receiver is away."""
 

@@ -11,10 +11,9 @@ from typing import Protocol
 from callguard.clock import Clock
 from callguard.domain.snapshot import Snapshot
 from callguard.errors import CallGuardError
-from callguard.watch.agenda import Agenda
 from callguard.watch.long_turns import LongTurns
 from callguard.watch.needs import AccountLeases, Heartbeats
-from callguard.watch.own_accounts import OwnAccounts
+from callguard.watch.own_accounts import Agenda, OwnAccounts
 
 _log = logging.getLogger(__name__)
 

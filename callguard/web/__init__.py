@@ -19,8 +19,7 @@ from callguard.web.api.routes import Route
 from callguard.web.beside import beside, take_leave
 from callguard.web.probes import probes
 from callguard.web.twilio.dropped_news import telling
-from callguard.web.twilio.event_stream_handler import EventStreamHandler
-from callguard.web.twilio.event_streams import events
+from callguard.web.twilio.event_streams import EventStreamHandler, events
 from callguard.web.twilio.form import MAX_BODY_BYTES
 from callguard.web.twilio.status_callback_handler import StatusCallbackHandler
 from callguard.web.twilio.status_callbacks import callbacks

@@ -63,8 +63,8 @@ def test_it_says_what_was_done_and_what_will_come() -> None:
     assert outbox.texts == [
         "still cancelling after 6 min: 5,020 found = 4,200 cancelled + 12 dialled + 3 gone + 1 failed + 20 "
         "protected and still queued + 784 remaining; 60.0 cancelled a second. Of those queued now 20 more will "
-        "ring: 20 that are left alone. The guard goes on by itself. Look: `callguard status`; stop all cancelling: "
-        "`callguard pause`. Stop the program that creates the calls"
+        "ring: 20 that are left alone. The guard goes on by itself. Look: `callguard status`; stop all "
+        "cancelling: `callguard pause`. Stop the program that creates the calls"
     ]
 
 
@@ -102,8 +102,8 @@ def test_the_end_is_told_once_with_an_account_that_adds_up() -> None:
     (notice,) = outbox.posted
     assert notice.kind is NoticeKind.DONE
     assert notice.text.startswith(
-        "done 12 s after the trip: 4,236 found = 4,200 cancelled + 12 dialled + 3 gone + 1 failed + 20 protected and "
-        "still queued; 806 others are left alone, and will ring. The guard goes on"
+        "done 12 s after the trip: 4,236 found = 4,200 cancelled + 12 dialled + 3 gone + 1 failed + 20 "
+        "protected and still queued; 806 others are left alone, and will ring. The guard goes on"
     )
     assert outbox.asked == 2
 

@@ -4,8 +4,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from callguard.web.twilio.event_stream_handler import EventStreamHandler
-from callguard.web.twilio.event_streams import events
+from callguard.web.twilio.event_streams import EventStreamHandler, events
 from callguard.web.twilio.status_callbacks import callbacks
 from callguard.web.twilio.twiml import TwimlHandler, twiml
 from tests.web.twilio.callbacks import URL, Services, fields, signed

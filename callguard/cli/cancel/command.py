@@ -6,8 +6,8 @@ from datetime import datetime
 
 import click
 
-from callguard.cli.cancel.continue_incident import CappedIncident, capped_incident
 from callguard.cli.cancel.options import CancelOptions, selection_of, shown, way_round
+from callguard.cli.cancel.resume import CappedIncident, capped_incident
 from callguard.cli.cancel.session import CancelSession
 from callguard.cli.connect import account_among, own_settings
 from callguard.cli.moments import PastMoment

@@ -13,9 +13,9 @@ from callguard.cancel.look_first import LookFirst
 from callguard.cancel.manual_cancel import ManualCancel, ManualCancelEnd
 from callguard.cancel.queue_search import find
 from callguard.cancel.until_empty import in_thread
+from callguard.cli.cancel.final_report import Quotes
 from callguard.cli.cancel.progress import CancelProgress, ListTroubles, say
 from callguard.cli.cancel.resume import SearchTarget
-from callguard.cli.cancel.waiting_time import Quotes
 from callguard.config.accounts import Account
 from callguard.domain.cancel_run import FoundCall, found_calls
 from callguard.errors import StoreUnavailable, TwilioRefused, TwilioThrottled, TwilioUnavailable

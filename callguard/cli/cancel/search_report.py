@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from callguard.cli.cancel.options import shown
-from callguard.cli.cancel.senders import Senders
+from callguard.cli.cancel.other_queued import Senders
 from callguard.config.accounts import Account
 from callguard.domain.addresses import is_emergency
 from callguard.domain.calls import ListedCall

@@ -12,7 +12,7 @@ from callguard.bootstrap import ConsoleParts, build_console, telephony_of
 from callguard.cancel.manual_cancel import ManualCancelEnd
 from callguard.cancel.needs import QueuedCalls
 from callguard.cancel.queue_search import find
-from callguard.cli.cancel.final_report import FinalReport
+from callguard.cli.cancel.final_report import FinalReport, Quotes, Wait, guards_view, wait_of
 from callguard.cli.cancel.options import CancelOptions, resuming_command
 from callguard.cli.cancel.other_queued import OtherQueued, others_queued
 from callguard.cli.cancel.progress import CancelProgress, ListProgress, say, say_command
@@ -20,7 +20,6 @@ from callguard.cli.cancel.record import progress_record
 from callguard.cli.cancel.resume import Resumed, SearchTarget, resumed
 from callguard.cli.cancel.run import CancelSweep
 from callguard.cli.cancel.search_report import SearchReport
-from callguard.cli.cancel.waiting_time import Quotes, Wait, guards_view, wait_of
 from callguard.cli.output import say_block
 from callguard.cli.person import is_confirmed
 from callguard.clock import SystemClock

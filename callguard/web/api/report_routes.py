@@ -15,7 +15,7 @@ from callguard.web.api.json_bodies import BadBody, checked, read_json
 from callguard.web.api.reported_calls import CreatedCalls, ReportedCall, ReportOutcome
 from callguard.web.api.routes import Route, answer
 from callguard.web.spaced_warning import SpacedWarning
-from callguard.web.twilio.event_stream_handler import Reports
+from callguard.web.twilio.event_streams import Reports
 from callguard.web.uncounted import UncountedResults
 
 SOURCE = ReportSource.CLIENT

@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from callguard.cancel.manual_cancel import ManualCancelEnd
-from callguard.cli.cancel.final_report import FinalReport
+from callguard.cli.cancel.final_report import FinalReport, Quotes, Wait, guards_view, wait_of
 from callguard.cli.cancel.options import CancelOptions, resuming_command
-from callguard.cli.cancel.waiting_time import Quotes, Wait, guards_view, wait_of
 from callguard.cli.connect import own_settings
 from callguard.domain.calls import ListedCall
 from callguard.domain.policy import Policy

@@ -20,8 +20,7 @@ from callguard.domain.calls import CallEvent
 from callguard.domain.results import ReportResult, ReportSource
 from callguard.errors import StoreUnavailable
 from callguard.telephony.signature import CallbackAuthenticator
-from callguard.web.twilio.event_stream_handler import EventStreamHandler
-from callguard.web.twilio.event_streams import events
+from callguard.web.twilio.event_streams import EventStreamHandler, events
 from callguard.web.twilio.form import MAX_BODY_BYTES
 from tests.frozen_clock import FrozenClock
 from tests.web.twilio.callbacks import ACCOUNTS, CALL_SID, NOW_MS, PUBLIC_URL, SID, TOKEN, fields, timestamp

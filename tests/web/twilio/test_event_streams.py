@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.drain_time import MAX_QUEUE_MS
 from callguard.processes.connections import BODY_SECONDS, CONNECTION, WORK_SECONDS
-from callguard.web.twilio.event_stream_handler import MAX_BODY_BYTES
+from callguard.web.twilio.event_streams import MAX_BODY_BYTES
 from tests.examples import up_to
 from tests.web.twilio.callbacks import ACCOUNTS, CALL_SID, NOW_MS, OTHER_SID, OTHER_TOKEN, SID, timestamp
 from tests.web.twilio.event_batches import (
