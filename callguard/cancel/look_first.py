@@ -10,7 +10,7 @@ from callguard.domain.replies import CancelReply
 class LookFirst:
     """Fulfils `CallCanceller`: looks at such a call before it sends anything.
 
-    What was queued when the clearing was broken off may be ringing now, and was not meant as such.
+    What was queued when the cancel run was broken off may be ringing now, and was not meant as such.
     """
 
     canceller: CallCanceller

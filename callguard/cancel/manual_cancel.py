@@ -35,11 +35,11 @@ MAX_CALLS = 10_000_000
 
 
 class ManualCancelEnd(Enum):
-    """Why a clearance came to its end.
+    """Why a cancel run came to its end.
 
     `cleared`: Twilio's list has shown nothing that is meant, twice. `stopped`: a person wanted it. `denied`:
     Twilio refuses our credentials. `stuck`: calls are left of which no reply can be had. `unlisted`: nothing is
-    left, but Twilio's list could not be read again. `lost`: the record of the clearing is gone.
+    left, but Twilio's list could not be read again. `lost`: the record of the cancel run is gone.
     """
 
     CLEARED = "cleared"
@@ -55,12 +55,12 @@ FindAgain = Callable[[], Awaitable[Sequence[FoundCall] | None]]
 
 @dataclass(slots=True)
 class ManualCancel:
-    """Cancels the calls of a clearing, oldest first, and those that come meanwhile.
+    """Cancels the calls of a cancel run, oldest first, and those that come meanwhile.
 
     Attributes:
         account_sid: whose calls they are.
-        clearing: the calls, and what has become of them.
-        liveness: the way to Twilio and to the clearing, of which it knows whether it gets anywhere.
+        cancel_run: the calls, and what has become of them.
+        liveness: the way to Twilio and to the cancel run, of which it knows whether it gets anywhere.
         find_again: reads Twilio's list; None where it cannot be read, or the person has stopped us.
         may_go_on: False once the person has stopped us; asked many times a second.
         lagging: calls that are over and still listed, as the latest list has it.
@@ -81,7 +81,7 @@ class ManualCancel:
         """Clear; when it returns no request is under way, or has been waited for `GRACE_SECONDS` in vain.
 
         Raises:
-            StoreUnavailable: the clearing could not be read or written, for `MAX_STORE_FAILURES` tries, or not
+            StoreUnavailable: the cancel run could not be read or written, for `MAX_STORE_FAILURES` tries, or not
                 written for `MAX_UNRECORDED_SECONDS`.
         """
         self._fresh_at = self.liveness.monotonic()

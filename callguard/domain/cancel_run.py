@@ -1,4 +1,4 @@
-"""A clearing: what a person has cancelled by hand."""
+"""A cancel run: what a person has cancelled by hand."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -37,12 +37,12 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedRun:
-    """A clearing that was broken off.
+    """A cancel run that was broken off.
 
     Attributes:
         id: its own.
         began_ms: when it began, in milliseconds of Unix time.
-        sealed_numbers: the numbers of its selection, sealed.
+        numbers_digest: the keyed hash of the numbers of its selection.
         since_ms: only calls created then or later were meant, in Unix ms; None for no bound.
         before_ms: only calls created before then.
         tally: how far it came.

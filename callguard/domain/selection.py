@@ -57,7 +57,7 @@ class Selection:
         return self == Selection()
 
     def text_of_numbers(self) -> str:
-        """Return the numbers as one text, equal for equal ones: seal it before it is kept."""
+        """Return the numbers as one text, equal for equal ones: only its digest is kept."""
         return repr((sorted(set(self.senders)), sorted(set(self.receivers))))
 
     def with_times(self, since_ms: int | None, before_ms: int | None) -> Self:

@@ -1,4 +1,4 @@
-"""Clearings in Redis: what a person has cancelled by hand, so that it can go on where it was broken off."""
+"""Cancel runs in Redis: what a person has cancelled by hand, so that it can go on where it was broken off."""
 
 import secrets
 from collections.abc import Collection, Iterator, Sequence
@@ -18,7 +18,7 @@ _Item = TypeVar("_Item")
 
 
 class RedisCancelRuns:
-    """The clearings of every account, at most one each. Every method may raise `StoreUnavailable`."""
+    """The cancel runs of every account, at most one each. Every method may raise `StoreUnavailable`."""
 
     def __init__(self, connection: Redis, scripts: Scripts) -> None:
         """Use `connection` for reads and `scripts` for everything that compares and sets."""
@@ -26,7 +26,7 @@ class RedisCancelRuns:
         self._scripts = scripts
 
     def unfinished(self, account_sid: str) -> UnfinishedRun | None:
-        """Return the account's clearing that was begun and not finished."""
+        """Return the account's cancel run that was begun and not finished."""
         with translated_errors():
             held: Any = self._redis.hgetall(AccountKeys(account_sid).cancel_run)
         if "numbers" not in held:
@@ -61,7 +61,7 @@ class RedisCancelRuns:
         return self._clearing(account_sid, cancel_run_id)
 
     def resume(self, account_sid: str, unfinished: UnfinishedRun) -> "RedisCancelRun":
-        """Return the clearing that was not finished."""
+        """Return the cancel run that was not finished."""
         return self._clearing(account_sid, unfinished.id)
 
     def forget(self, account_sid: str) -> None:
@@ -77,7 +77,7 @@ class RedisCancelRun:
     """Fulfils `CancelRun`. Every method may raise `StoreUnavailable`, and may then be repeated."""
 
     def __init__(self, connection: Redis, scripts: Scripts, keys: AccountKeys, cancel_run_id: str) -> None:
-        """Read and write the clearing of that id, as long as it is the account's."""
+        """Read and write the cancel run of that id, as long as it is the account's."""
         self._redis = connection
         self._scripts = scripts
         self._keys = keys
@@ -92,7 +92,7 @@ class RedisCancelRun:
             fields = [field for row in rows for field in row]
             reply = self._run("add_to_cancel_run", [retried, *fields])
             if not reply:
-                raise StoreUnavailable("the clearing is not there any more: another one has begun")
+                raise StoreUnavailable("the cancel run is not there any more: another one has begun")
             added += Added(*reply)
         return added
 
@@ -110,7 +110,7 @@ class RedisCancelRun:
         return list(head)
 
     def settle(self, outcomes: Sequence[tuple[str, Outcome]]) -> bool:
-        """Record what became of calls, each once; False if another clearing has begun."""
+        """Record what became of calls, each once; False if another cancel run has begun."""
         if not outcomes:
             return bool(self._run("settle_cancel_run", []))
         settled = True

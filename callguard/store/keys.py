@@ -161,22 +161,22 @@ class AccountKeys:
 
     @property
     def cancel_run(self) -> str:
-        """HASH, 25 h: a `callguard cancel`: id, beginning, sealed selection, counts. Written by `*_clearing`."""
+        """HASH, 25 h: a `callguard cancel`: id, beginning, digest of the selection, counts. By `*_cancel_run`."""
         return self._key("clearing")
 
     @property
     def cancel_run_left(self) -> str:
-        """ZSET, 25 h: the calls that it has not settled: SID by creation. As `clearing`."""
+        """ZSET, 25 h: the calls that it has not settled: SID by creation. As `cancel_run`."""
         return self._key("clearing:left")
 
     @property
     def cancel_run_outcomes(self) -> str:
-        """HASH, 25 h: SID -> what became of it in the clearing. As `clearing`."""
+        """HASH, 25 h: SID -> what became of it in the cancel run. As `cancel_run`."""
         return self._key("clearing:outcomes")
 
     @property
     def of_cancel_run(self) -> tuple[str, str, str]:
-        """The three keys of a clearing, as its scripts take them."""
+        """The three keys of a cancel run, as its scripts take them."""
         return self.cancel_run, self.cancel_run_left, self.cancel_run_outcomes
 
     def call(self, call_sid: str) -> str:

@@ -99,7 +99,7 @@ class CancelProgress:
         """Begin.
 
         `cps`: calls that Twilio dials per second; `dialled_before`: slots that its dialler has passed since the
-        clearing began and before it was broken off.
+        cancel run began and before it was broken off.
         """
         self._console = console
         self._cps = cps

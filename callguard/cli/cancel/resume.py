@@ -42,10 +42,10 @@ class SearchTarget:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A clearing that goes on.
+    """A cancel run that goes on.
 
     Attributes:
-        clearing: its record.
+        cancel_run: its record.
         sought: which calls to look for.
         began_ms: when it began, in milliseconds of Unix time.
         left: its calls that are not settled.
@@ -58,7 +58,7 @@ class Resumed:
 
 
 def resumed(cancel_runs: RedisCancelRuns, account: Account, wanted: CancelOptions, now_ms: int) -> Resumed | None:
-    """Return the account's unfinished clearing, if a person wants to go on with it.
+    """Return the account's unfinished cancel run, if a person wants to go on with it.
 
     Raises:
         click.ClickException: there is none to go on with, or it is about other calls.

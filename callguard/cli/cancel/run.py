@@ -28,10 +28,10 @@ SHOW_SECONDS = 0.2
 
 @dataclass(slots=True)
 class CancelSweep:
-    """Cancels a clearing's calls, and those that Twilio's list shows meanwhile.
+    """Cancels a cancel run's calls, and those that Twilio's list shows meanwhile.
 
     Attributes:
-        clearing: the record of the calls.
+        cancel_run: the record of the calls.
         sought: which calls to look for.
         unlisted: calls that are to be looked at first, since the list does not show them.
         quotes: what the lists tell of their calls' waiting.

@@ -125,7 +125,7 @@ class CancelSession:
     def _prepared(
         self, parts: ConsoleParts, signals: StopSignals, before: Resumed | None, calls: Sequence[ListedCall]
     ) -> tuple[CancelSweep, int]:
-        """Return the sweep over the calls, all of them recorded, and when its clearing began (Unix ms)."""
+        """Return the sweep over the calls, all of them recorded, and when its cancel run began (Unix ms)."""
         sid, selection, now_ms = self.account.sid, self.wanted.selection, parts.clock.now_ms()
         found = list(found_calls(calls, self.account.hasher, now_ms))
         console, sought = self.console, before.sought if before else SearchTarget(selection)

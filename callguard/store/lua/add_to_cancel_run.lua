@@ -6,7 +6,7 @@
 -- ARGV[1+3i] SID of call i  ARGV[2+3i] its creation ms  ARGV[3+3i] is it never cancelled (0/1)
 --
 -- Returns how many are new or tried again, how many of these are tried again, and how many were settled and are
--- listed still; nothing if the clearing is not known
+-- listed still; nothing if the cancel run is not known
 -- include parts/ledger.lua
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then
     return {}

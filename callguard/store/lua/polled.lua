@@ -8,7 +8,7 @@
 -- ARGV[7] believe (0/1): whether quotes are believed at all
 -- ARGV[8...11] with a whole list: window's begin, departed then, candidate, learned cps
 -- ARGV[12] with a whole list: when its first page was asked for, ms
--- ARGV[13] with a whole list: the seal of the `never_cancel` under which it was read, or empty
+-- ARGV[13] with a whole list: the digest of the `never_cancel` under which it was read, or empty
 --
 -- Returns 1
 -- include parts/numbers.lua

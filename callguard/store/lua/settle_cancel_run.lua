@@ -1,9 +1,9 @@
--- Record what became of calls of a clearing, each once.
+-- Record what became of calls of a cancel run, each once.
 --
 -- KEYS[1] {account}:clearing  KEYS[2] {account}:clearing:left  KEYS[3] {account}:clearing:outcomes
 -- ARGV[1] id  ARGV[2] expiry ms  ARGV[1+2i] SID of call i  ARGV[2+2i] its outcome
 --
--- Returns 1; 0 if the clearing is not known, and nothing may be cancelled for it
+-- Returns 1; 0 if the cancel run is not known, and nothing may be cancelled for it
 -- include parts/ledger.lua
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then
     return 0
