@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from callguard.domain.numbers import masked
+from callguard.domain.addresses import masked
 from callguard.log_spacing import Spacing
 
 MASK = "*****"

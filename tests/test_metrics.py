@@ -17,8 +17,7 @@ from callguard.config.settings import load_settings
 from callguard.domain.calls import CallStatus
 from callguard.domain.holds import HoldReason
 from callguard.domain.incidents import LiveOutcome
-from callguard.domain.notices import Notice, NoticeKind
-from callguard.domain.outages import Outage
+from callguard.domain.notices import Notice, NoticeKind, Outage
 from callguard.domain.policy import Mode
 from callguard.domain.results import ReportResult, ReportSource
 from callguard.domain.snapshot import Finding, Rule, State

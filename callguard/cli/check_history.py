@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from callguard.config.accounts import Account
+from callguard.domain.addresses import masked
 from callguard.domain.backtest import Backtest
 from callguard.domain.history import NO_DESTINATION, HistoricCall, HistoryBuilder
-from callguard.domain.numbers import masked
 from callguard.domain.policy import Policy
 from callguard.domain.snapshot import Finding
 from callguard.domain.suggestion import DAY_MS, sparing

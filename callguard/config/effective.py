@@ -11,7 +11,7 @@ from callguard.config.environment import variable
 from callguard.config.policies import POLICY_KEYS, env_name
 from callguard.config.settings import Settings, key_of, setting_keys
 from callguard.config.urls import MASK, host_only, is_loopback, masked_url
-from callguard.domain.numbers import masked
+from callguard.domain.addresses import masked
 from callguard.domain.policy import Policy, contradictions
 
 NOTHING = "-"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from callguard.clock import Clock
 from callguard.config.accounts import Account
 from callguard.detect.needs import Campaigns, Memory, Notices
+from callguard.domain.addresses import masked
 from callguard.domain.campaigns import Campaign
 from callguard.domain.notices import Notice, NoticeKind
-from callguard.domain.numbers import masked
 from callguard.errors import StoreUnavailable
 
 _log = logging.getLogger(__name__)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from callguard.domain.addresses import is_emergency
+from callguard.domain.addresses import NumberList, is_emergency
 from callguard.domain.calls import CallStatus
-from callguard.domain.numbers import NumberList
 from callguard.domain.policy import Policy
 
 NEVER_MS = 2**62

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from callguard.domain.numbers import masked
+from callguard.domain.addresses import masked
 
 MAX_SHOWN = 50
 MAX_NAME = 64

@@ -1,4 +1,4 @@
-"""Notices: what people should hear of."""
+"""Notices: what people should hear of; and the outages of Twilio's that they tell of."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -51,3 +51,24 @@ class Delivery:
 
     is_complete: bool
     taken_by: frozenset[str] = frozenset()
+
+
+class Outage(Enum):
+    """What Twilio does not do for us: list queued calls, or it refuses our credentials for it, or for cancels."""
+
+    LIST = "list"
+    LIST_DENIED = "list_denied"
+    CANCEL_DENIED = "cancel_denied"
+
+    @property
+    def is_denial(self) -> bool:
+        """True where our credentials are refused."""
+        return self is not Outage.LIST
+
+    @property
+    def words(self) -> str:
+        """As people read it."""
+        if self is Outage.LIST:
+            return "Twilio's list of queued calls cannot be read"
+        what = "the list" if self is Outage.LIST_DENIED else "cancels"
+        return f"Twilio refuses our credentials for {what}: check the auth token"

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
-from callguard.domain.addresses import canonical, is_emergency, is_telephone
+from callguard.domain.addresses import NumberList, canonical, is_emergency, is_telephone, masked
 from callguard.domain.calls import CallEvent, CallStatus
-from callguard.domain.numbers import NumberList, masked
 
 _HASH_BYTES = 8
 

@@ -1,8 +1,13 @@
-"""The leaky bucket: the guard's detector of rates that go on too long.
+"""The leaky bucket, the guard's detector of rates that go on too long, and the plateau.
 
 A leaky bucket is the Poisson CUSUM: O(1), without window edges, with a near-optimal delay for a given rate of
 false alarms (Lucas 1985, "Counted data CUSUM's"; Moustakides 1986). `store/lua/observe_calls.lua` does the same
 arithmetic inside Redis; a test holds the two together.
+
+The plateau is of calls that leave the queue as fast as the account lets them, for too long: callbacks show a
+runaway of any size as a flat line at CPS. The deficit, the calls that are missing below 90 % of CPS, is a leaky
+bucket turned upside down: CPS is a mean, so a second may miss it
+(https://www.twilio.com/docs/glossary/what-is-cps), but a line with a gap is none.
 """
 
 import math
@@ -54,3 +59,44 @@ class LeakyBucket:
         if left <= 0:
             return self
         return LeakyBucket(min(self.level + left, most), self.updated_ms, min(self.onset_ms, late.onset_ms))
+
+
+FULL_SHARE = 0.9
+GAP_SECONDS = 5.0
+MIN_GAP_CALLS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plateau:
+    """A line of `initiated` calls.
+
+    Attributes:
+        since_ms: milliseconds of Unix time of its first call.
+        at_ms: of its last call.
+        deficit: calls that were missing below 90 % of CPS, as of `at_ms`.
+    """
+
+    since_ms: int = 0
+    at_ms: int = 0
+    deficit: float = 0.0
+
+    def seconds_at(self, now_ms: int, cps: float) -> float:
+        """Return for how long the line has been going on at `now_ms`; 0 once there is a gap."""
+        if not self.at_ms or self._deficit_at(now_ms, cps) > gap_calls(cps):
+            return 0.0
+        return max(0, now_ms - self.since_ms) / 1000
+
+    def after(self, at_ms: int, cps: float) -> "Plateau":
+        """Return the line after one more call, at `at_ms`; news out of order fills up the deficit."""
+        deficit = self._deficit_at(at_ms, cps)
+        if not self.at_ms or deficit > gap_calls(cps):
+            return Plateau(at_ms, at_ms, 0.0)
+        return Plateau(self.since_ms, max(at_ms, self.at_ms), max(0.0, deficit - 1))
+
+    def _deficit_at(self, now_ms: int, cps: float) -> float:
+        return self.deficit + FULL_SHARE * cps * max(0, now_ms - self.at_ms) / 1000
+
+
+def gap_calls(cps: float) -> float:
+    """Return how many missing calls make a gap."""
+    return max(MIN_GAP_CALLS, GAP_SECONDS * FULL_SHARE * cps)

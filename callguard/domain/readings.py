@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from callguard.domain.outages import Outage
+from callguard.domain.notices import Outage
 from callguard.domain.snapshot import Snapshot, State
 
 

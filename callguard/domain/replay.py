@@ -10,12 +10,11 @@ from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
+from callguard.domain.campaigns import Wake
 from callguard.domain.drain_time import horizon_after
-from callguard.domain.plateau import FULL_SHARE, Plateau, gap_calls
 from callguard.domain.policy import Policy
-from callguard.domain.rates import LeakyBucket
+from callguard.domain.rates import FULL_SHARE, LeakyBucket, Plateau, gap_calls
 from callguard.domain.snapshot import SUSPICION_MS, Finding, Repeats, Snapshot, Suspicion
-from callguard.domain.wake import Wake
 
 
 class Replay:

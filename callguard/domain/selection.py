@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from callguard.domain.addresses import canonical
+from callguard.domain.addresses import NumberList, canonical
 from callguard.domain.calls import ListedCall
-from callguard.domain.numbers import NumberList
 
 
 @dataclass(frozen=True, slots=True)

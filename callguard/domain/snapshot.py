@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from callguard.domain.drain_time import drain_seconds, phantom_slots
-from callguard.domain.plateau import Plateau
 from callguard.domain.policy import Mode, Policy, Unqueued
-from callguard.domain.rates import LeakyBucket
+from callguard.domain.rates import LeakyBucket, Plateau
 from callguard.domain.throughput import Throughput, effective_cps
 
 

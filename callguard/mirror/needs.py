@@ -5,8 +5,7 @@ from typing import Protocol
 
 from callguard.domain.calls import ListedPage, MirroredCall
 from callguard.domain.drain_time import Quote
-from callguard.domain.notices import Notice
-from callguard.domain.outages import Outage
+from callguard.domain.notices import Notice, Outage
 from callguard.domain.policy import Policy
 from callguard.domain.snapshot import Snapshot
 from callguard.domain.throughput import Throughput

@@ -4,8 +4,7 @@ import logging
 from collections.abc import Mapping
 
 from callguard.clock import Clock
-from callguard.domain.notices import Notice, NoticeKind
-from callguard.domain.outages import Outage
+from callguard.domain.notices import Notice, NoticeKind, Outage
 from callguard.domain.wording import span
 from callguard.errors import CallGuardError, StoreUnavailable, TwilioRefused
 from callguard.mirror.needs import Notices, Outages

@@ -5,7 +5,7 @@ from typing import Any
 
 from redis import Redis
 
-from callguard.domain.outages import Outage
+from callguard.domain.notices import Outage
 from callguard.store.connection import translated_errors
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import INCIDENT_MS

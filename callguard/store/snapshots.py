@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from callguard.domain.plateau import Plateau
 from callguard.domain.policy import Mode
-from callguard.domain.rates import LeakyBucket
+from callguard.domain.rates import LeakyBucket, Plateau
 from callguard.domain.snapshot import Finding, Mark, Repeats, Rule, Snapshot, State, Suspicion, Word
 from callguard.domain.throughput import Throughput
 

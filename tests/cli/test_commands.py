@@ -7,8 +7,7 @@ import pytest
 
 from callguard.cli.person import person
 from callguard.domain.incidents import LiveOutcome
-from callguard.domain.notices import NoticeKind
-from callguard.domain.outages import Outage
+from callguard.domain.notices import NoticeKind, Outage
 from callguard.domain.policy import Mode, Policy
 from callguard.domain.snapshot import Finding, Rule, State
 from callguard.domain.sources import Source

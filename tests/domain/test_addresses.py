@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from callguard.domain.addresses import (
     ADDRESS,
     EMERGENCY,
+    NumberList,
     canonical,
     checked_entry,
     is_emergency,
     is_telephone,
+    masked,
 )
-from callguard.domain.numbers import NumberList, masked
 from callguard.domain.parties import PartyHasher
 from callguard.web.twilio.callback_fields import PATTERNS
 

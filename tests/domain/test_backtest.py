@@ -9,9 +9,8 @@ import pytest
 from callguard.domain.backtest import Backtest
 from callguard.domain.calls import CallStatus
 from callguard.domain.history import NEVER_MS, HistoricCall, History, HistoryBuilder
-from callguard.domain.plateau import Plateau
 from callguard.domain.policy import Policy
-from callguard.domain.rates import LeakyBucket
+from callguard.domain.rates import LeakyBucket, Plateau
 from callguard.domain.replay import Replay
 from callguard.domain.snapshot import Rule
 from callguard.domain.sources import Source

@@ -2,9 +2,9 @@
 
 import pytest
 
+from callguard.domain.addresses import NumberList, masked
 from callguard.domain.drain_time import drain_seconds, horizon_after, horizon_at_least, phantom_slots
 from callguard.domain.histograms import Histogram
-from callguard.domain.numbers import NumberList, masked
 
 
 def test_each_created_call_moves_the_horizon_by_one_slot() -> None:

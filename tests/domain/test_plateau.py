@@ -2,7 +2,7 @@
 
 import pytest
 
-from callguard.domain.plateau import Plateau
+from callguard.domain.rates import Plateau
 
 NOW = 1_000_000_000
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from callguard.domain.campaigns import Wake
 from callguard.domain.policy import Policy
 from callguard.domain.rules import crossed
 from callguard.domain.snapshot import Snapshot
-from callguard.domain.wake import Wake
 
 NOW = 1_000_000_000
 POLICY = Policy(cps=1, max_backlog=100, max_drain_seconds=1000)

@@ -4,8 +4,7 @@ import logging
 
 import pytest
 
-from callguard.domain.notices import NoticeKind
-from callguard.domain.outages import Outage
+from callguard.domain.notices import NoticeKind, Outage
 from callguard.errors import TwilioRefused, TwilioUnavailable
 from callguard.mirror.twilio_outages import TwilioOutages
 from callguard.store.connection import connect

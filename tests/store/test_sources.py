@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.campaigns import Campaign
 from callguard.domain.drain_time import Quote
-from callguard.domain.plateau import Plateau
 from callguard.domain.policy import Mode, Policy
+from callguard.domain.rates import Plateau
 from callguard.domain.readings import Observation
 from callguard.domain.replay import Replay
 from callguard.domain.rules import STAND_BY, decide

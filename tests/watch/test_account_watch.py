@@ -7,8 +7,7 @@ import pytest
 from twilio.http.response import Response
 
 from callguard.domain.calls import CallEvent, CallStatus
-from callguard.domain.notices import NoticeKind
-from callguard.domain.outages import Outage
+from callguard.domain.notices import NoticeKind, Outage
 from callguard.domain.policy import Mode, Rearm, Unqueued
 from callguard.domain.snapshot import Finding, Rule, State
 from callguard.domain.sources import Source

@@ -12,7 +12,7 @@ from flask import Flask
 from callguard.bootstrap import WebParts, build_console, build_web
 from callguard.config.settings import load_settings
 from callguard.domain.health import Watched, report, troubles
-from callguard.domain.outages import Outage
+from callguard.domain.notices import Outage
 from callguard.domain.results import ApiRefusal
 from callguard.domain.snapshot import Word
 from callguard.web import create_app

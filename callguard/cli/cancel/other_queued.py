@@ -11,8 +11,8 @@ from rich.console import Console
 from callguard.cancel.needs import QueuedCalls
 from callguard.cancel.queue_search import find
 from callguard.cli.cancel.progress import ListTroubles, say
+from callguard.domain.addresses import masked
 from callguard.domain.calls import ListedCall
-from callguard.domain.numbers import masked
 from callguard.domain.selection import Selection
 from callguard.errors import TwilioRefused, TwilioThrottled, TwilioUnavailable
 

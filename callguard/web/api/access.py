@@ -1,4 +1,8 @@
-"""Who may ask what, and who needs no key: this machine's own programs, where none is configured."""
+"""Who may ask what, and who needs no key: this machine's own programs, where none is configured.
+
+A proxy on this machine connects from loopback too, for anybody. A web page can make a browser here ask: by a name
+of its own that resolves to 127.0.0.1 (DNS rebinding, seen in `Host`) or across sites (seen in `Origin`).
+"""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
--- The line of calls that leave at CPS: the same arithmetic as domain/plateau.py and domain/wake.py.
+-- The line of calls that leave at CPS: the same arithmetic as domain/rates.py and domain/campaigns.py.
 -- include parts/numbers.lua
 local function line_of(text)
     local since, at, deficit, announced = numbers(text)
