@@ -11,7 +11,7 @@ MAX_CHARACTERS = 300
 MAX_KINDS = 200
 
 WEB_SERVER = "gunicorn.error"
-LOGGERS = (WEB_SERVER, "callguard", "callguard.web", "callguard.metrics")
+LOGGERS = (WEB_SERVER, "callguard", "callguard.web", "callguard.metrics", "callguard.detect.campaigns")
 """Loggers that a request can set off. `callguard` itself is Flask's, for the app's errors."""
 
 _OF_A_REQUEST = "Invalid request from"

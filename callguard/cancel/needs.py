@@ -85,9 +85,6 @@ class CancelRun(SweepLedger, Protocol):
     def add(self, calls: Sequence[FoundCall], *, again: Collection[Outcome] = ()) -> Added:
         """Add calls that a list shows; those whose outcome is among `again` are to be tried again."""
 
-    def known(self) -> set[str]:
-        """Return the SIDs of all calls that were found."""
-
     def tally(self) -> Tally:
         """Return how many calls were found and what has become of them."""
 

@@ -39,7 +39,7 @@ class Account:
         policy: what the operator wants for it.
         api_key, api_secret: serve REST in place of the auth token; empty where the token does.
         api_url: where its REST API is, if not where the settings say: each of Twilio's regions has one.
-        marks: makes of From and To what may be kept of them. Their hashes are keyed with the first token, so a
+        hasher: makes of From and To what may be kept of them. Their hashes are keyed with the first token, so a
             rotation makes equal numbers look different once: what was counted of them begins anew.
     """
 

@@ -3,7 +3,6 @@
 import logging
 import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from callguard.clock import Clock
@@ -106,21 +105,27 @@ class AnnouncedCampaigns:
         if campaign is None:
             return None
         was_over, released = campaign.over_ms < now_ms, None
-        if not was_over:
-            self._tell(ending(account_sid, campaign), once=once_for(campaign))
+        self._tell(ending(account_sid, campaign), once=once_for(campaign))  # also after a reply that was lost
         self._remember(account_sid)
         if calls is not None:
-            count = self._campaigns.release(
-                account_sid, campaign_id, calls.released(with_shared=with_shared), now_ms
-            )
+            count = self._release(account_sid, campaign_id, calls.released(with_shared=with_shared), now_ms)
             left, others = (0, ()) if with_shared else (len(calls.shared), calls.shared_with)
             released = Released(count, left, others)
             self._remember(account_sid)
         return Ended(campaign, was_over, released)
 
+    def _release(self, account_sid: str, campaign_id: str, call_sids: Sequence[str], now_ms: int) -> int:
+        try:
+            return self._campaigns.release(account_sid, campaign_id, call_sids, now_ms)
+        except StoreUnavailable as error:
+            text = f"campaign {campaign_id} has ended, but its queued calls may not be released: {error}"
+            raise StoreUnavailable(text) from error
+
     def _remember(self, account_sid: str) -> None:
-        with suppress(StoreUnavailable):
+        try:
             self._memory.remember(account_sid)
+        except StoreUnavailable as error:
+            _log.warning("account %s: what was announced is not remembered beside Redis: %s", account_sid, error)
 
     def _tell(self, notice: Notice, *, once: str = "") -> None:
         try:

@@ -18,7 +18,7 @@ Take = Callable[[Account, Sequence[CallEvent]], int]
 
 
 @dataclass(slots=True)
-class _Group:
+class _Batch:
     events: list[CallEvent] = field(default_factory=list)
     # Held until the group is counted; an event does the same, at several times the cost under gevent. It is made
     # when somebody joins: alone, which is the rule, it is not needed.
@@ -31,7 +31,7 @@ class _AccountBatch:
     """The callbacks of one account: those that may still join, and whose turn it is."""
 
     turn: threading.Lock = field(default_factory=threading.Lock)
-    open_batch: _Group = field(default_factory=_Group)
+    open_batch: _Batch = field(default_factory=_Batch)
 
 
 class GroupCommit:
@@ -41,7 +41,7 @@ class GroupCommit:
         """`take(account, events)` counts events, which are in order of time."""
         self._take = take
         self._mutex = threading.Lock()
-        self._lines: defaultdict[str, _AccountBatch] = defaultdict(_AccountBatch)
+        self._accounts: defaultdict[str, _AccountBatch] = defaultdict(_AccountBatch)
 
     def take(self, account: Account, event: CallEvent) -> None:
         """Return once the event is counted.
@@ -50,37 +50,37 @@ class GroupCommit:
             StoreUnavailable: it may be given again; so may all that were in its group, each by its own caller.
         """
         with self._mutex:
-            line = self._lines[account.sid]
-            group = line.open_batch
-            group.events.append(event)
-            if len(group.events) > 1 and group.under_way is None:
-                group.under_way = threading.Lock()
-                group.under_way.acquire()
-            under_way = group.under_way
+            of_account = self._accounts[account.sid]
+            batch = of_account.open_batch
+            batch.events.append(event)
+            if len(batch.events) > 1 and batch.under_way is None:
+                batch.under_way = threading.Lock()
+                batch.under_way.acquire()
+            under_way = batch.under_way
         if under_way is None:
-            self._lead(account, line, group)
+            self._lead(account, of_account, batch)
             return
         with under_way:
             pass
-        if group.error is not None:
-            raise group.error
+        if batch.error is not None:
+            raise batch.error
 
-    def _lead(self, account: Account, line: _AccountBatch, group: _Group) -> None:
+    def _lead(self, account: Account, of_account: _AccountBatch, batch: _Batch) -> None:
         try:
-            with line.turn:
+            with of_account.turn:
                 time.sleep(0)
                 with self._mutex:
-                    line.open_batch = _Group()
-                group.events.sort(key=lambda event: event.at_ms)
-                self._take(account, group.events)
+                    of_account.open_batch = _Batch()
+                batch.events.sort(key=lambda event: event.at_ms)
+                self._take(account, batch.events)
         except BaseException as error:
             # Also when this request is cut short: nobody may wait for ever for a leader that is gone.
-            group.error = error
+            batch.error = error
             raise
         finally:
             with self._mutex:
-                if line.open_batch is group:
-                    line.open_batch = _Group()
-                under_way = group.under_way
+                if of_account.open_batch is batch:
+                    of_account.open_batch = _Batch()
+                under_way = batch.under_way
             if under_way is not None:
                 under_way.release()

@@ -79,7 +79,7 @@ class Backtest:
         self.trips: list[Trip] = []
         self.unqueued: list[UnqueuedTrip] = []
         self.depth = 0
-        self.last_telephone = NO_DESTINATION
+        self.last_destination = NO_DESTINATION
         self._history, self._policy, self._progress = history, policy, progress
         self._hears_creations = source is Source.REPORT
         self._hears_dials = source is not Source.POLL
@@ -113,7 +113,7 @@ class Backtest:
 
     def heard_call(self, destination: int, at_ms: int) -> None:
         """Tell the rules whom a call is for."""
-        self.last_telephone = destination
+        self.last_destination = destination
         if destination != NO_DESTINATION:
             self.replay.called(destination, at_ms)
 
@@ -140,7 +140,7 @@ class Backtest:
         if self.unqueued and at_ms - self.unqueued[-1].last_ms <= calm_ms:
             self.unqueued[-1].last_ms = at_ms
         else:
-            self.unqueued.append(UnqueuedTrip(at_ms, finding, self.last_telephone, at_ms))
+            self.unqueued.append(UnqueuedTrip(at_ms, finding, self.last_destination, at_ms))
 
     def _enter(self, call: int, at_ms: int) -> None:
         history = self._history
@@ -236,7 +236,7 @@ class Backtest:
         self.judge(at_ms)
 
     def _trip(self, finding: Finding, at_ms: int) -> None:
-        self._open = Trip(at_ms, finding, self.depth, destination=self.last_telephone)
+        self._open = Trip(at_ms, finding, self.depth, destination=self.last_destination)
         if self.unqueued and at_ms - self.unqueued[-1].last_ms <= SUSPICION_MS:
             self.unqueued.pop()  # the same incident: its backlog has come up
         self.trips.append(self._open)

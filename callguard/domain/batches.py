@@ -13,7 +13,7 @@ from callguard.domain.policy import Mode, Policy
 
 MAX_BATCH = 50_000
 _BEGIN_MS = 1_000_000_000_000
-_ONE_TELEPHONE = 1
+_ONE_DESTINATION = 1
 
 
 def batch(calls: int, cps: float, destination: int = NO_DESTINATION) -> History:
@@ -32,7 +32,7 @@ def is_cancelled(policy: Policy, calls: int, *, to_one_number: bool = False) -> 
     """Return whether a batch of `calls` on an account at rest leads to a cancel."""
     if calls < 1:
         return False
-    played = batch(calls, policy.cps, _ONE_TELEPHONE if to_one_number else NO_DESTINATION)
+    played = batch(calls, policy.cps, _ONE_DESTINATION if to_one_number else NO_DESTINATION)
     return bool(Backtest(played, policy).run())
 
 

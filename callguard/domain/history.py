@@ -84,7 +84,7 @@ class HistoryBuilder:
         """Mark the calls that `policy` never cancels."""
         self._never_cancel = NumberList(policy.never_cancel) if policy.never_cancel else None
         self._repeat_exempt = NumberList(policy.repeat_exempt)
-        self._created_ms, self._left_ms, self._telephones = array("q"), array("q"), array("q")
+        self._created_ms, self._left_ms, self._destinations = array("q"), array("q"), array("q")
         self._dialled, self._protected = bytearray(), bytearray()
         self._known: set[int] = set()
         self._has_fractions = False
@@ -116,7 +116,7 @@ class HistoryBuilder:
         self._left_ms.append(left_ms)
         self._dialled.append(_was_dialled(call))
         is_exempt = call.to_number in self._repeat_exempt
-        self._telephones.append(NO_DESTINATION if is_exempt else _telephone(call.to_number))
+        self._destinations.append(NO_DESTINATION if is_exempt else _destination(call.to_number))
         self._protected.append(self._is_protected(call))
 
     def build(self) -> History:
@@ -137,7 +137,7 @@ class HistoryBuilder:
             left_ms,
             bytearray(map(self._dialled.__getitem__, order)),
             bytearray(map(self._protected.__getitem__, order)),
-            _picked(self._telephones, order),
+            _picked(self._destinations, order),
             departures,
         )
 
@@ -174,7 +174,7 @@ def _was_dialled(call: HistoricCall) -> bool:
     return call.started_ms is not None or call.status is None or call.status.has_been_dialled
 
 
-def _telephone(number: str) -> int:
+def _destination(number: str) -> int:
     digits = number[1:] if number[:1] == "+" else number
     is_one = digits.isdigit() and digits.isascii() and 3 <= len(digits) <= _MAX_NUMBER
     return int(digits) if is_one else NO_DESTINATION

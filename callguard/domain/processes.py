@@ -1,4 +1,4 @@
-"""The processes of the guard, and whether they run the same version with the same settings."""
+"""The processes of the guard: whether they run the same version with the same settings, and what watchers hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,3 +48,11 @@ class RunningProcess:
     host: str
     pid: int
     fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAccounts:
+    """The accounts that a watcher has, and how many of them it should give back, as others have too few."""
+
+    accounts: frozenset[str]
+    surplus: int

@@ -133,7 +133,7 @@ class Snapshot:
         cancellable: calls known to be queued, without those that are never cancelled.
         protected: queued calls that are never cancelled: on the `never_cancel` list, or to emergency numbers.
         announced: queued calls of announced campaigns.
-        outside: queued calls that the open incident is not about.
+        out_of_scope: queued calls that the open incident is not about.
         unconfirmed: calls that whoever creates them has reported, and of which Twilio has said nothing yet.
         reported: the bucket over reports.
         queued: the bucket over calls entering the queue.

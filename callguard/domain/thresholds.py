@@ -21,12 +21,12 @@ _MAX_PROOFS = 8
 _EXACT_PROOFS = 2
 _STRIDE = 2.0
 _MAX_HOLD_MS = 2 * SUSPICION_MS
-_LEAST = {
+_MIN = {
     "spike_burst": 1, "initiated_burst": 1, "plateau_seconds": 10, "repeat_limit": 2, "max_backlog": 1,
     "max_drain_seconds": 1,
 }  # fmt: skip
 _HEARD = {
-    Source.REPORT: tuple(_LEAST),
+    Source.REPORT: tuple(_MIN),
     Source.CALLBACK: ("initiated_burst", "plateau_seconds", "repeat_limit"),
     Source.POLL: ("spike_burst", "repeat_limit", "max_backlog", "max_drain_seconds"),
 }
@@ -81,7 +81,7 @@ def tightest(
             _raise(wanted, reached, trip.finding, 1.0 if proof <= _EXACT_PROOFS else _STRIDE)
     thresholds = [
         Threshold(setting, getattr(policy, setting), wanted.get(setting), reached.get(setting, 0.0))
-        for setting in _LEAST
+        for setting in _MIN
     ]
     return Tightest(tuple(thresholds), is_proven)
 
@@ -89,7 +89,7 @@ def tightest(
 def _reached(
     history: History, policy: Policy, source: Source, progress: Callable[[int], None]
 ) -> dict[str, float]:
-    gauge = _Gauge(history, _with(policy, dict.fromkeys(_LEAST, _UNREACHABLE)), source, progress=progress)
+    gauge = _Gauge(history, _with(policy, dict.fromkeys(_MIN, _UNREACHABLE)), source, progress=progress)
     gauge.run()
     return {setting: peak.highest for setting, peak in gauge.peaks.items()}
 
@@ -103,7 +103,7 @@ def _with(policy: Policy, thresholds: dict[str, float]) -> Policy:
 def _just_above(setting: str, reached: float) -> float:
     """Return the least whole number that `reached` does not cross: a ceiling may be reached, a burst may not."""
     is_ceiling = setting in ("max_backlog", "max_drain_seconds")
-    return max(_LEAST[setting], math.ceil(reached) if is_ceiling else math.floor(reached) + 1)
+    return max(_MIN[setting], math.ceil(reached) if is_ceiling else math.floor(reached) + 1)
 
 
 def _raise(wanted: dict[str, float], reached: dict[str, float], finding: Finding, stride: float) -> None:
@@ -155,7 +155,7 @@ class _Gauge(Backtest):
     ) -> None:
         super().__init__(history, policy, source, progress=progress)
         # The rule `repeat` looks back for as long as a suspicion lasts, and then the suspicion lasts.
-        self.peaks = {key: _Peak(_MAX_HOLD_MS if key == "repeat_limit" else SUSPICION_MS) for key in _LEAST}
+        self.peaks = {key: _Peak(_MAX_HOLD_MS if key == "repeat_limit" else SUSPICION_MS) for key in _MIN}
         self._settings = ("spike_burst", "initiated_burst", "plateau_seconds", "max_drain_seconds")
         self._peaks = [self.peaks[key] for key in self._settings]
         self._min_backlog = policy.min_backlog

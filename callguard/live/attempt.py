@@ -43,7 +43,7 @@ class Actor:
     account_sid: str
     generation: int
     telephony: LiveTelephony
-    book: LiveCallStore
+    store: LiveCallStore
     url: str
     done: set[str] = field(default_factory=set)
     unsure: set[str] = field(default_factory=set)
@@ -60,7 +60,7 @@ class Actor:
         """
         if self.url and call.status is CallStatus.RINGING:
             return LiveEnding.LEFT
-        claim = self.book.claim(self.account_sid, self.generation, call.call_sid, now_ms, unheard=unheard)
+        claim = self.store.claim(self.account_sid, self.generation, call.call_sid, now_ms, unheard=unheard)
         if claim is Claim.STOPPED:
             return LiveEnding.STOPPED
         if claim in (Claim.KNOWN, Claim.ANNOUNCED):
@@ -88,14 +88,14 @@ class Actor:
             return self._read(call, self._ask(call), is_last=is_last)
         except TwilioThrottled as error:
             self.retry_after = error.retry_after
-            self.book.put_back(self.account_sid, call_sid, spent=False)
+            self.store.put_back(self.account_sid, call_sid, spent=False)
             return LiveEnding.LATER
         except TwilioUnavailable as error:
             _log.info("live call …%s: %s", call_sid[-4:], error)
             return self._read(call, LiveReply.UNKNOWN, is_last=is_last)
         except TwilioRefused as error:
             if error.is_denial:
-                self.book.put_back(self.account_sid, call_sid, spent=False)
+                self.store.put_back(self.account_sid, call_sid, spent=False)
                 return LiveEnding.DENIED
             _log.error("live call …%s: %s", call_sid[-4:], error)
             return self._settle(call_sid, LiveOutcome.FAILED)
@@ -115,7 +115,8 @@ class Actor:
         if reply in (LiveReply.OVER, CancelReply.GONE):
             return self._settle(call_sid, LiveOutcome.HUNG_UP if call_sid in self.unsure else None)
         if reply in (CancelReply.DIALLED, CancelReply.STILL_QUEUED) and not is_last:
-            self.book.put_back(self.account_sid, call_sid, spent=True)  # answered meanwhile: the next look sees it
+            # Answered meanwhile: the next look sees it.
+            self.store.put_back(self.account_sid, call_sid, spent=True)
             return LiveEnding.LEFT
         # A redirect that may have been carried out is not repeated: it would tear people from what it led to.
         if self.url or is_last:
@@ -124,7 +125,7 @@ class Actor:
         return LiveEnding.UNKNOWN
 
     def _settle(self, call_sid: str, outcome: LiveOutcome | None) -> LiveEnding:
-        self.book.settle(self.account_sid, self.generation, call_sid, outcome)
+        self.store.settle(self.account_sid, self.generation, call_sid, outcome)
         self.done.add(call_sid)
         self.unsure.discard(call_sid)
         return LiveEnding.SETTLED

@@ -64,7 +64,7 @@ class LiveCallsTask:
         self,
         account: Account,
         telephony: LiveTelephony,
-        book: LiveCallStore,
+        store: LiveCallStore,
         incidents: IncidentStore,
         campaigns: Campaigns,
         notices: Notices,
@@ -74,7 +74,7 @@ class LiveCallsTask:
         """Keep the ports. `twiml_url` is where calls are redirected to if the policy names no other place."""
         self._account = account
         self._telephony = telephony
-        self._book = book
+        self._store = store
         self._incidents = incidents
         self._campaigns = campaigns
         self._notices = notices
@@ -157,7 +157,7 @@ class LiveCallsTask:
         policy = self._account.policy
         url = (policy.live_calls_url or self._twiml_url) if policy.live_calls is LiveCalls.REDIRECT else ""
         if self._actor is None or self._actor.generation != incident.generation:
-            self._actor = Actor(self._account.sid, incident.generation, self._telephony, self._book, url)
+            self._actor = Actor(self._account.sid, incident.generation, self._telephony, self._store, url)
             self._left.clear()
         self._actor.url = url
         return self._actor
@@ -179,7 +179,7 @@ class LiveCallsTask:
     def _leave_alone(self, call_sids: set[str]) -> None:
         """Remember who is on hold, also for when an agent has answered and no queue shows them any more."""
         if fresh := call_sids - self._left:
-            self._book.leave_alone(self._account.sid, sorted(fresh))
+            self._store.leave_alone(self._account.sid, sorted(fresh))
             self._left |= fresh
 
     def _warn(self, incident: Incident, why: str) -> None:

@@ -55,9 +55,6 @@ class CallTracker(Protocol):
     def protect(self, account_sid: str, calls: Sequence[tuple[str, str]], *, protected: bool) -> None:
         """Mark mirrored calls as never to be cancelled, or as to be; each with the keyed hash of its From."""
 
-    def newest(self, account_sid: str, start: int, count: int) -> list[str]:
-        """Return `count` calls that may be cancelled, newest first, after the newest `start`."""
-
 
 class Notices(Protocol):
     """The outbox: notices wait in Redis until they are delivered. Nothing is lost while a receiver is away."""

@@ -83,7 +83,7 @@ class QueueMirror:
         if walk.listed:
             self.believes_quotes = believe
 
-    def spare_as_wanted(self, calls: Sequence[tuple[int, ListedCall]]) -> None:
+    def protect_as_wanted(self, calls: Sequence[tuple[int, ListedCall]]) -> None:
         """Put right what was mirrored under another `never_cancel`."""
         for wanted in (True, False):
             wrong = [

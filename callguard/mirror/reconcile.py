@@ -191,7 +191,7 @@ class Reconciler:
             news = mirror.news_in(calls)
             if calls and len(news) == len(calls) and not is_last:
                 walk.read_ahead()  # all of it is news, so what follows will be wanted
-            mirror.spare_as_wanted(calls)
+            mirror.protect_as_wanted(calls)
             retired = mirror.retire(walk) if walk.is_whole and retire else 0
             events = _events(account, news, believe=mirror.believes_quotes)
             return (self._take(account, events, walk) if events else 0), retired

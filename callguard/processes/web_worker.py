@@ -25,7 +25,7 @@ CLOSING = 200
 OTHER_FILES = 300
 """File descriptors that are no connections to us: of Redis, above all."""
 
-FEWEST = 50
+MIN_CONNECTIONS = 50
 
 MAX_UNREAD = 128 * 1024
 """Bytes of an answer that the kernel keeps for a peer that does not read (it takes twice as much memory)."""
@@ -41,7 +41,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def init_process(self) -> None:
         """Begin, with as many connections as there are file descriptors for: one more would be a traceback."""
-        most = max(min(self.worker_connections, _most_files() - OTHER_FILES - CLOSING), FEWEST)
+        most = max(min(self.worker_connections, _most_files() - OTHER_FILES - CLOSING), MIN_CONNECTIONS)
         self.connections, self._of_greenlet = Connections(most, time.monotonic), {}
         self.worker_connections = most + CLOSING
         super().init_process()

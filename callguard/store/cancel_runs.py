@@ -31,7 +31,7 @@ class RedisCancelRuns:
             held: Any = self._redis.hgetall(AccountKeys(account_sid).cancel_run)
         if "numbers" not in held:
             return None
-        cancel_run = self._clearing(account_sid, held["id"])
+        cancel_run = self._cancel_run(account_sid, held["id"])
         return UnfinishedRun(
             held["id"],
             int(held["began"]),
@@ -58,18 +58,18 @@ class RedisCancelRuns:
             AccountKeys(account_sid).of_cancel_run,
             [cancel_run_id, now_ms, numbers_digest, CANCEL_RUN_MS, *times],
         )
-        return self._clearing(account_sid, cancel_run_id)
+        return self._cancel_run(account_sid, cancel_run_id)
 
     def resume(self, account_sid: str, unfinished: UnfinishedRun) -> "RedisCancelRun":
         """Return the cancel run that was not finished."""
-        return self._clearing(account_sid, unfinished.id)
+        return self._cancel_run(account_sid, unfinished.id)
 
     def forget(self, account_sid: str) -> None:
         """Forget the account's clearing: it is finished."""
         with translated_errors():
             self._redis.delete(*AccountKeys(account_sid).of_cancel_run)
 
-    def _clearing(self, account_sid: str, cancel_run_id: str) -> "RedisCancelRun":
+    def _cancel_run(self, account_sid: str, cancel_run_id: str) -> "RedisCancelRun":
         return RedisCancelRun(self._redis, self._scripts, AccountKeys(account_sid), cancel_run_id)
 
 

@@ -38,7 +38,7 @@ class RedisIncidentStore:
     def __init__(self, connection: Redis, scripts: Scripts, decisions: RedisDecisions | None = None) -> None:
         """Use `connection` for reads and `scripts` for everything that compares and sets.
 
-        `decisions` remembers what people have decided; without it this book has a memory of its own.
+        `decisions` remembers what people have decided; without it this store has a memory of its own.
         """
         self._redis = connection
         self._scripts = scripts

@@ -6,11 +6,11 @@ from typing import Any
 
 from redis import Redis
 
+from callguard.domain.processes import HeldAccounts
 from callguard.store.connection import translated_errors
 from callguard.store.keys import NEWS, WATCHED, WATCHERS, WATCHERS_SHORT
 from callguard.store.retention import NEWS_MS, WATCH_KEYS_MS, WATCH_MS
 from callguard.store.scripts import Scripts
-from callguard.watch.needs import HeldAccounts
 
 TOLD_SECONDS = 0.5
 """How often one process tells of one account at most."""

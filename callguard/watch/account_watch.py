@@ -63,7 +63,7 @@ class AccountWatch:
         self._outages = outages
         self._clock = clock
         self._monotonic = monotonic
-        self._chores = tasks
+        self._tasks = tasks
         self._decisions = decisions
         self._verify = verify_reports
         self._polled_at = float("-inf")
@@ -102,8 +102,8 @@ class AccountWatch:
         if self._follow_mode(snapshot):
             snapshot = self._look()
         if not snapshot.paused:
-            self._nurse(snapshot)
-        for task in self._chores:
+            self._advance(snapshot)
+        for task in self._tasks:
             task(snapshot)
         return max(0.0, min(self._poll_in(snapshot), rest_seconds(snapshot)))
 
@@ -188,7 +188,7 @@ class AccountWatch:
         except (TwilioUnavailable, TwilioThrottled, TwilioRefused) as error:
             _log.info("account %s: reported calls could not be looked up: %s", self.account.sid, error)
 
-    def _nurse(self, snapshot: Snapshot) -> None:
+    def _advance(self, snapshot: Snapshot) -> None:
         if snapshot.state.has_open_incident and self._guard.widen(self.account, snapshot):
             snapshot = self._look()
         if snapshot.unqueued:

@@ -60,7 +60,7 @@ class LeasedRelay:
         self._lease = lease
         self._monotonic = monotonic
         keep = partial(RenewedLease, partial(lease.lead, owner), KEEP_EVERY_SECONDS)
-        self._postman = NoticeRelay(outbox, notifier, clock, monotonic, keep)
+        self._notice_relay = NoticeRelay(outbox, notifier, clock, monotonic, keep)
         self._busy_at = monotonic()
         self.is_leading = False
 
@@ -73,8 +73,8 @@ class LeasedRelay:
         self.is_leading = self._lease.lead(self._owner)
         if not self.is_leading:
             return
-        self._postman.deliver_some()
-        if self._postman.has_work:
+        self._notice_relay.deliver_some()
+        if self._notice_relay.has_work:
             self._busy_at = self._monotonic()
 
     @property
@@ -84,7 +84,7 @@ class LeasedRelay:
 
     def stop(self) -> None:
         """End the turn that is under way after its notice, from another thread."""
-        self._postman.stop()
+        self._notice_relay.stop()
 
     def step_down(self) -> None:
         """Let another process relay at once.

@@ -1,23 +1,14 @@
 """What the watcher and its tasks need from the outside."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from callguard.domain.campaigns import Campaign
 from callguard.domain.incidents import Incident
 from callguard.domain.notices import Delivery, Notice
 from callguard.domain.policy import Mode, Policy
-from callguard.domain.scope import Scope
+from callguard.domain.processes import HeldAccounts
 from callguard.domain.snapshot import Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class HeldAccounts:
-    """The accounts that a watcher has, and how many of them it should give back, as others have too few."""
-
-    accounts: frozenset[str]
-    surplus: int
 
 
 class AccountLeases(Protocol):
@@ -83,9 +74,6 @@ class Heartbeats(Protocol):
 class IncidentStore(Protocol):
     """Trips, drains and their outcomes. Each method is one compare-and-set."""
 
-    def widen(self, account_sid: str, generation: int, scope: Scope) -> bool:
-        """Let the open incident be about more calls than before; False if it is over."""
-
     def change_mode(self, account_sid: str, generation: int, mode: Mode) -> bool:
         """Let the open incident go by another mode; False if it has that already, or is over."""
 
@@ -98,12 +86,6 @@ class IncidentStore(Protocol):
         """Close the incident and arm the guard: from cooling, or from any open state with `force`.
 
         `by` is the person who wants it so; it is then also an end of any doubt of what was decided.
-        """
-
-    def pause(self, account_sid: str, reason: str, now_ms: int, *, by: str = "", until_ms: int = 0) -> None:
-        """Stop all tripping and cancelling for the account until `resume`.
-
-        At `until_ms` the watcher resumes; 0 for never.
         """
 
     def resume(

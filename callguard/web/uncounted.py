@@ -1,10 +1,14 @@
-"""Counting what became of requests, also while Redis cannot be told."""
+"""What takes news of calls that somebody reports, and counts what became of requests, also while Redis is away."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from threading import Lock
+from typing import Protocol
 
+from callguard.config.accounts import Account
+from callguard.domain.calls import CallEvent
+from callguard.domain.results import ReportResult, ReportSource
 from callguard.errors import StoreUnavailable
 
 MAX_AT_ONCE = 50
@@ -54,3 +58,13 @@ class UncountedResults:
                 if not self._waiting[key]:
                     del self._waiting[key]
             return key
+
+
+class ReportTaker(Protocol):
+    """Where reports of created calls go; `detect.reported_calls` says how. Both may raise `StoreUnavailable`."""
+
+    def take(self, account: Account, events: Sequence[CallEvent], reporter: ReportSource) -> int:
+        """Count events, oldest first, and act on them; return how many were news."""
+
+    def refuse(self, account_sid: str, reporter: ReportSource, result: ReportResult) -> None:
+        """Count a report that was not taken."""

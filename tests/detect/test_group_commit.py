@@ -44,7 +44,7 @@ def test_what_comes_while_one_is_under_way_goes_together() -> None:
         first = pool.submit(gathering.take, ACCOUNT, queued(0, 1000))
         wait_until(lambda: take.waiting == 1, "the first is under way")
         others = [pool.submit(gathering.take, ACCOUNT, queued(n, 1000 - n)) for n in range(1, 6)]
-        wait_until(lambda: len(gathering._lines[ACCOUNT_SID].open_batch.events) == 5, "five wait")
+        wait_until(lambda: len(gathering._accounts[ACCOUNT_SID].open_batch.events) == 5, "five wait")
         take.may_go.release(2)
         for done in (first, *others):
             done.result(5)
@@ -70,7 +70,7 @@ def test_a_failure_is_told_to_everybody_in_the_group_and_to_nobody_else() -> Non
         first = pool.submit(gathering.take, ACCOUNT, queued(0, 1000))
         wait_until(lambda: take.waiting == 1, "the first is under way")
         others = [pool.submit(gathering.take, ACCOUNT, queued(n, 1000)) for n in range(1, 4)]
-        wait_until(lambda: len(gathering._lines[ACCOUNT_SID].open_batch.events) == 3, "three wait")
+        wait_until(lambda: len(gathering._accounts[ACCOUNT_SID].open_batch.events) == 3, "three wait")
         take.may_go.release()
         first.result(5)
         take.fails = True

@@ -379,7 +379,7 @@ def test_a_restart_repeats_nothing(redis_url: str) -> None:
         task = runaway.task
         for _ in range(3):
             again = LiveCallsTask(
-                task._account, task._telephony, task._book, task._incidents, task._campaigns,
+                task._account, task._telephony, task._store, task._incidents, task._campaigns,
                 task._notices, task._clock, receiver.url,
             )  # fmt: skip
             Live(runaway.g, again).look()
@@ -394,7 +394,7 @@ def test_two_watchers_act_once(redis_url: str) -> None:
         with tripped(redis_url, wanted, latency=0.05) as runaway:
             task = runaway.task
             other = LiveCallsTask(
-                task._account, task._telephony, task._book, task._incidents, task._campaigns,
+                task._account, task._telephony, task._store, task._incidents, task._campaigns,
                 task._notices, task._clock, receiver.url,
             )  # fmt: skip
             live = len(runaway.statuses("in-progress"))

@@ -5,13 +5,13 @@ import time
 import pytest
 import redis
 
+from callguard.domain.processes import HeldAccounts
 from callguard.errors import StoreUnavailable
 from callguard.store import watching
 from callguard.store.connection import connect
 from callguard.store.script_connections import ScriptConnections
 from callguard.store.scripts import Scripts
 from callguard.store.watching import RedisAccountLeases, RedisNews
-from callguard.watch.needs import HeldAccounts
 from tests.conftest import Store
 from tests.waiting import wait_until
 

@@ -65,7 +65,7 @@ def test_a_list_of_another_shape_is_asked_for_less_often_and_holds_up_nothing(
 
     with guarded(redis_url, trip_at(cps=1, poll_seconds=0.2)) as g:
         monkeypatch.setattr(PooledHttpClient, "request", answer)
-        monkeypatch.setattr(g.watch, "_chores", (tasks.append,))
+        monkeypatch.setattr(g.watch, "_tasks", (tasks.append,))
         for _ in range(5):
             g.watch.tick()
 

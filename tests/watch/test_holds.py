@@ -143,12 +143,12 @@ def test_an_incident_that_waits_for_a_reset_says_so_once_and_reminds(
     with guarded(redis_url, trip_at()) as g:
         watch = _Watched(store, clock, outbox, POLICY).watch(g)
         cooled(store, clock)
-        watch._nurse(store.tracker.snapshot(SID, clock.ms))
+        watch._advance(store.tracker.snapshot(SID, clock.ms))
         assert told(outbox) == []
 
         clock.pass_seconds(60)
         for _ in range(3):
-            watch._nurse(store.tracker.snapshot(SID, clock.ms))
+            watch._advance(store.tracker.snapshot(SID, clock.ms))
         assert told(outbox) == [NoticeKind.WAITING]
         assert "callguard reset" in outbox.waiting(1)[0][1].text
 
@@ -162,7 +162,7 @@ def test_each_cap_is_told(redis_url: str, store: Store, clock: FrozenClock, outb
         watch = _Watched(store, clock, outbox, POLICY).watch(g)
         cooled(store, clock, capped=True, calls=20)
         for _ in range(3):
-            watch._nurse(store.tracker.snapshot(SID, clock.ms))
+            watch._advance(store.tracker.snapshot(SID, clock.ms))
         assert told(outbox) == [NoticeKind.CAPPED]
 
         assert store.incidents.continue_drain(SID, 1, clock.ms, by="anna@web1")
@@ -170,7 +170,7 @@ def test_each_cap_is_told(redis_url: str, store: Store, clock: FrozenClock, outb
         store.incidents.settle_all(SID, 1, [(call_sid(16), Outcome.CANCELLED)], clock.ms)
         assert store.incidents.finish_drain(SID, 1, "me", clock.ms, capped=True)
         for _ in range(3):
-            watch._nurse(store.tracker.snapshot(SID, clock.ms))
+            watch._advance(store.tracker.snapshot(SID, clock.ms))
         assert told(outbox) == [NoticeKind.CAPPED, NoticeKind.CAPPED]
 
 

@@ -8,10 +8,10 @@ from threading import Event
 import pytest
 
 from callguard.domain.attention import INCIDENT_SECONDS, LOOK_SECONDS, SUSPICION_SECONDS, rest_seconds
+from callguard.domain.processes import HeldAccounts
 from callguard.domain.snapshot import Finding, Rule, Snapshot, State, Suspicion, Word
 from callguard.errors import StoreUnavailable
 from callguard.watch.long_turns import LongTurns
-from callguard.watch.needs import HeldAccounts
 from callguard.watch.own_accounts import HOLD_EVERY_SECONDS, Agenda, OwnAccounts
 from callguard.watch.watcher import Watcher
 from tests.frozen_clock import FrozenClock

@@ -52,7 +52,7 @@ class Resumed:
     """
 
     cancel_run: RedisCancelRun
-    sought: SearchTarget
+    target: SearchTarget
     began_ms: int
     left: frozenset[str]
 
@@ -82,10 +82,10 @@ def resumed(cancel_runs: RedisCancelRuns, account: Account, wanted: CancelOption
     if has_same_numbers and not is_same:
         say(f"It goes on with the times that it began with: {_times(selection)}.")
     # Its numbers are not known any more, only whether these are the same: else only its own calls are meant.
-    sought = (
+    target = (
         SearchTarget(selection) if has_same_numbers else SearchTarget(Selection(), frozenset(cancel_run.known()))
     )
-    return Resumed(cancel_run, sought, unfinished.began_ms, frozenset(cancel_run.head(MAX_CALLS)))
+    return Resumed(cancel_run, target, unfinished.began_ms, frozenset(cancel_run.head(MAX_CALLS)))
 
 
 def _told(unfinished: UnfinishedRun, now_ms: int) -> str:

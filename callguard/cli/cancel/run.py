@@ -41,7 +41,7 @@ class CancelSweep:
     parts: ConsoleParts
     account: Account
     cancel_run: RedisCancelRun
-    sought: SearchTarget
+    target: SearchTarget
     unlisted: set[str]
     console: Console
     signals: StopSignals
@@ -95,8 +95,8 @@ class CancelSweep:
             return None
 
     def _found(self) -> list[FoundCall]:
-        teller, sought = ListTroubles(self.console), self.sought
-        calls = find(self.parts.telephony, self.account.sid, sought.selection, teller, sought.is_meant)
+        teller, target = ListTroubles(self.console), self.target
+        calls = find(self.parts.telephony, self.account.sid, target.selection, teller, target.is_meant)
         now_ms = self.parts.clock.now_ms()
         self.quotes.note(calls, now_ms)
         return list(found_calls(calls, self.account.hasher, now_ms))

@@ -69,7 +69,7 @@ class CancelSession:
             try:
                 before = resumed(parts.stores.cancel_runs, self.account, self.wanted, parts.clock.now_ms())
                 calls = self._find(
-                    parts.telephony, before.sought if before else SearchTarget(self.wanted.selection)
+                    parts.telephony, before.target if before else SearchTarget(self.wanted.selection)
                 )
                 if before is None and not calls:
                     return self._found_nothing(parts.telephony)
@@ -86,10 +86,10 @@ class CancelSession:
                 sweep, began_ms = self._prepared(parts, signals, before, calls)
                 return self._cancel(sweep, began_ms, valkey)
 
-    def _find(self, telephony: QueuedCalls, sought: SearchTarget) -> list[ListedCall]:
+    def _find(self, telephony: QueuedCalls, target: SearchTarget) -> list[ListedCall]:
         """Read Twilio's list and show what matches."""
         with _reported_list_errors(self.settings), ListProgress(self.console) as progress:
-            calls = find(telephony, self.account.sid, sought.selection, progress, sought.is_meant)
+            calls = find(telephony, self.account.sid, target.selection, progress, target.is_meant)
         now_ms = SystemClock().now_ms()
         found = SearchReport(
             self.account, calls, progress.listed, now_ms, self._cps, self._cps_is_assumed, self.wanted.price
@@ -128,8 +128,8 @@ class CancelSession:
         """Return the sweep over the calls, all of them recorded, and when its cancel run began (Unix ms)."""
         sid, selection, now_ms = self.account.sid, self.wanted.selection, parts.clock.now_ms()
         found = list(found_calls(calls, self.account.hasher, now_ms))
-        console, sought = self.console, before.sought if before else SearchTarget(selection)
-        quotes = Quotes(sought.takes_every_call)
+        console, target = self.console, before.target if before else SearchTarget(selection)
+        quotes = Quotes(target.takes_every_call)
         quotes.note(calls, now_ms)
         if before is None:
             numbers = self.account.hasher.digest(selection.text_of_numbers())
@@ -138,39 +138,39 @@ class CancelSession:
                 sid, numbers, now_ms, since_ms=since_ms, before_ms=before_ms
             )
             cancel_run.add(found)
-            return CancelSweep(parts, self.account, cancel_run, sought, set(), console, signals, quotes), now_ms
+            return CancelSweep(parts, self.account, cancel_run, target, set(), console, signals, quotes), now_ms
         before.cancel_run.add(found, again=(Outcome.GONE, Outcome.FAILED))
         unlisted = set(before.left - {call.call_sid for call in calls})
-        sweep = CancelSweep(parts, self.account, before.cancel_run, sought, unlisted, console, signals, quotes)
+        sweep = CancelSweep(parts, self.account, before.cancel_run, target, unlisted, console, signals, quotes)
         return sweep, before.began_ms
 
     def _cancel(self, sweep: CancelSweep, began_ms: int, valkey: EmbeddedValkey) -> int:
         clock, started_ms = sweep.parts.clock, sweep.parts.clock.now_ms()
-        wanted = replace(self.wanted, selection=sweep.sought.selection)
+        wanted = replace(self.wanted, selection=sweep.target.selection)
         resume = resuming_command(self.account.sid, wanted, with_numbers=self._shows_numbers)
         say(self.console, "Cancelling, the oldest first. Ctrl-C stops; also after a kill, this goes on:")
         say_command(self.console, resume)
         progress = CancelProgress(self.console, self._cps, self._cps * (started_ms - began_ms) / 1000)
         end = sweep.run(valkey, progress)
         tally, now_ms = sweep.cancel_run.tally(), clock.now_ms()
-        closing = FinalReport(
+        report = FinalReport(
             end,
             tally,
             seconds=(now_ms - started_ms) / 1000,
             wait=self._wait(tally, sweep.quotes, began_ms, now_ms),
             lagging=sweep.lagging,
-            looked_for_newer=sweep.sought.known is None,
+            looked_for_newer=sweep.target.known is None,
             others=self._newer(sweep) if end is ManualCancelEnd.CLEARED else None,
         )
-        if closing.is_done:
+        if report.is_done:
             sweep.parts.stores.cancel_runs.forget(self.account.sid)
-        for line in closing.lines():
+        for line in report.lines():
             say(self.console, line)
-        if not closing.is_done:
+        if not report.is_done:
             say_command(self.console, resume)
         if end is ManualCancelEnd.STOPPED and sweep.signals.received is not None:
             return 128 + sweep.signals.received
-        return 0 if closing.is_done and (closing.others is None or closing.others.are_none) else 1
+        return 0 if report.is_done and (report.others is None or report.others.are_none) else 1
 
     def _wait(self, tally: Tally, quotes: Quotes, began_ms: int, now_ms: int) -> Wait:
         own_seconds = tally.count(Outcome.CANCELLED) / self._cps - (now_ms - began_ms) / 1000
@@ -178,7 +178,7 @@ class CancelSession:
 
     def _newer(self, sweep: CancelSweep) -> OtherQueued | None:
         """What is queued beside a run's own calls, where only these were looked for."""
-        if sweep.sought.known is None:
+        if sweep.target.known is None:
             return None
         known = sweep.cancel_run.known()
         return self._others(

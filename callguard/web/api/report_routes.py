@@ -15,8 +15,7 @@ from callguard.web.api.json_bodies import BadBody, checked, read_json
 from callguard.web.api.reported_calls import CreatedCalls, ReportedCall, ReportOutcome
 from callguard.web.api.routes import Route, answer
 from callguard.web.spaced_warning import SpacedWarning
-from callguard.web.twilio.event_streams import Reports
-from callguard.web.uncounted import UncountedResults
+from callguard.web.uncounted import ReportTaker, UncountedResults
 
 SOURCE = ReportSource.CLIENT
 MAX_BODY_BYTES = 1024 * 1024
@@ -25,7 +24,7 @@ MAX_BODY_BYTES = 1024 * 1024
 class ReportRoutes:
     """Takes one batch after the other: parse, hand on, answer. A batch is counted whole or not at all."""
 
-    def __init__(self, accounts: Mapping[str, Account], reports: Reports, clock: Clock) -> None:
+    def __init__(self, accounts: Mapping[str, Account], reports: ReportTaker, clock: Clock) -> None:
         """Count and warn for this process."""
         self._accounts = accounts
         self._reports = reports
@@ -45,7 +44,8 @@ class ReportRoutes:
             self._refuse_unknown_accounts(calls)
         except (BadBody, Refused) as refused:
             for sid in _accounts_in(body) & self._accounts.keys():  # nothing else becomes a label
-                self._uncounted.count(sid, ReportResult.MALFORMED)
+                self._uncounted.remember(sid, ReportResult.MALFORMED)
+            self._uncounted.count_some()
             if isinstance(refused, Refused):
                 raise
             message = "nothing was counted, since some of the calls are wrong; errors says which"

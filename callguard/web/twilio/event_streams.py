@@ -4,8 +4,7 @@ https://www.twilio.com/docs/events/webhook-quickstart
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping
 
 from flask import Blueprint, Request, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -13,7 +12,6 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from callguard.clock import Clock
 from callguard.config.accounts import Account
 from callguard.config.urls import masked_url
-from callguard.domain.calls import CallEvent
 from callguard.domain.results import ReportResult, ReportSource
 from callguard.errors import StoreUnavailable
 from callguard.telephony.signature import CallbackAuthenticator
@@ -23,7 +21,7 @@ from callguard.web.twilio.cloud_events import OTHER_ACCOUNT
 from callguard.web.twilio.dropped_news import DroppedNews, TellDropped
 from callguard.web.twilio.event_batch import BatchReading, read
 from callguard.web.twilio.misdirected import arrival_of
-from callguard.web.uncounted import UncountedResults
+from callguard.web.uncounted import ReportTaker, UncountedResults
 
 
 def events(handler: "EventStreamHandler") -> Blueprint:
@@ -53,16 +51,6 @@ _SHOWN_CHARACTERS = 80
 LOOK_EVERY_MS = 10_000
 
 
-class Reports(Protocol):
-    """Where reports of created calls go; `detect.reported_calls` says how. Both may raise `StoreUnavailable`."""
-
-    def take(self, account: Account, events: Sequence[CallEvent], reporter: ReportSource) -> int:
-        """Count events, oldest first, and act on them; return how many were news."""
-
-    def refuse(self, account_sid: str, reporter: ReportSource, result: ReportResult) -> None:
-        """Count a report that was not taken."""
-
-
 class EventStreamHandler:
     """Takes one batch after the other: verify, parse, hand on, answer."""
 
@@ -71,7 +59,7 @@ class EventStreamHandler:
         accounts: Mapping[str, Account],
         authenticator: CallbackAuthenticator,
         clock: Clock,
-        reports: Reports,
+        reports: ReportTaker,
         tell_dropped: TellDropped,
     ) -> None:
         """Count and warn for this process."""
@@ -138,17 +126,17 @@ class EventStreamHandler:
 
     def _count_refusals(self, account_sid: str, reading: BatchReading) -> None:
         if reading.is_too_large:
-            self._uncounted.count(account_sid, ReportResult.TOO_LARGE)
+            self._uncounted.remember(account_sid, ReportResult.TOO_LARGE)
         elif codes := sorted(reading.codes - {OTHER_ACCOUNT}):
             self._dropped.malformed(account_sid, codes[0])
-            self._uncounted.count(account_sid, ReportResult.MALFORMED)
+            self._uncounted.remember(account_sid, ReportResult.MALFORMED)
         if OTHER_ACCOUNT in reading.codes:
-            self._uncounted.count(account_sid, ReportResult.OTHER_ACCOUNT)
+            self._uncounted.remember(account_sid, ReportResult.OTHER_ACCOUNT)
         if reading.stale:
             self._dropped.stale(account_sid, reading.stale[0].ahead_ms)
-            self._uncounted.count(account_sid, ReportResult.STALE)
+            self._uncounted.remember(account_sid, ReportResult.STALE)
         if len(reading.ignored) > len(reading.stale):
-            self._uncounted.count(account_sid, ReportResult.IGNORED)
+            self._uncounted.remember(account_sid, ReportResult.IGNORED)
         self._uncounted.count_some()
 
     def _forbid(self, why: str) -> Response:

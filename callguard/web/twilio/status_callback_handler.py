@@ -70,7 +70,6 @@ class StatusCallbackHandler:
         self._authenticator = authenticator
         self._clock = clock
         self._take_event = take
-        self._refuse_callback = refuse
         self._uncounted = UncountedResults(refuse)
         self._unknown_account = SpacedWarning(
             "a callback was refused: no account is configured whose SID ends in %s", clock
