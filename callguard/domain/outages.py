@@ -1,10 +1,10 @@
-"""What Twilio does not do for us."""
+"""What Twilio may fail to do for the guard."""
 
 from enum import Enum
 
 
 class Outage(Enum):
-    """What Twilio does not do for us: list queued calls, or it refuses our credentials for it, or for cancels."""
+    """What Twilio fails to do: list queued calls; or it refuses our credentials for that, or for cancels."""
 
     LIST = "list"
     LIST_DENIED = "list_denied"

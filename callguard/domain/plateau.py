@@ -34,7 +34,7 @@ class Plateau:
         return max(0, now_ms - self.since_ms) / 1000
 
     def after(self, at_ms: int, cps: float) -> "Plateau":
-        """Return the line after one more call, at `at_ms`; news out of order fills up the deficit."""
+        """Return the line after one more call, at `at_ms`; late news of older calls lessens the deficit."""
         deficit = self._deficit_at(at_ms, cps)
         if not self.at_ms or deficit > gap_calls(cps):
             return Plateau(at_ms, at_ms, 0.0)

@@ -1,7 +1,7 @@
-"""The wake of a campaign: ordinary calls that piled up behind its calls, and leave the queue as fast as they did.
+"""The wake of a campaign: ordinary calls that piled up behind its calls and leave the queue at the same rate.
 
-Nothing that leaves the queue tells such a pile from a runaway, so the rules that look at the exit do not count it.
-The rules that look at the entrance and at the queue itself go on. The Lua of `observe_calls` does the same.
+Calls leaving the queue look the same in such a pile and in a runaway, so the rules on dialled calls ignore them.
+The rules on calls entering the queue, and on the queue itself, go on. The Lua of `observe_calls` does the same.
 """
 
 from dataclasses import dataclass, field
