@@ -1,4 +1,4 @@
-"""Counting what became of requests, also while Redis cannot be told."""
+"""Counts what became of requests, also while Redis does not answer."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from threading import Lock
 from callguard.errors import StoreUnavailable
 
 MAX_AT_ONCE = 50
-"""So many are written behind one callback: each takes a round trip to Redis."""
+"""The most counts written along with one callback: each takes a round trip to Redis."""
 
 
 class UncountedResults:

@@ -57,7 +57,7 @@ class Reports(Protocol):
     """Where reports of created calls go; `detect.reported_calls` says how. Both may raise `StoreUnavailable`."""
 
     def take(self, account: Account, events: Sequence[CallEvent], reporter: ReportSource) -> int:
-        """Count events, oldest first, and act on them; return how many were news."""
+        """Count events, oldest first, and act on them; return how many were new."""
 
     def refuse(self, account_sid: str, reporter: ReportSource, result: ReportResult) -> None:
         """Count a report that was not taken."""
@@ -109,7 +109,7 @@ class EventStreamHandler:
         return self._take(self._accounts[signer], body)
 
     def _why(self, request: Request) -> str:
-        """Return why a request was refused. Every account's token is tried, so that is done now and then only."""
+        """Return why a request was refused. It tries every account's token, so it runs only now and then."""
         now_ms = self._clock.now_ms()
         if now_ms - self._looked_ms < LOOK_EVERY_MS:
             return "no configured account has signed it"
