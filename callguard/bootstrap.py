@@ -1,4 +1,4 @@
-"""The one place that builds things: settings in, the parts of one kind of process out.
+"""Builds the parts of each kind of process from the settings. No other module builds them.
 
 Nothing is sent to Redis or Twilio while something is built. Every builder may raise `NoRedisUrl`, or
 `ConfigurationError` for a Redis URL that the client library does not take.
@@ -60,14 +60,14 @@ from callguard.watch.warnings import Warnings
 from callguard.watch.watcher import Watcher
 
 WEB_PATIENCE_SECONDS = 0.4
-"""How long a call to Redis may take behind a callback, which may wait for two: its own and the one before.
+"""Seconds that one call to Redis may take. A callback may wait for two: its own and the one before.
 
-It must be answered within a second: slow answers lose later callbacks (Twilio's error 15002)."""
+Twilio needs the answer within a second: slow answers lose later callbacks (Twilio's error 15002)."""
 
 JOB_PATIENCE_SECONDS = 2.0
 
 SINGLE_CANCEL_TIMEOUT_SECONDS = 1.5
-"""How long Twilio may take for each answer about a single call, while somebody waits for ours."""
+"""Seconds that Twilio may take for each answer about a single call, while a person waits for the guard's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Parts:
         return self.settings.accounts
 
     def process_watch(self) -> ProcessWatch:
-        """Return what tells of processes that fall silent."""
+        """Return the watch that notices processes which have fallen silent."""
         return ProcessWatch(self.stores.heartbeats, self.stores.notices, self.clock, time.monotonic)
 
     def relay_starter(self) -> RelayStarter:
@@ -217,7 +217,7 @@ def build_console(settings: Settings) -> ConsoleParts:
 
 @dataclass(frozen=True, slots=True)
 class _Built:
-    """The parts, and what the builders make more of."""
+    """The parts of every process, and the objects from which the builders make the further parts."""
 
     parts: Parts
     http_client: PooledHttpClient
@@ -327,7 +327,7 @@ def _tasks(built: _Built, live: TwilioLiveCalls, account: Account) -> Sequence[C
 
 
 def telephony_of(settings: Settings) -> TwilioCalls:
-    """Return the way to Twilio, for whoever needs no Redis."""
+    """Return the client of Twilio's REST API, for commands that need no Redis."""
     return TwilioCalls(settings.accounts, settings.twilio_api_url, PooledHttpClient())
 
 

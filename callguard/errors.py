@@ -62,4 +62,4 @@ class DataDirInUseError(CallGuardError):
 
 
 class EssentialProgramError(CallGuardError):
-    """A program that the rest cannot do without never came up; the message says which, and its last words."""
+    """A program that the others need never came up; the message names it and ends with its last output."""

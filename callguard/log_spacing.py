@@ -1,4 +1,4 @@
-"""A bound on what strangers can make the log say: some lines a minute of each kind, and how many were left out."""
+"""Limits what strangers can make the log say: some lines a minute of each kind, with a count of those left out."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ LOGGERS = (WEB_SERVER, "callguard", "callguard.web", "callguard.metrics", "callg
 """Loggers that a request can set off. `callguard` itself is Flask's, for the app's errors."""
 
 _OF_A_REQUEST = "Invalid request from"
-"""How gunicorn begins a line that repeats a part of what it was sent."""
+"""The beginning of gunicorn's lines that repeat a part of a request."""
 
 
 @dataclass(slots=True)
@@ -32,14 +32,14 @@ class Spacing(logging.Filter):
     """
 
     def __init__(self, handler: logging.Handler, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """What was left out is written to `handler`; `monotonic` gives seconds."""
+        """Write the counts of left-out lines to `handler`; `monotonic` gives seconds."""
         super().__init__()
         self._handler = handler
         self._monotonic = monotonic
         self._kinds: dict[tuple[str, int, str], _Kind] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the record is written; first it writes what has been left out until a minute ago."""
+        """Return whether to write the record; first log the left-out counts of kinds older than a minute."""
         now = self._monotonic()
         self._say_left_out(now)
         if not _can_be_set_off(record.name):
@@ -76,7 +76,7 @@ def _can_be_set_off(name: str) -> bool:
 
 
 def _kind_of(record: logging.LogRecord) -> tuple[str, int, str]:
-    """Our own texts are of a closed set; gunicorn fills some in before it logs them."""
+    """Return the record's kind: our own texts are a closed set; gunicorn fills in some before it logs them."""
     text = str(record.msg)
     return record.name, record.levelno, " ".join(text.split()[:3]) if record.name == WEB_SERVER else text
 

@@ -17,7 +17,7 @@ MIN_SECRET = 4
 """A shorter secret is not masked: it would be found inside ordinary words."""
 
 QUIET = ("rq", "rq.worker", "twilio", "twilio.http_client", "urllib3")
-"""Loggers that tell at INFO what is told elsewhere, or too much: numbers, parameters, each request."""
+"""Loggers whose INFO lines repeat others or say too much: numbers, parameters, each request."""
 
 _NUMBER = re.compile(r"(?:\+|%2[Bb])([0-9]{7,})")
 _BARE_NUMBER = re.compile(r"(?<![0-9A-Za-z.*+])[0-9]{10,15}(?![0-9A-Za-z])")  # long enough to be a telephone's
@@ -28,8 +28,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 class RedactingFormatter(logging.Formatter):
     """Writes a record as `2026-01-02T03:04:05.678Z INFO watch.watcher message`, redacted.
 
-    Line breaks within the message are escaped, and the lines of a traceback are indented: nobody who can place
-    text in a record can forge another one.
+    Line breaks within the message are escaped, and the lines of a traceback are indented, so that text in one
+    record cannot forge another.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -49,7 +49,7 @@ class RedactingFormatter(logging.Formatter):
         return "\n".join(lines)
 
     def redacted(self, text: str) -> str:
-        """Return the text without secrets, passwords in URLs, and numbers (`+1555***01` is left of one)."""
+        """Return the text without secrets, passwords in URLs, and numbers, which are masked as `+1555***01`."""
         if self._secrets is not None:
             text = self._secrets.sub(MASK, text)
         text = _URL_CREDENTIALS.sub(f"://{MASK}@", text)

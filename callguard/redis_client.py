@@ -1,8 +1,8 @@
 """Clients of Redis, which leave a server that can no longer serve them.
 
-After a failover the server that was the master is a replica, and connections to it may stay open: behind a proxy,
-or where somebody has typed REPLICAOF. It refuses every write on them for ever. What a connection says there is no
-fault of a command but of the connection, so it is closed, and the next command connects anew.
+After a failover the former master is a replica, and connections to it may stay open: behind a proxy, or where
+somebody has typed REPLICAOF. It refuses every write on them for ever. Such an error is the connection's fault, not
+the command's, so the connection is closed, and the next command connects anew.
 
 As a program it reads settings and their URLs as a JSON object, prints what is wrong with them, and exits with 3.
 """
@@ -28,11 +28,11 @@ _ELSEWHERE = re.compile(
     "|NOAUTH|WRONGPASS"  # its users have changed since we connected
     r")\b"
 )
-"""Not MISCONF (no disk) and not OOM: another connection leads to the same server, in the same state."""
+"""Without MISCONF (no disk) and OOM: another connection leads to the same server, in the same state."""
 
 
 def leads_elsewhere(error: RedisError) -> bool:
-    """Return whether an answer says that another connection may be served, though this one is not."""
+    """Return whether an error shows that a new connection may be served, though this one is not."""
     return _ELSEWHERE.search(f"{getattr(error, 'status_code', None)} {error}") is not None
 
 
@@ -84,12 +84,12 @@ _RENEWED = {
 def redis_client(url: str, pool_class: type[ConnectionPool] = ConnectionPool, **wanted: Any) -> Redis:
     """Return a client for `url`; nothing is sent before the first command.
 
-    `wanted` are arguments of the pool and its connections. They win over options in the URL: the guard's patience
-    and its decoding are no matter of an address.
+    `wanted` are arguments of the pool and its connections. They win over options in the URL, which must not
+    change the guard's timeouts and decoding.
 
     Raises:
-        ValueError: the library takes no such URL. Options that it does not know it refuses with the first command:
-            `problems_of` looks at them before.
+        ValueError: the library does not accept the URL. Unknown options are refused only with the first command:
+            `problems_of` finds them before.
     """
     options = {**parse_url(url), **wanted}  # type: ignore[no-untyped-call]
     kind = options.pop("connection_class", Connection)
@@ -97,7 +97,7 @@ def redis_client(url: str, pool_class: type[ConnectionPool] = ConnectionPool, **
 
 
 def problems_of(urls: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each setting whose URL the library does not take; of the URL it tells only an option."""
+    """Yield a line for each setting whose URL the library does not accept; of the URL it shows only the option."""
     for name, url in urls.items():
         try:
             # The library looks at the options when it makes a connection.

@@ -1,7 +1,7 @@
 """`python -m callguard.relaying OWNER PARENT`: relays notices until none has waited for a minute.
 
-Started by whoever sees that notices wait and nobody relays (`watch/leased_relay.py`), and ended with it. It
-builds only what it needs: people are waiting.
+Started by a process that sees notices wait while nobody relays (`watch/leased_relay.py`), and ends with that
+process. It builds only what it needs, to start fast.
 """
 
 import logging
@@ -37,7 +37,7 @@ def start_relay(owner: str) -> "subprocess.Popen[bytes]":
     Raises:
         OSError: it cannot be started.
     """
-    # It looks for its parent itself, so that any thread of ours may start it.
+    # The relay watches its parent itself, so that any thread of ours may start it.
     argv = [sys.executable, "-m", "callguard.relaying", owner, str(os.getpid())]
     return subprocess.Popen(argv, env=environ_for_own_modules(), stdin=subprocess.DEVNULL)
 

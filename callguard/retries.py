@@ -1,4 +1,4 @@
-"""Asking again for what was not served."""
+"""Repeats requests that were not served."""
 
 import random
 import time
@@ -11,7 +11,7 @@ Answer = TypeVar("Answer")
 
 
 def sleep_about(seconds: float, _reason: str) -> None:
-    """Sleep for so long, a tenth more or less: many that were refused together do not ask together again."""
+    """Sleep for that long, a tenth more or less, so that requests refused together are not repeated together."""
     time.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311  (jitter)
 
 
@@ -25,7 +25,7 @@ def asked_again(
     """Ask up to `tries` times, as long as the error is one that `may_pass`; the last error is raised.
 
     Pauses double from `pause` seconds on; one is at least as long as the error's `retry_after`, if it has any.
-    `rest` is to wait for so many seconds, and told why.
+    `rest` is called to wait; it gets the seconds and the reason.
     """
 
     def rest_after(state: RetryCallState) -> None:

@@ -20,10 +20,10 @@ from callguard.logs import configure_logging
 _log = logging.getLogger(__name__)
 
 SETTINGS_LOGGED = "_CALLGUARD_SETTINGS_LOGGED"
-"""Set in the environment by whoever has logged the settings, for the processes that it starts."""
+"""Set in the environment by the process that has logged the settings, for those that it starts."""
 
 RECEIVERS_VERIFIED = "_CALLGUARD_RECEIVERS_VERIFIED"
-"""Likewise, by whoever has looked whether all of CALLGUARD_NOTIFY_URLS can be sent to."""
+"""Set likewise by the process that has checked that all of CALLGUARD_NOTIFY_URLS can be sent to."""
 
 VERIFY_SECONDS = 60.0
 _WRONG = 3  # as `callguard.notify.verify` has it
@@ -32,7 +32,7 @@ _WRONG = 3  # as `callguard.notify.verify` has it
 def start(environ: Mapping[str, str] | None = None, *, again: bool = False) -> Settings:
     """Return the settings, with the log set up to mask their secrets.
 
-    `again`: they are read anew, so they are logged once more.
+    `again`: the settings are read once more, so they are also logged once more.
 
     Raises:
         ConfigurationError: names every setting that is wrong, and what to write.
@@ -50,9 +50,9 @@ def start(environ: Mapping[str, str] | None = None, *, again: bool = False) -> S
 def verify_receivers(settings: Settings, *, again: bool = False) -> None:
     """Ask Apprise, in a process of its own, whether it knows all receivers; once for us and all that we start.
 
-    With `again` it is asked whatever was found before, since the settings may be others now.
+    With `again` it is asked in any case, since the settings may have changed.
 
-    What cannot be found out stops nobody: a guard that tells nobody still guards, and the relay will say so.
+    If Apprise cannot be asked, the start goes on: the guard works without notices, and the relay will say so.
 
     Raises:
         ConfigurationError: names the entries of CALLGUARD_NOTIFY_URLS that are no receivers.
@@ -76,13 +76,13 @@ def verify_redis_urls(settings: Settings) -> None:
 
 
 def redis_urls_with_options(settings: Settings) -> dict[str, str]:
-    """Return the URLs of Redis that hold more than the settings have checked, by the setting that names them."""
+    """Return the URLs of Redis with options, which the settings do not check, by the setting that names them."""
     given = {"CALLGUARD_REDIS_URL": settings.redis_url, "CALLGUARD_QUEUE_REDIS_URL": settings.queue_redis_url}
     return {name: url for name, url in given.items() if url and "?" in url}
 
 
 def _verify(module: str, given: object, settings: str) -> bool:
-    """Have a module look at settings, on which it prints what is wrong; return whether it has looked."""
+    """Run a module that prints what is wrong with the settings given; return whether it has checked them."""
     try:
         asked = subprocess.run(
             [sys.executable, "-m", module],

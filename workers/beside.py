@@ -1,4 +1,4 @@
-"""What workers do beside their work: see that people hear of things."""
+"""What workers do beside their jobs: make sure that notices reach people."""
 
 import logging
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from callguard.watch.repeated import Repeated
 _log = logging.getLogger(__name__)
 
 LAST_NOTICE_SECONDS = 5.5
-"""A notice that is under way at the end is waited for: a receiver has five seconds."""
+"""Seconds to wait at the end for the notice that is being delivered: a receiver has five."""
 
 
 @contextmanager

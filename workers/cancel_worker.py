@@ -42,9 +42,9 @@ WAKE_AT_ONCE_AFTER_SECONDS = 1.0
 
 
 class CancelWorker(Worker):
-    """An RQ worker that outlives its Redis, and that does at once what RQ does minutes after a work-horse's death.
+    """An RQ worker that outlives its Redis, and cleans up at once after a dead work-horse; RQ waits minutes.
 
-    It gives CallGuard's own sign of life: `rq:workers` lies after a FLUSHALL.
+    It gives CallGuard's own sign of life, as `rq:workers` is wrong after a FLUSHALL.
     """
 
     parts: DrainParts
@@ -89,7 +89,7 @@ class CancelWorker(Worker):
             return True
 
     def run_maintenance_tasks(self) -> None:
-        """Let RQ clean its records of the queue; those that it cannot read begin anew.
+        """Let RQ clean its records of the queue; records that it cannot read are deleted.
 
         There is no scheduler and no group of jobs to look after.
         """
@@ -97,7 +97,7 @@ class CancelWorker(Worker):
             self.clean_registries()  # type: ignore[no-untyped-call]
         except StopRequested:  # by a signal that came just then
             raise
-        except Exception as error:  # RQ takes what it reads for its own
+        except Exception as error:  # RQ trusts whatever it reads in its records
             self.last_cleaned_at = now()  # type: ignore[assignment]
             _log.warning("RQ's records could not be cleaned: %s", type(error).__name__)
             if is_spoilt(error) or not isinstance(error, RedisError):
@@ -106,17 +106,17 @@ class CancelWorker(Worker):
                     delete_spoilt(self.queues[0])
 
     def set_current_job_working_time(self, *args: Any, **options: Any) -> None:
-        """Note how long the job runs. A worker that gave up here would leave its work-horse to itself."""
+        """Note how long the job runs. A worker that gave up here would abandon its work-horse."""
         with _outliving_redis("a job's working time"):
             super().set_current_job_working_time(*args, **options)
 
     def maintain_heartbeats(self, job: Job) -> None:
-        """Beat while a job runs, likewise."""
+        """Beat while a job runs, for the same reason."""
         with _outliving_redis("a job's heartbeat"):
             super().maintain_heartbeats(job)
 
     def handle_work_horse_killed(self, job: Job, retpid: Any, ret_val: Any, rusage: Any) -> None:
-        """Give back the leases of the dead and ask for another run."""
+        """Give back the leases of the dead work-horse and ask for another run."""
         super().handle_work_horse_killed(job, retpid, ret_val, rusage)  # type: ignore[no-untyped-call]
         account_sid, generation = job.args
         give_leases_back(self.parts, account_sid, owner_of(job.id, retpid))
@@ -126,7 +126,7 @@ class CancelWorker(Worker):
 
 @contextmanager
 def _outliving_redis(what: str, queue: Queue | None = None) -> Iterator[None]:
-    """Log what Redis refuses; where RQ's records of `queue` are spoilt, mend them."""
+    """Log what Redis refuses; if RQ's records of `queue` are spoilt, repair them."""
     try:
         yield
     except RedisError as error:
@@ -137,7 +137,7 @@ def _outliving_redis(what: str, queue: Queue | None = None) -> Iterator[None]:
 
 
 def wait_for_redis(parts: DrainParts) -> None:
-    """Return when Redis answers. A machine may come up before its Redis does; that is no reason to give up."""
+    """Return when Redis answers. A machine may come up before its Redis does, so this waits."""
     told = False
     while True:
         try:
@@ -155,7 +155,7 @@ def wait_for_redis(parts: DrainParts) -> None:
 
 
 def run_cancel_worker(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT, or until RQ's worker gives its Redis up: the supervisor starts another."""
+    """Work until SIGTERM or SIGINT, or until RQ's worker gives up its Redis; the supervisor starts another."""
     parts = build_drain(settings)
     inherit(settings)
     wait_for_redis(parts)
@@ -177,7 +177,7 @@ def run_cancel_worker(settings: Settings) -> None:
             prepare_for_work=True,
         )
         worker.parts = parts
-        # Only Redis is asked in this thread: a work-horse, which is forked, inherits locks as they are then.
+        # This thread asks only Redis: a work-horse, which is forked, inherits locks in their state at the fork.
         looking_after_notices(parts.relay_starter(), parts.process_watch()).start()
         worker.work(with_scheduler=False)
     with suppress(CallGuardError):

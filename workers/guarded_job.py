@@ -14,7 +14,7 @@ from callguard.jobs.wake_up import DRAIN_JOB, wake_up_of
 
 
 class GuardedJob(Job):
-    """A job that is what its id says, and of which nothing else is read."""
+    """A job defined by its id alone; nothing else of it is read."""
 
     @classmethod
     def fetch(cls, id: str, *args: Any, **options: Any) -> Job:
@@ -28,17 +28,17 @@ class GuardedJob(Job):
         return super().fetch(id, *args, **options)
 
     def refresh(self) -> None:
-        """Look whether Redis still has it.
+        """Check that Redis still has the job.
 
         Raises:
-            NoSuchJobError: it has not.
+            NoSuchJobError: Redis does not have it.
         """
         if not self.connection.exists(self.key):
             raise NoSuchJobError(f"no such job: {self.key}")
         self.restore({})
 
     def restore(self, raw_data: object) -> None:  # noqa: ARG002
-        """Be the drain that the id tells, with the settings of every wake-up."""
+        """Become the drain that the id names, with the settings of every wake-up."""
         wake_up = wake_up_of(self.id)
         if wake_up is None:
             raise NoSuchJobError(f"no wake-up: {self.id!a}")

@@ -15,7 +15,7 @@ _inherited: list[Settings] = []
 
 
 def inherit(settings: Settings) -> None:
-    """Let jobs of this process and its forks go by `settings`: a thousand accounts take long to read."""
+    """Let jobs of this process and its forks use `settings`: reading a thousand accounts takes long."""
     _inherited[:] = [settings]
 
 
@@ -38,12 +38,12 @@ def drain(account_sid: str, generation: int) -> str:
 
 
 def owner_of(job_id: str, pid: int) -> str:
-    """Return the name under which a job holds leases: its worker, who knows both, can give them back for it."""
+    """Return the name under which a job holds leases: its worker can derive it, and give them back."""
     return f"{socket.gethostname()}-{pid}-{job_id}"
 
 
 def give_leases_back(parts: DrainParts, account_sid: str, owner: str) -> None:
-    """Let others go on at once. Without Redis, leases end by themselves."""
+    """Give the leases back at once, so that others can go on. Without Redis, leases end by themselves."""
     with suppress(StoreUnavailable):
         parts.stores.incidents.yield_drain(account_sid, owner)
         parts.stores.poll_lease.give_back(account_sid, owner)

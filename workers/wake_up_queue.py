@@ -19,18 +19,18 @@ _log = logging.getLogger(__name__)
 _QUEUED = JobStatus.QUEUED.value.encode()
 
 AT_ONCE_SECONDS = 1.0
-"""For so long junk is dropped without a sign of life in between."""
+"""Seconds for which foreign entries are dropped without a sign of life in between."""
 
 
 class WakeUpQueue(Queue):
-    """Drops what is no wake-up of ours before RQ reads it: RQ's worker would die of some of it."""
+    """Drops entries that are no wake-up of ours before RQ reads them: some would kill RQ's worker."""
 
     @classmethod
     def lmove(cls, connection: Redis, queue_key: str, timeout: int | None) -> Any:
-        """Take the next wake-up, as RQ's queue does; what was dropped before it is told in one line.
+        """Take the next wake-up, as RQ's queue does; one line in the log tells what was dropped before it.
 
         Raises:
-            DequeueTimeout: there is none, or so much junk that it is time for a sign of life.
+            DequeueTimeout: there is none, or so many foreign entries that a sign of life is due.
         """
         until, junk = time.monotonic() + AT_ONCE_SECONDS, 0
         try:
@@ -57,7 +57,7 @@ def _is_sound(connection: Redis, entry: bytes) -> bool:
 
 
 def _asks_for(connection: Redis, key: str, wake_up: WakeUp) -> bool:
-    """Return whether the job is as `wake` leaves it. Where it is gone, its time has run out."""
+    """Return whether the job is as `wake` leaves it. A job that is gone has expired."""
     try:
         sizes = [connection.hstrlen(key, field) for field in ("data", "status")]
         if max(sizes) > MAX_BYTES:

@@ -1,1 +1,1 @@
-"""The cancel engine: for an incident, for a person, for one call."""
+"""The cancel engine: cancels for an incident, at a person's command, or a single call."""

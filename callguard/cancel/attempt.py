@@ -40,11 +40,11 @@ class Result:
     """An attempt's ending.
 
     Attributes:
-        call_sid: whose it is.
+        call_sid: the call.
         ending: how it ended.
         outcome: what has become of the call; with SETTLED only.
-        retry_after: Twilio's own wish in seconds; with THROTTLED only.
-        concurrent: how many requests of the whole account were under way, if Twilio told; with THROTTLED only.
+        retry_after: the pause that Twilio asks for, in seconds; with THROTTLED only.
+        concurrent: how many requests of the whole account were under way, if Twilio says so; with THROTTLED only.
     """
 
     call_sid: str
@@ -57,8 +57,8 @@ class Result:
 async def attempt(canceller: CallCanceller, account_sid: str, call_sid: str, *, unsure: bool) -> Result:
     """Send one request for the call and return what came of it.
 
-    `unsure` marks a call whose last reply was lost: it is fetched. That it is still queued is an ending too, so
-    that the kill switch is read again before it is cancelled.
+    `unsure` marks a call whose last reply was lost. Such a call is fetched, not cancelled. If it is still queued,
+    the attempt ends (`LOOKED`), so that the kill switch is read again before the next.
     """
     try:
         ask = canceller.look_up if unsure else canceller.cancel
@@ -71,7 +71,7 @@ async def attempt(canceller: CallCanceller, account_sid: str, call_sid: str, *, 
     except TwilioRefused as error:
         if error.is_denial:
             return Result(call_sid, Ending.DENIED)
-        # Without a code of its own it was not Twilio's API that answered, or not to the request.
+        # Without an error code of Twilio's, something else answered, or Twilio's API did not process the request.
         return Result(call_sid, Ending.REFUSED if error.code >= MIN_CODE else Ending.UNKNOWN)
     except TwilioUnavailable as error:
         _log.debug("call …%s: %s; will look again", call_sid[-4:], error)

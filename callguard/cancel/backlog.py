@@ -1,4 +1,4 @@
-"""What a drain has before it: which call is next, which must wait, which has been tried too often."""
+"""A sweep's backlog: which call is next, which must wait, and which was tried too often."""
 
 import random
 from collections import deque
@@ -12,10 +12,10 @@ MAX_PAUSE_SECONDS = 5.0
 REFILL = 200
 
 FRESH_SECONDS = 0.5
-"""Calls that were read from the mirror longer ago may have been dialled, or protected, since."""
+"""Calls read from the mirror longer ago are read again: they may have been dialled or protected since."""
 
 MIN_SECONDS = 0.1
-"""Where nothing new was found, it is not looked for more often than that."""
+"""Seconds between two readings of the mirror where the last one brought nothing new."""
 
 INITIAL_REST_SECONDS = 1.0
 
@@ -55,7 +55,7 @@ class Backlog:
         return call_sid
 
     def read_anew(self) -> None:
-        """What was read before may have left since."""
+        """Forget the calls read so far, which may have left the queue, and read the mirror again."""
         self._ready.clear()
         self._read_at = float("-inf")
 
@@ -65,7 +65,7 @@ class Backlog:
 
     @property
     def unsettled(self) -> int:
-        """Calls that were or are being attempted, and of which it is not known what became of them."""
+        """How many calls were or are being attempted and have no known outcome yet."""
         return len(self.under_way | self._attempts.keys())
 
     @property
@@ -74,24 +74,24 @@ class Backlog:
         return bool(self._waiting or self._put_off)
 
     def settled(self, call_sid: str) -> None:
-        """The call is done with."""
+        """Forget the call: its outcome is known."""
         self.under_way.discard(call_sid)
         self._looked_at.discard(call_sid)
         self._attempts.pop(call_sid, None)
 
     def looked_at(self, call_sid: str) -> None:
-        """A look has shown that the call is still queued: it is next, and no longer unsure."""
+        """Put the call first, as no longer unsure: a look has shown that it is still queued."""
         self.under_way.discard(call_sid)
         self._looked_at.add(call_sid)
         self._waiting[call_sid] = 0.0
 
     def let_rest(self, call_sid: str, now: float) -> None:
-        """Twilio does not know the call. If its list shows it all the same, it is tried again after a pause."""
+        """Put a call off that Twilio does not know: it is tried again after a pause if the list still has it."""
         pause = min(8 * MAX_PAUSE_SECONDS, 2 * self._rests.get(call_sid, (0.0, INITIAL_REST_SECONDS / 2))[1])
         self._rests[call_sid] = (now + pause, pause)
 
     def put_back(self, call_sid: str, until: float = 0.0) -> None:
-        """The attempt was never processed: the call is next again, or once it is `until`."""
+        """Put back a call whose attempt Twilio did not process: it comes next, or from the time `until` on."""
         self.under_way.discard(call_sid)
         if call_sid in self._attempts:
             self._waiting[call_sid] = until
@@ -101,7 +101,7 @@ class Backlog:
             self._ready.appendleft(call_sid)
 
     def retry_later(self, call_sid: str, now: float) -> bool:
-        """The attempt's end is unknown: again after a growing pause; False once it was tried too often."""
+        """Try a call of unknown fate again after a growing pause; False once it was tried too often."""
         self.under_way.discard(call_sid)
         self._looked_at.discard(call_sid)
         attempts = self._attempts[call_sid] = self._attempts.get(call_sid, 0) + 1
@@ -113,7 +113,7 @@ class Backlog:
         return True
 
     def _due(self, now: float) -> str | None:
-        # In order of their first failure, so the first are the first to be due.
+        # In order of the first failure: whichever failed first is due first.
         for call_sid, at in self._waiting.items():
             if at <= now:
                 del self._waiting[call_sid]

@@ -1,4 +1,4 @@
-"""What people are told when the sweep of an incident is done."""
+"""The notice that an incident's drain is done."""
 
 import logging
 
@@ -12,10 +12,10 @@ _log = logging.getLogger(__name__)
 
 
 def tell_done(notices: Notices, incident: Incident, now_ms: int, left_alone: int = 0) -> None:
-    """Tell, once for each incident, that nothing in its scope is queued any more; best effort.
+    """Post the notice, once for each incident, that nothing in its scope is queued any more; best effort.
 
-    `left_alone` calls are queued that the incident is not about, beside those that it has protected.
-    Whoever ends the drain tells, and the watcher does, in case that process died before it could.
+    `left_alone` counts queued calls that the incident is not about, without those that it has protected. The drain
+    that ends posts the notice, and so does the watcher, in case the drain's process died before it could.
     """
     if not incident.found:
         return

@@ -48,7 +48,7 @@ class DrainEnd(Enum):
 
 @dataclass(frozen=True, slots=True)
 class IncidentDrain:
-    """Drains one account at a time. A lease keeps others away; the generation fences off the past.
+    """Drains one account at a time. The lease keeps other workers away, the generation outdated jobs.
 
     `canceller` opens connections to Twilio on the running event loop.
     """
@@ -63,10 +63,10 @@ class IncidentDrain:
     outages: TwilioOutages
 
     def run(self, account: Account, generation: int, owner: str) -> DrainEnd:
-        """Drain for a turn (`cancel/time_slice.py`); doubled, late or lost runs do no harm.
+        """Drain for one time slice (`cancel/time_slice.py`); doubled, late or lost runs do no harm.
 
         Raises:
-            StoreUnavailable: the lease runs out by itself and the watcher wakes another run.
+            StoreUnavailable: Redis does not answer. The lease ends by itself, and the watcher wakes another run.
         """
         if not self.incidents.start_drain(account.sid, generation, owner, account.policy.mode):
             return DrainEnd.NOT_OURS
@@ -92,7 +92,7 @@ class IncidentDrain:
             ).to_its_end()  # fmt: skip
 
     def _keep(self, incident: Incident, owner: str, limit: ConcurrencyLimit) -> bool:
-        """Keep the lease; and the concurrency that Twilio bears, for whoever drains next."""
+        """Renew the lease, and note the concurrency that Twilio bears for the next drain."""
         is_kept = self.incidents.keep_drain(incident.account_sid, incident.generation, owner)
         self.incidents.note_concurrency(incident.account_sid, limit.limit)
         return is_kept
@@ -150,7 +150,7 @@ class _Run:
             )
 
     async def _protect(self) -> None:
-        """Let nobody be cancelled who is protected only now: the mirror holds no numbers."""
+        """Read the queue again if `never_cancel` has changed: the mirror holds no numbers to check it against."""
         account, tracker = self.account, self.tracker
         listing = QueueListing(account, self.reconciler, self.turn.may_go_on)
         while self.turn.may_go_on():
@@ -169,14 +169,14 @@ class _Run:
         await asyncio.sleep(STORE_PAUSE_SECONDS)
 
     async def _sweep(self, sweep: Sweep) -> DrainEnd | None:
-        """Sweep what the mirror holds; the end where Twilio need not be asked for what it lacks."""
+        """Sweep what the mirror holds; return the end, or None where Twilio's list is to be read next."""
         if not self.turn.may_go_on():
             return self._end_of_turn()
         await sweep.run(self.turn.may_go_on)
         if end := self._end_of(sweep):
             return end
         if sweep.cancelled and not sweep.is_unknown and self.drains.others_wait(self.account.sid):
-            # Their calls are being dialled. That nothing is left here is asked when it is our turn again.
+            # The others' calls are being dialled. This account's next turn asks whether its queue is empty.
             return DrainEnd.YIELDED
         return None
 
@@ -187,7 +187,7 @@ class _Run:
         return Listed.NOTHING if await listing.is_empty() else Listed.CALLS
 
     async def _read_after_unknown(self, sweep: Sweep) -> None:
-        """Twilio does not know what we took for its queue: say so, and let its list show what there is."""
+        """Warn that Twilio does not know the calls of the mirror, and read its list to correct the mirror."""
         if not sweep.cancelled:
             self._tell_of_unknown()
         listing = QueueListing(self.account, self.reconciler, self.turn.may_go_on)
@@ -205,7 +205,7 @@ class _Run:
         self.notices.post(notice, once=f"unknown:{self.incident.generation}")
 
     async def _sort(self) -> None:
-        """Tell apart what the incident is not about; the sweep does so itself, but only as far as it has come."""
+        """Leave alone what the incident is not about, ahead of the sweep, which does so only as it goes along."""
         if self.incident.scope.senders:
             with suppress(StoreUnavailable):
                 await self.ledger.sort()
@@ -252,5 +252,5 @@ class _Run:
         finished = self.incidents.finish_drain(
             self.account.sid, self.incident.generation, self.owner, now_ms, capped=end is DrainEnd.CAPPED
         )
-        # If not, calls came in between the last list and now, or a person took over: the watcher sees to it.
+        # If it is not finished, new calls came after the last list or a person took over: the watcher goes on.
         return end if finished else DrainEnd.YIELDED

@@ -31,7 +31,7 @@ class IncidentLedger:
     async def sort(self) -> None:
         """Leave alone all calls of the mirror that the incident is not about, so that the others can be counted.
 
-        From the newest on: the sweep takes the oldest away, and what comes is sorted as it comes.
+        Begins with the newest: the sweep takes the oldest, and new calls are sorted as they arrive.
         """
         start = 0
         while calls := self.tracker.newest(self.account_sid, start, SORTED_AT_ONCE):

@@ -1,4 +1,4 @@
-"""What a sweep does not tell: that Twilio has gone silent, and that the ledger takes nothing any more."""
+"""Watches whether a sweep gets anywhere: whether Twilio replies, and whether outcomes can be recorded."""
 
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -12,20 +12,20 @@ from callguard.domain.tally import Outcome
 from callguard.errors import StoreUnavailable, TwilioRefused, TwilioThrottled
 
 MAX_SILENT_SECONDS = 90.0
-"""So long Twilio may leave calls without any reply before a sweep of them ends as stuck. A 429 is a reply."""
+"""Seconds without any reply of Twilio's after which a sweep with calls left is stuck. A 429 is a reply."""
 
 MAX_UNRECORDED_SECONDS = 10.0
-"""So long a sweep waits for a record that takes nothing; nothing is sent meanwhile."""
+"""Seconds that a sweep waits for a record that cannot be written; nothing is sent meanwhile."""
 
 THROTTLED_SECONDS = 10.0
-"""For so long after a 429 it is that which keeps the sweep back, and no silence."""
+"""For so many seconds after a 429 the sweep counts as throttled, not as unanswered."""
 
 
 @dataclass(slots=True)
 class Liveness:
-    """Fulfils `CallCanceller` and `SweepLedger`: hands on to both, and knows whether that gets anywhere.
+    """Fulfils `CallCanceller` and `SweepLedger`: passes calls on to both, and notes which get a useful answer.
 
-    Of use is a reply that settles a call, and a refusal, which in the end settles it too. A 429 is not, yet it
+    A reply that settles a call is useful, and so is a refusal, which settles it in the end. A 429 is not, but it
     shows that Twilio is there.
 
     Attributes:
@@ -47,19 +47,19 @@ class Liveness:
     _is_asking: bool = False
 
     def begin(self) -> None:
-        """A sweep begins: whatever was silent before is no sign of anything, but what is silent from now on is."""
+        """Begin a sweep: silence counts from now on, and what was before does not."""
         if not self._is_asking:
             self._hear()
         self.error, self._is_asking = None, True
 
     def rest(self) -> None:
-        """Nothing is asked until the next sweep begins."""
+        """Stop counting silence until the next sweep begins."""
         self._is_asking = False
 
     def is_stuck(self) -> bool:
-        """Return whether to give up."""
+        """Return whether to give up: Twilio has been silent, or nothing could be recorded, for too long."""
         if self.error is not None:
-            self._hear()  # nothing is sent meanwhile, so there is nothing to hear
+            self._hear()  # nothing is sent meanwhile, so Twilio's silence does not count
             return self.is_unrecorded
         is_there = self.monotonic() - self._there_at < self.most_silent_seconds
         return self.silent_seconds >= self.most_silent_seconds and not is_there
@@ -71,12 +71,12 @@ class Liveness:
 
     @property
     def silent_seconds(self) -> float:
-        """For how long no reply of Twilio's has been of use, while calls are left and can be recorded."""
+        """Seconds since Twilio's last useful reply, while calls are left and outcomes can be recorded; else 0."""
         return self.monotonic() - self._used_at if self._is_asking and self.error is None else 0.0
 
     @property
     def is_throttled(self) -> bool:
-        """Whether Twilio has lately answered requests, if only that they are too many."""
+        """Whether Twilio has lately answered, but with 429 only."""
         return self._there_at > self._used_at and self.monotonic() - self._there_at < THROTTLED_SECONDS
 
     async def cancel(self, account_sid: str, call_sid: str) -> CancelReply:

@@ -1,4 +1,4 @@
-"""Calls that were to be cancelled, and that Twilio's list does not show any more."""
+"""Looks at calls that Twilio's list does not show any more before it cancels them."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from callguard.domain.replies import CancelReply
 
 @dataclass(frozen=True, slots=True)
 class LookFirst:
-    """Fulfils `CallCanceller`: looks at such a call before it sends anything.
+    """Fulfils `CallCanceller`: fetches an unlisted call before it sends a cancel request.
 
-    What was queued when the cancel run was broken off may be ringing now, and was not meant as such.
+    Such a call was queued when the cancel run was broken off, and may be ringing now: ringing calls are not meant.
     """
 
     canceller: CallCanceller

@@ -1,4 +1,4 @@
-"""Cancelling what is queued at a person's word: sweep, list again, until the list shows nothing that is meant."""
+"""Cancelling queued calls at a person's command: sweep and list again until the list shows no matching call."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 PAUSE_BETWEEN_LISTS_SECONDS = 2.0
 
 LAG_SECONDS = 30.0
-"""For so long a list may go on showing calls that are over before its silence on all others is believed."""
+"""Seconds for which a list may still show finished calls; after that its silence on all others is believed."""
 
 MAX_FRUITLESS_SWEEPS = 3
 MAX_TIMES_GONE = 3
@@ -37,8 +37,8 @@ MAX_CALLS = 10_000_000
 class ManualCancelEnd(Enum):
     """Why a cancel run came to its end.
 
-    `cleared`: Twilio's list has shown nothing that is meant, twice. `stopped`: a person wanted it. `denied`:
-    Twilio refuses our credentials. `stuck`: calls are left of which no reply can be had. `unlisted`: nothing is
+    `cleared`: Twilio's list has shown no matching call, twice in a row. `stopped`: a person stopped it. `denied`:
+    Twilio refuses our credentials. `stuck`: calls are left to which Twilio gives no reply. `unlisted`: nothing is
     left, but Twilio's list could not be read again. `lost`: the record of the cancel run is gone.
     """
 
@@ -55,15 +55,15 @@ FindAgain = Callable[[], Awaitable[Sequence[FoundCall] | None]]
 
 @dataclass(slots=True)
 class ManualCancel:
-    """Cancels the calls of a cancel run, oldest first, and those that come meanwhile.
+    """Cancels the calls of a cancel run, oldest first, and those that arrive meanwhile.
 
     Attributes:
         account_sid: whose calls they are.
         cancel_run: the calls, and what has become of them.
-        liveness: the way to Twilio and to the cancel run, of which it knows whether it gets anywhere.
-        find_again: reads Twilio's list; None where it cannot be read, or the person has stopped us.
-        may_go_on: False once the person has stopped us; asked many times a second.
-        lagging: calls that are over and still listed, as the latest list has it.
+        liveness: passes requests to Twilio and outcomes to the cancel run, and knows when either is stuck.
+        find_again: reads Twilio's list; None if it cannot be read, or the person has stopped the run.
+        may_go_on: False once the person has stopped the run; asked many times a second.
+        lagging: how many finished calls the latest list still shows.
     """
 
     account_sid: str
@@ -78,7 +78,7 @@ class ManualCancel:
     _rests: bool = False
 
     async def run(self) -> ManualCancelEnd:
-        """Clear; when it returns no request is under way, or has been waited for `GRACE_SECONDS` in vain.
+        """Cancel until nothing is left. On return no request is under way, or `GRACE_SECONDS` were waited for it.
 
         Raises:
             StoreUnavailable: the cancel run could not be read or written, for `MAX_STORE_FAILURES` tries, or not
@@ -96,7 +96,7 @@ class ManualCancel:
         await asyncio.sleep(STORE_PAUSE_SECONDS)
 
     async def _sweep(self) -> ManualCancelEnd | None:
-        """Sweep until nothing is left. Calls that were given up are tried anew, but not for ever."""
+        """Sweep until nothing is left, or until `MAX_FRUITLESS_SWEEPS` in a row have settled nothing."""
         fruitless = 0
         while self.may_go_on() and self.cancel_run.head(1):
             before = self.cancel_run.tally().remaining
@@ -117,7 +117,7 @@ class ManualCancel:
         return not self.liveness.is_stuck() and self.may_go_on()
 
     async def _read_list(self) -> Listed | ManualCancelEnd:
-        """Read the list, after a pause where the last one has brought nothing."""
+        """Read the list, after a pause if the last one showed no new calls."""
         self.liveness.rest()
         if self._rests:
             await self._pause()
@@ -144,7 +144,7 @@ class ManualCancel:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _to_its_end(self, sweeping: Coroutine[Any, Any, None]) -> None:
-        """Wait for the sweep; once stopped, for the requests under way too, but not for those that hang."""
+        """Wait for the sweep to end; once stopped, wait `GRACE_SECONDS` for requests under way, then drop them."""
         task = asyncio.create_task(sweeping)
         while not task.done() and self._is_of_use():
             await asyncio.wait({task}, timeout=LOOK_SECONDS)

@@ -13,17 +13,17 @@ from callguard.mirror.reconcile import NOT_TAKEN, QueueReading, Reconciler
 _log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.5
-"""Between two lists: a script that goes on creating calls must not make us list in a hot loop."""
+"""Seconds between two lists: a script that keeps creating calls must not make us list in a hot loop."""
 
 PAUSE_FOR_TURN_SECONDS = 0.05
 LOOK_SECONDS = 0.05
 
 
 class QueueListing:
-    """Reads the list in a thread, a long page of which takes seconds, while the sweep takes what it brings."""
+    """Reads the list in a thread, as a long page takes seconds; the sweep takes each page's calls meanwhile."""
 
     def __init__(self, account: Account, reconciler: Reconciler, may_read_on: Callable[[], bool]) -> None:
-        """`may_read_on` is asked between pages: False once there is something to sweep, or the turn is over."""
+        """Keep the parts. `may_read_on` is asked between pages; False: there is work to sweep, or no time left."""
         self._account = account
         self._reconciler = reconciler
         self._may_read_on = may_read_on
@@ -31,9 +31,9 @@ class QueueListing:
         self._began = float("-inf")
 
     async def is_empty(self) -> bool:
-        """Read the list into the mirror; True if it was read to its end and there was nothing to read on for.
+        """Read the list into the mirror; True if it was read to its end and there is nothing to sweep.
 
-        Returns as soon as there is something to sweep; the reading ends with its page then, by itself.
+        Returns as soon as there is something to sweep; the thread then ends with the page that it reads.
         """
         if self._under_way is None:
             now = asyncio.get_running_loop().time
@@ -57,7 +57,7 @@ class QueueListing:
         return False
 
     def _reading(self) -> QueueReading:
-        """Read the list as soon as the watcher does not. What it reads meanwhile is swept first."""
+        """Read the list once the watcher is not reading it. The calls that the watcher finds are swept first."""
         while self._may_read_on():
             reading = self._reconciler.read_queue(self._account, retire=True, go_on=self._may_read_on)
             if reading.taken:

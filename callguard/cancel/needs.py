@@ -1,4 +1,4 @@
-"""What the cancel engine needs from the outside."""
+"""The Protocols of what the cancel engine uses."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -60,7 +60,7 @@ class CallTracker(Protocol):
         """Return those of the calls that the open incident is about; the others are left alone from now on."""
 
     def never_cancel_digest(self, account_sid: str) -> str:
-        """Return what was noted; empty for nothing."""
+        """Return the noted digest of `never_cancel`; empty if none was noted."""
 
     def newest(self, account_sid: str, start: int, count: int) -> list[str]:
         """Return `count` calls that may be cancelled, newest first, after the newest `start`."""
@@ -75,12 +75,12 @@ class SweepLedger(Protocol):
     def settle(self, outcomes: Sequence[tuple[str, Outcome]]) -> bool:
         """Record what became of calls, each once; return whether cancelling may go on.
 
-        Asked with nothing to record too, before requests are sent.
+        Also called with no outcomes, before requests are sent.
         """
 
 
 class CancelRun(SweepLedger, Protocol):
-    """The calls that a person has cancelled by hand, kept so that it can be broken off and go on."""
+    """The calls of a cancel run by hand, recorded so that a broken-off run can be continued."""
 
     def add(self, calls: Sequence[FoundCall], *, again: Collection[Outcome] = ()) -> Added:
         """Add calls that a list shows; those whose outcome is among `again` are to be tried again."""
@@ -109,14 +109,14 @@ class IncidentStore(Protocol):
         """Renew the lease; False if it was lost, the guard paused, or the incident is over."""
 
     def unobserve(self, account_sid: str, generation: int) -> int:
-        """Count the calls that are still queued no longer as observed, but as to be cancelled; return how many."""
+        """Count the calls still queued as to be cancelled instead of as observed; return how many."""
 
     def settle_all(
         self, account_sid: str, generation: int, outcomes: Sequence[tuple[str, Outcome]], now_ms: int
     ) -> bool:
         """Record what became of calls, each once, and read the kill switch.
 
-        False if the guard is paused, or the drain of `generation` is over; asked with no outcomes too."""
+        False if the guard is paused or the drain of `generation` is over. May be called with no outcomes."""
 
     def concurrency(self, account_sid: str) -> float | None:
         """Return how many requests at once Twilio last bore, for whoever drains next; None if it is not known."""
@@ -145,15 +145,15 @@ class Notices(Protocol):
 
 
 class QueuedCalls(Protocol):
-    """Twilio's list of queued calls, for somebody who waits for it."""
+    """Twilio's list of queued calls, read patiently while a person waits."""
 
     def queued_patiently(
         self, account_sid: str, selection: Selection, rest: Callable[[float, str], None]
     ) -> Iterator[ListedPage]:
-        """Yield pages that may be narrowed to the selection; it is to be checked in any case.
+        """Yield pages of calls. The pages may be narrowed to the selection: check each call all the same.
 
-        A page that was not served is asked for again, a few times; `rest` is told how many seconds to wait, and
-        why. May raise `TwilioUnavailable`, `TwilioThrottled` or `TwilioRefused`.
+        A page that was not served is asked for again, a few times: `rest` is called with the seconds to wait and
+        the reason. May raise `TwilioUnavailable`, `TwilioThrottled` or `TwilioRefused`.
         """
 
 

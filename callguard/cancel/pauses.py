@@ -1,4 +1,4 @@
-"""When a sweep should send nothing for a while."""
+"""Pauses in which a sweep sends nothing."""
 
 import random
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ INITIAL_SECONDS = 0.1
 MAX_SECONDS = 5.0
 MAX_ASKED_SECONDS = 10.0
 
-# So many failures in a row are no bad luck: Twilio is away, and asking it faster does not bring it back.
+# So many failures in a row mean that Twilio is away; faster requests do not bring it back.
 OUTAGE = 20
 
 
 @dataclass(slots=True)
 class Pauses:
-    """Pauses that Twilio asks for, and those that its silence calls for. All times are seconds of one clock."""
+    """Pauses that Twilio asks for, and pauses while it does not answer. All times are seconds of one clock."""
 
     _until: float = float("-inf")
     _failures: int = 0
@@ -25,15 +25,15 @@ class Pauses:
         return now < self._until
 
     def answered(self) -> None:
-        """Twilio has served a request."""
+        """Note that Twilio has served a request."""
         self._failures = self._refusals = 0
 
     def throttled(self, sent_at: float, now: float, retry_after: float = 0.0) -> None:
-        """Twilio has answered 429 to a request that was sent at `sent_at`, and none of ours is left under way.
+        """Note that Twilio has answered 429 to a request sent at `sent_at`, and no other request is under way.
 
-        Fewer requests at once are the answer to that, and no pause, unless it has served nothing since the last
-        one: others must be using up what it bears. Then the pause is as long as it asks for (`retry_after`,
-        seconds), or grows.
+        The first 429 makes no pause: sending fewer requests at once is the answer to it. If Twilio has served
+        nothing since the last 429, others use up what it bears. Then the pause grows, or is as long as Twilio asks
+        for (`retry_after`, in seconds).
         """
         if sent_at > self._refused_at:
             self._refusals, self._refused_at = self._refusals + 1, now
@@ -42,9 +42,9 @@ class Pauses:
             self._pause(now, max(growing, min(MAX_ASKED_SECONDS, retry_after)))
 
     def failed(self, now: float, under_way: int) -> bool:
-        """One of `under_way` requests was lost; return whether Twilio seems to be away.
+        """Note that one of `under_way` requests was lost; return whether Twilio seems to be away.
 
-        It may fail some at once and serve others in its time: while more are under way than failed, that is open.
+        It is not away as long as more requests are under way than have failed: it may still serve those.
         """
         self._failures += 1
         if self._failures < max(OUTAGE, under_way):

@@ -1,4 +1,4 @@
-"""Reading Twilio's list for somebody who waits for it."""
+"""Reads Twilio's list of queued calls while a person waits."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -12,16 +12,16 @@ MAX_BEGINNINGS = 3
 
 
 class ListTeller(Protocol):
-    """Whoever is told how the reading goes, and may end it by raising an error of its own."""
+    """Is told how the reading goes, and may end it by raising an error of its own."""
 
     def page(self, pages: int, listed: int, meant: int) -> None:
-        """So many pages and calls were read, and so many of the calls are meant."""
+        """Tell how many pages and calls were read, and how many of the calls match."""
 
     def rest(self, seconds: float, reason: str) -> None:
         """Wait for so many seconds before the page is asked for again."""
 
     def restart(self, reason: str) -> None:
-        """The list is read from its beginning again."""
+        """Tell that the list is read from its beginning again."""
 
 
 def find(
@@ -31,10 +31,10 @@ def find(
     told: ListTeller,
     is_meant: Callable[[ListedCall], bool] | None = None,
 ) -> list[ListedCall]:
-    """Return all queued calls that are meant, each once, in the order of the list.
+    """Return all queued calls that match, each once, in the order of the list.
 
-    Calls leave the queue while it is read. Where Twilio does not know the page any more that comes next, the list
-    is read from its beginning, `MAX_BEGINNINGS` times at most. `is_meant` narrows the selection further.
+    Calls leave the queue while it is read. If Twilio no longer knows the next page, the list is read from its
+    beginning, `MAX_BEGINNINGS` times at most. `is_meant` narrows the selection further.
 
     Raises:
         TwilioUnavailable, TwilioThrottled, TwilioRefused: the list could not be read whole.

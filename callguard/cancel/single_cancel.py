@@ -1,8 +1,8 @@
 """Cancelling the one call that a person names.
 
-A person's own word: `never_cancel`, `observe`, a campaign and a pause hold back the guard, not its operator.
-Calls to emergency numbers are refused all the same, and so are those that no API request has made: they do not
-wait in the rate queue, and somebody is being connected.
+The person's word counts: `never_cancel`, `observe`, a campaign and a pause hold back the guard, not its operator.
+Two kinds of calls are refused all the same: those to emergency numbers, and those that no API request has made,
+which never wait in the rate queue: somebody is being connected.
 """
 
 import logging
@@ -23,7 +23,7 @@ from callguard.errors import StoreUnavailable, TwilioRefused, TwilioThrottled, T
 _log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 4.0
-"""No request to Twilio begins later than this: somebody waits for the answer."""
+"""Seconds after which no request to Twilio begins any more: a person waits for the answer."""
 
 MAX_TRIES = 6
 INITIAL_PAUSE_SECONDS = 0.1
@@ -57,14 +57,14 @@ class SingleCancel:
         self._clock = clock
 
     def cancel(self, call_sid: str, by: str) -> Verdict:
-        """Cancel the call for `by`, the name of who asks, which goes into the log.
+        """Cancel the call for `by`, the name of the person, which goes into the log.
 
         The account whose mirror knows the call is asked first, then the others, one after the other.
 
         Raises:
-            StoreUnavailable: nothing was asked of Twilio.
-            TwilioUnavailable, TwilioThrottled, TwilioRefused: an account could not be asked, or not to the end,
-                and no other has the call. It may have been cancelled; doing it again does no harm.
+            StoreUnavailable: nothing was sent to Twilio.
+            TwilioUnavailable, TwilioThrottled, TwilioRefused: an account did not answer, or not to the end,
+                and no other has the call. It may have been cancelled; repeating the request does no harm.
         """
         if not _CALL_SID.fullmatch(call_sid):
             return Verdict.NOT_FOUND
@@ -95,7 +95,7 @@ class SingleCancel:
         return verdict
 
     def _note(self, attempt: "_Attempt") -> None:
-        """Tell the store, as a callback would. What it misses, the watcher finds in Twilio's list."""
+        """Record the outcome, as a callback would. If that fails, the watcher finds it in Twilio's list."""
         account, now_ms = self._accounts[attempt.account_sid], self._clock.now_ms()
         news = [CallEvent(attempt.call_sid, CallStatus.CANCELED, now_ms)]
         try:
@@ -125,8 +125,8 @@ class _Attempt:
     def reply(self) -> CancelReply:
         """Return what the call is now: anything but still queued.
 
-        A reply that was lost, or does not say `canceled`, is followed by a look at the call. Raises as `cancel`
-        of `SingleCancel` does.
+        After a reply that was lost, or does not say `canceled`, the call is fetched. Raises as
+        `SingleCancel.cancel`.
         """
         trouble: TwilioUnavailable | TwilioThrottled = TwilioUnavailable("there was no time left to ask")
         for tried in range(MAX_TRIES):
@@ -146,11 +146,11 @@ class _Attempt:
         raise trouble
 
     def _look_and_cancel(self) -> CancelReply:
-        """Look first: `canceled` would also end a call that rings."""
+        """Fetch the call first: `Status=canceled` would also end a ringing call."""
         reply = self.telephony.look_up(self.account_sid, self.call_sid)
         if reply is not CancelReply.STILL_QUEUED:
             return reply
         self.was_sent = True
         reply = self.telephony.cancel(self.account_sid, self.call_sid)
-        # Twilio has just shown the call, so one that does not know it lags behind, and is asked again.
+        # Twilio has just shown the call. A 404 now comes from a server that lags behind, so ask again.
         return CancelReply.STILL_QUEUED if reply is CancelReply.GONE else reply

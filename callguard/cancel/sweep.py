@@ -20,12 +20,12 @@ _log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.05
 LEDGER_PAUSE_SECONDS = 0.2
 
-# Until something else was answered one request is sent at a time, so that wrong credentials are no storm.
+# One request is sent at a time until one is answered, so that wrong credentials cause no storm of requests.
 INITIAL_DENIALS = 2
 DENIALS = 20
 
 MAX_UNKNOWN = 20
-"""Where Twilio knows none of the first so many calls, something is wrong with what we take for its queue."""
+"""If Twilio knows none of so many first calls, the mirror does not show the queue of this account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Sweep:
     """Cancels a ledger's calls, oldest first, until there are none, `may_go_on` says no, or `cap` are cancelled.
 
     Attributes:
-        backlog: the calls before it.
+        backlog: the calls still to cancel.
         limit: how many requests are sent at once.
         cancelled: calls cancelled so far.
         stopped: the ledger said that cancelling may not go on, or Twilio does not accept our credentials.
@@ -81,7 +81,7 @@ class Sweep:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, may_go_on: Callable[[], bool]) -> None:
-        """Sweep; when it returns no attempt is under way, and what came of all is recorded if Redis answers."""
+        """Sweep. On return no attempt is under way, and all outcomes are recorded if Redis answers."""
         self._settled_as.clear()
         self.backlog.read_anew()
         while may_go_on():
@@ -89,28 +89,28 @@ class Sweep:
                 if not self._turn():
                     break
             except StoreUnavailable as error:
-                # Whether cancelling may go on is not known, so nothing is sent.
+                # It is not known whether cancelling may go on, so nothing is sent.
                 _log.warning("account %s: %s; the sweep waits", self._account_sid, error)
                 await asyncio.sleep(LEDGER_PAUSE_SECONDS)
             await self._wait()
         while self._sent:
             await self._wait()
             self._take_in()
-            self._record_last()  # not only once all are back: one may hang, and we be ended meanwhile
+            self._record_last()  # at each result: a request may hang until this process is killed
         self._record_last()
 
     @property
     def is_capped(self) -> bool:
-        """True once as many calls are cancelled as may be."""
+        """True once `cap` calls are cancelled."""
         return self.cancelled >= self._cap
 
     @property
     def is_unknown(self) -> bool:
-        """True where the last run has ended since Twilio knew none of its first calls."""
+        """True if the last run has ended because Twilio knew none of its first calls."""
         return self._settled_as.total() == self._settled_as[Outcome.GONE] >= self._most_unknown
 
     def _turn(self) -> bool:
-        """Record what came back, ask whether to go on, and send what may be sent; False when all is done."""
+        """Record the results, ask whether to go on, and send what may be sent; False when all is done."""
         self._take_in()
         if not self._record():
             self.stopped = True
@@ -137,7 +137,7 @@ class Sweep:
         # The first request goes alone: if Twilio refuses our credentials, one is enough to know.
         allowed = self.limit.allowed if self._answered else 1
         while len(self._sent) < allowed and not self._pauses.is_on(now):
-            # A call whose fate is unknown may have been cancelled, and counts for the cap until that is known.
+            # A call of unknown fate may have been cancelled: it counts towards the cap until its fate is known.
             room = self.cancelled + self.backlog.unsettled < self._cap
             call_sid = self.backlog.next(now, fresh=room)
             if call_sid is None:
@@ -175,7 +175,7 @@ class Sweep:
             case Ending.SETTLED:
                 self._settled(result)
                 self._served(sent, under_way, now)
-            case Ending.QUEUED:  # Twilio has taken it, and has not done it yet
+            case Ending.QUEUED:  # Twilio has accepted the request and not carried it out yet
                 self.backlog.retry_later(result.call_sid, now)
                 self._served(sent, under_way, now)
             case Ending.THROTTLED:
@@ -189,7 +189,7 @@ class Sweep:
                 if not self.backlog.retry_later(result.call_sid, now):
                     self._give_up(result.call_sid)
             case Ending.UNKNOWN:
-                self._answered = True  # what does not answer does not deny either
+                self._answered = True  # a request without an answer was not denied
                 self.backlog.retry_later(result.call_sid, now)
                 if self._pauses.failed(now, under_way):
                     self.limit.lost()
@@ -201,7 +201,7 @@ class Sweep:
         self.limit.served(sent.number, under_way, now)
 
     def _throttled(self, result: Result, sent: _Sent, now: float) -> None:
-        """Twilio did not process it: the call goes again as soon as it may, and others meanwhile."""
+        """Put the call back, as Twilio did not process the request: it goes again as soon as it may."""
         asked = min(MAX_ASKED_SECONDS, result.retry_after or 0.0)
         self.backlog.put_back(result.call_sid, now + asked if asked else 0.0)
         self.limit.refused(sent.number, sent.under_way, now, asked, result.concurrent)
@@ -209,7 +209,7 @@ class Sweep:
             self._pauses.throttled(sent.at, now, asked)
 
     def _denied(self, call_sid: str, now: float) -> None:
-        """One call may be denied for a reason of its own; several in a row are not."""
+        """Count a denial: one call may be denied for its own reason; several in a row mean the credentials."""
         self._denials += 1
         if self._denials >= (DENIALS if self._answered else INITIAL_DENIALS):
             self.backlog.put_back(call_sid)

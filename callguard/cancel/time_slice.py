@@ -1,4 +1,4 @@
-"""A worker's turn on an account."""
+"""A worker's time slice on one account."""
 
 import time
 from collections.abc import Callable
@@ -7,14 +7,14 @@ from callguard.cancel.needs import DrainQueue
 from callguard.mirror.renewed_lease import RenewedLease
 
 MAX_SECONDS = 30.0
-"""A job's run: longer drains yield and are woken again, so that no job runs longer than a minute."""
+"""The longest run of a job, in seconds. Longer drains yield and are woken again: no job exceeds a minute."""
 
 FAIR_SECONDS = 2.0
 ASK_SECONDS = 0.5
 
 
 class TimeSlice:
-    """Ends with its time, with the lease, or after `FAIR_SECONDS` as soon as other accounts wait for a worker."""
+    """Ends after `MAX_SECONDS`, with the lease, or after `FAIR_SECONDS` if other accounts wait for a worker."""
 
     def __init__(
         self,
@@ -42,5 +42,5 @@ class TimeSlice:
 
     @property
     def is_lost(self) -> bool:
-        """Whether another worker has the account by now, or a person has stopped the guard."""
+        """Whether the lease is lost: another worker has the account, or a person has stopped the guard."""
         return self._lease.is_lost

@@ -1,4 +1,4 @@
-"""The loop of every longer cancelling: sweep, read Twilio's list, until that has been empty twice."""
+"""The loop of drains and cancel runs: sweep, then read Twilio's list, until two lists in a row are empty."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ End = TypeVar("End")
 
 
 class Listed(Enum):
-    """What a reading of Twilio's list has shown. One that is `UNCLEAR` proves neither."""
+    """What a reading of Twilio's list has shown. `UNCLEAR` proves neither of the other two."""
 
     NOTHING = "nothing to cancel"
     CALLS = "calls to cancel"
@@ -30,10 +30,10 @@ async def until_empty(
     finish: Callable[[], End],
     wait_for_store: Callable[[StoreUnavailable, int], Awaitable[None]],
 ) -> End:
-    """Return why it has ended: what `finish` returns, or what `sweep` or `read_list` returns before that.
+    """Return why the loop has ended: the result of `finish`, or an earlier one of `sweep` or `read_list`.
 
-    `sweep` cancels what is known, and returns None to go on with the list. `read_list` makes a pause of its own
-    between two lists. `wait_for_store` is told how many rounds in a row have failed; it may raise the error.
+    `sweep` cancels the known calls, and returns None to go on with the list. `read_list` makes its own pause
+    between two lists. `wait_for_store` gets the number of failed rounds in a row; it may raise the error.
     """
     empty_lists = failures = 0
     while True:
@@ -54,10 +54,10 @@ async def until_empty(
 
 
 def in_thread(work: Callable[[], Answer]) -> "asyncio.Future[Answer]":
-    """Read a list in a thread that nobody has to wait for: a page takes Twilio seconds, and a run ends before."""
+    """Read a list in a daemon thread, so that the run can end while Twilio takes seconds for a page."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Answer] = loop.create_future()
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may ask for it any more
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())  # marks the error as retrieved
 
     def run() -> None:
         try:

@@ -160,7 +160,7 @@ def _receivers(parts: ConsoleParts) -> Iterator[Line]:
 
 
 def _public_url(public_url: str) -> Iterator[Line]:
-    """Ask for our own health where Twilio would. That it fails from here need not mean that Twilio fails."""
+    """Fetch our own health page at the public URL. A failure from here does not prove that Twilio fails."""
     if public_url == NO_PUBLIC_URL:
         yield Line(Mark.DOUBTFUL, "CALLGUARD_PUBLIC_URL is not set here, so signatures were not looked at")
         return

@@ -21,7 +21,7 @@ HISTORY_SECONDS = 8.0
 _READING_SHARE = 0.6
 """Of the time: replaying what was read takes the rest."""
 MAX_CALLS_A_SECOND = 5_000
-"""A replay of more would take longer than is left: it plays some 30,000 a second on a free core, twice."""
+"""Calls read per second that is left: a replay plays some 30,000 a second on a free core, twice."""
 MAX_SHOWN = 5
 
 
@@ -44,7 +44,7 @@ class Lately:
     _spent: float = field(default=0.0, init=False)
 
     def told(self, account: Account) -> Iterator[tuple[bool, str]]:
-        """Yield what is to be said, and whether it is good.
+        """Yield each sentence of the report, and whether it is good news.
 
         Raises:
             CallGuardError: Twilio did not serve the first page.

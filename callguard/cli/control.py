@@ -97,7 +97,7 @@ def _why(reason: str) -> str:
 
 
 def _not_paused(parts: ConsoleParts, account: Account, word: Word, error: str) -> str:
-    """What to do where Redis does not take a pause. The guard's own host may take it from a file."""
+    """Return what to do if Redis takes no pause, which is left in a file for a watcher on this host."""
     if parts.stores.decisions.leave_pause(account.sid, word):
         return (
             f"{error}\nRedis has not taken the pause. It is left in {parts.stores.decisions.kept_at}: the watcher "
@@ -108,7 +108,7 @@ def _not_paused(parts: ConsoleParts, account: Account, word: Word, error: str) -
 
 
 def _kept(parts: ConsoleParts, *, in_file: bool) -> str:
-    """Say where the pause is kept: how much would have to be lost for it to be forgotten."""
+    """Say where the pause is kept, and so which losses would make the guard forget it."""
     try:
         durability = parts.stores.durability()
     except StoreUnavailable as error:

@@ -21,7 +21,7 @@ class Differing:
 
     Attributes:
         texts: a line for each place.
-        is_bad: the guard's processes do not agree, or another policy or other accounts are in force than are read.
+        is_bad: the processes differ from each other, or their policy or accounts are not those read here.
     """
 
     texts: tuple[str, ...]
@@ -42,7 +42,7 @@ def differing(parts: ConsoleParts, running: Sequence[RunningProcess]) -> Differi
 
 
 def _known(parts: ConsoleParts) -> Fingerprint:
-    """Ours, without what is not set here and need not be."""
+    """Our fingerprint, without the parts that are not set here and need not be."""
     ours = parts.fingerprint()
     if parts.settings.public_url != NO_PUBLIC_URL:
         return ours

@@ -1,8 +1,8 @@
-"""What commands print: broken at words on a terminal, and not at all anywhere else.
+"""What commands print: lines broken at words on a terminal, and unbroken anywhere else.
 
-A file, a pipe or a job's log is read by programs and copied from: there a line stays a line. On a terminal no word
-is broken, and neither is a command: what stands between backticks, and what `say_command` prints. What is longer
-than the terminal is wide stays whole, so that copying it gives one line.
+A file, a pipe or a job's log is read by programs and copied from, so lines stay whole there. On a terminal neither
+a word nor a command is broken: text between backticks, and what `say_command` prints. Such text stays whole even
+if it is wider than the terminal, so that copying it gives one line.
 """
 
 import os
@@ -79,8 +79,8 @@ def columns_of(stream: Any) -> int | None:
 def wrapped(text: Text, columns: int | None, first: int = 0) -> Text:
     """Return a text in lines of at most that many columns, where words allow it; None leaves it as it is.
 
-    What follows hangs below the first word, or below what follows a label and two blanks. `first`: so many columns
-    of the first line are taken.
+    Further lines are indented to the first word, or to the text after a label and two blanks. `first`: so many
+    columns of the first line are taken.
     """
     if columns is None:
         return text
@@ -113,7 +113,7 @@ def _hang(line: str, columns: int) -> int:
 
 
 class Commands(click.Group):
-    """A group of commands whose errors are told like all else."""
+    """A group of commands whose errors are printed like all other output."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Invoke the command that is named."""

@@ -40,7 +40,7 @@ _LOOK_SECONDS = 0.2
 
 
 def is_confirmed(question: str, *, default: bool = False) -> bool:
-    """Ask on the terminal. What was typed before the question could be read is no answer to it.
+    """Ask on the terminal. Input typed before the question could be read is discarded.
 
     Raises `click.Abort` when the terminal is closed, and `KeyboardInterrupt` at Ctrl-C.
     """

@@ -24,7 +24,7 @@ _PUBLISHED = "sandbox.json"
 
 
 def sandbox_settings(outer: Mapping[str, str]) -> dict[str, str]:
-    """Return account and policy of every sandbox. What else `outer` says of them is blanked: as good as unset."""
+    """Return account and policy of every sandbox. Other values for them in `outer` are blanked, as if unset."""
     return {
         **dict.fromkeys((name for name in outer if name.upper().startswith(ENV_PREFIX)), ""),
         "TWILIO_ACCOUNT_SID": SANDBOX_ACCOUNT_SID,
@@ -39,13 +39,13 @@ def sandbox_settings(outer: Mapping[str, str]) -> dict[str, str]:
 
 
 def loopback_excepted(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables by which a proxy of this machine's is not asked for the sandbox, which is here."""
+    """Return the variables that exempt the sandbox, which is on this machine, from a proxy."""
     present = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
     return dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(filter(None, [present, "127.0.0.1,localhost"])))
 
 
 def where_published(folder: Path) -> dict[str, str] | None:
-    """Return the settings that say where a running sandbox's parts are; None where none has published them."""
+    """Return the settings with the addresses of a running sandbox; None if none has published them."""
     try:
         return dict(json.loads((folder / _PUBLISHED).read_text()))
     except (OSError, ValueError):
@@ -70,7 +70,7 @@ class Sandbox:
 
     @contextmanager
     def published(self, folder: Path) -> Iterator[None]:
-        """While entered, let the commands of other terminals find us, through the sandbox's folder."""
+        """While entered, publish our addresses in the sandbox's folder for the commands of other terminals."""
         place = folder / _PUBLISHED
         fresh = place.with_suffix(".new")
         fresh.touch(mode=0o600)

@@ -22,13 +22,13 @@ from callguard.errors import StoreUnavailable
 from callguard.processes.stop_signals import StopSignals
 
 LOOK_SECONDS = 0.5
-# Without a terminal to redraw on, a line this often, and less when little changes.
+# Without a terminal to redraw: seconds between lines, and between lines while little changes.
 PLAIN_LINE_SECONDS = 2.0
 CALM_PLAIN_LINE_SECONDS = 30.0
 
 
 class SandboxView:
-    """Looks at the guard twice a second; says what happened, and shows the figures as they are."""
+    """Looks at the guard twice a second, prints what has happened, and shows the present figures."""
 
     def __init__(self, sandbox: Sandbox, parts: ConsoleParts, console: Console, signals: StopSignals) -> None:
         """Tell of the sandbox's one account on `console`, until one of `signals` has come."""

@@ -26,7 +26,7 @@ from callguard.domain.unqueued import RECENT, everyday, what_is_done
 from callguard.domain.wording import figure, printable, span
 
 SHOWN_MS = 86_400_000
-"""For so long it is shown who has resumed."""
+"""For so many milliseconds `status` shows who has resumed the guard."""
 
 _LABEL = 18
 

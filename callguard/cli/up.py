@@ -126,7 +126,7 @@ def _programs(environ: Mapping[str, str], logs: Path | None = None) -> list[Prog
     """The web server and the workers; their output goes to `logs`, or to the terminal."""
     python = sys.executable
     config = str(_gunicorn_config())
-    # Neither a `workers/` nor a `callguard/` where we were started may take the place of ours.
+    # A `workers/` or `callguard/` in the current folder must not be imported in place of ours.
     root = str(Path(callguard.__file__).parents[1])
     environ = {**_absolute_paths(os.environ), **environ, "PYTHONSAFEPATH": "1"}
     return [

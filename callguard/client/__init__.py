@@ -1,4 +1,4 @@
-"""For the program that creates calls: asks the guard first, and tells it of every call that was created.
+"""The client for programs that create calls: it asks the guard first, and reports every created call.
 
     Client(sid, token, http_client=GuardedHttpClient("https://guard.example.com", api_key="..."))
 

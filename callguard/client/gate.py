@@ -1,8 +1,8 @@
-"""Asks the guard before a create, without ever making a create wait for a guard that is down.
+"""Asks the guard before a create, and never makes a create wait for a guard that is down.
 
-Every ask runs in a thread of its own and the create waits for it on a clock: so the bound also holds where a
-socket's timeout does not (name resolution, an answer that trickles in). A thread whose ask fails becomes the
-prober: it asks again at growing intervals until the guard answers, and meanwhile nobody waits.
+Every request to the guard runs in a thread of its own, and the create waits for it on a clock. So the bound also
+holds where a socket's timeout does not (name resolution, an answer that trickles in). A thread whose request fails
+becomes the prober: it asks again at growing intervals until the guard answers, and meanwhile no create waits.
 """
 
 import threading
@@ -60,7 +60,7 @@ class Gate:
         if verdict is None:
             return None
         life = self._answer_seconds if verdict.allowed is not None else _UNKNOWN_SECONDS
-        # What came while the caller waited is good, even if the caller woke up late.
+        # An answer that came while the caller waited is good, even if the caller woke up late.
         return verdict if came >= began or time.monotonic() < came + life else None
 
     def _start_ask(self, account_sid: str) -> None:
@@ -114,7 +114,7 @@ class Gate:
             self._prober = None if self._prober is me else self._prober
             return 0.0
         self._prober = me
-        # A slow guard is worth asking every second: its answers count, only nobody waits for them.
+        # A slow guard is asked every second: its answers count, but no create waits for them.
         return _INITIAL_PAUSE if has_answered or not pause else min(2 * pause, _MAX_PAUSE)
 
     def _fall_silent(self, problem: str) -> None:

@@ -1,7 +1,7 @@
-"""One line to each guard in a process, shared by all clients that name the same guard and key.
+"""One `GuardLine` to each guard in a process, shared by all clients that name the same guard and key.
 
-Many programs build a twilio client for every call they make. Shared, the gate's answer still holds its second, a
-guard that is down still costs one wait and not one for each client, and no threads pile up.
+Many programs build a twilio client for every call they make. Shared, a gate answer still lasts its second, a guard
+that is down costs one wait instead of one for each client, and no threads pile up.
 """
 
 import atexit

@@ -8,7 +8,7 @@ _QUIET_SECONDS = 60.0
 
 
 class Seldom:
-    """Says at most once a minute that a thing is worth a warning."""
+    """Allows a warning at most once a minute."""
 
     def __init__(self) -> None:
         self._next = -_QUIET_SECONDS

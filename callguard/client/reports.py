@@ -17,13 +17,13 @@ _MAX_AGE_MS = 6 * 3_600_000
 
 
 def _aged(report: Report) -> Report:
-    """Return a report with the age of its call. It may have waited for the guard; its creation has not."""
+    """Return a report with the age of its call: the report may have waited for the guard."""
     told = {name: value for name, value in report.items() if name != _MADE}
     return {**told, "age_ms": min(_MAX_AGE_MS, max(0, round((time.monotonic() - report[_MADE]) * 1000)))}
 
 
 class Reporter:
-    """Sends reports in batches that gather while a post is under way; the oldest give way when too many wait."""
+    """Sends reports in batches that fill while a post is under way; the oldest are dropped when too many wait."""
 
     def __init__(self, api: GuardApi) -> None:
         self._api = api
@@ -100,7 +100,7 @@ class Reporter:
         except GuardRefused as refused:
             good = [report for place, report in enumerate(self._in_hand) if place not in refused.wrong]
             if 0 < len(good) < len(self._in_hand):
-                # The guard takes a batch whole or not at all: what was wrong must not take the others along.
+                # The guard takes a batch whole or not at all: drop the wrong reports and send the others again.
                 self._warn_of_refusal(str(refused), len(self._in_hand) - len(good))
                 self._in_hand = good
                 return self._deliver()

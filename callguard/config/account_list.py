@@ -45,7 +45,7 @@ _NONE_CONFIGURED = (
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What one source says of an account. `token_place` is where a token is missed if there is none."""
+    """What one source says of an account. `token_place`: the place that an error about no token names."""
 
     sid: str
     place: Place
@@ -90,7 +90,7 @@ def _in_environment(environ: Mapping[str, str], named: Collection[str], problems
         problems.add(place, f"is not set, but {KEY_VARIABLE} is", EXAMPLE_SID)
     if not sid and has_token:
         problems.add(place, f"is not set, but {TOKEN_VARIABLE} is", EXAMPLE_SID)
-    # Of an account with bad tokens it is not said once more that it has none.
+    # An account whose tokens are wrong gets no second problem for having none.
     elif sid and _is_sid(sid, place, problems) and (tokens or not has_token):
         yield _Found(sid, place, token_place, tokens, (), {}, rest_key)
 

@@ -36,11 +36,11 @@ class Account:
         auth_tokens: the first is used for REST; every one is good for a signature, so that a rotation loses
             no callback.
         shared_keys: further keys for signatures.
-        policy: what the operator wants for it.
+        policy: the account's policy.
         api_key, api_secret: serve REST in place of the auth token; empty where the token does.
         api_url: where its REST API is, if not where the settings say: each of Twilio's regions has one.
-        hasher: makes of From and To what may be kept of them. Their hashes are keyed with the first token, so a
-            rotation makes equal numbers look different once: what was counted of them begins anew.
+        hasher: makes the keyed hashes of From and To. The key is the first token, so after its rotation equal
+            numbers have other hashes, and counts by number begin anew.
     """
 
     sid: str
@@ -63,5 +63,5 @@ class Account:
 
     @property
     def never_cancel_digest(self) -> str:
-        """A keyed hash of whom no call to, or from, is cancelled: enough to know whether that has changed."""
+        """The keyed hash of all addresses that are never cancelled: shows only whether they have changed."""
         return self.hasher.digest("\n".join([*sorted(EMERGENCY), "", *sorted(self.policy.never_cancel)]))

@@ -30,7 +30,7 @@ class ApiKey:
 
 
 def secret(text: str) -> str:
-    """Return a token, key or secret that can be one.
+    """Return a token, key or secret after checking its form.
 
     Raises:
         ValueError: it is too short, or holds what no secret of Twilio's holds.

@@ -1,4 +1,4 @@
-"""The environment: what its variables say, and which look as if they were meant to say something.
+"""The environment: its settings, and variables that look like misspelt settings.
 
 A secret may stand in a file, as containers mount them: `<NAME>_FILE` names the file that holds `<NAME>`.
 """
@@ -80,7 +80,7 @@ def default_data_dir(environ: Mapping[str, str]) -> Path:
 def refuse_unknown_variables(
     environ: Mapping[str, str], known: Iterable[str], named: Iterable[str], problems: Problems
 ) -> None:
-    """Note every variable that begins with `CALLGUARD_` and is no setting: a typo must not turn a rule off.
+    """Note every `CALLGUARD_` variable that is no setting as a problem: a typo must not turn a rule off.
 
     `known` are the settings, `named` are further variables that the file refers to.
     """

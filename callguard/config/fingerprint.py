@@ -17,10 +17,10 @@ _DIGITS = 12
 
 
 def fingerprint(settings: Settings) -> Fingerprint:
-    """Return what tells these settings from others, and nothing else of them.
+    """Return digests that tell these settings from others, and reveal nothing else of them.
 
-    Each digest is keyed with the tokens of all accounts, which whoever reads Redis does not have: so a short
-    secret or a number among the settings cannot be found by trying.
+    Each digest is keyed with the tokens of all accounts, which a reader of Redis does not have: so a short secret
+    or a number among the settings cannot be found by trying.
     """
     accounts = [settings.accounts[sid] for sid in sorted(settings.accounts)]
     key = "\n".join(token for account in accounts for token in (account.sid, *account.auth_tokens)).encode()
@@ -39,7 +39,7 @@ def _digest(key: bytes, name: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value whose `repr` says everything, also what `repr` of a dataclass leaves out."""
+    """Return a value whose `repr` says everything, also fields that a dataclass leaves out of its `repr`."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.compare}
     if isinstance(value, Mapping):

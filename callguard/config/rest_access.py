@@ -67,7 +67,7 @@ def api_url_of_table(layer: Layer, problems: Problems) -> str:
 
 
 def regional_api_url(environ: Mapping[str, str], problems: Problems) -> str:
-    """Return where Twilio's REST API is, where nobody says it: by TWILIO_EDGE in TWILIO_REGION, if they are set.
+    """Return the default address of Twilio's REST API: by TWILIO_EDGE in TWILIO_REGION, if they are set.
 
     >>> regional_api_url({"TWILIO_EDGE": "sydney", "TWILIO_REGION": "au1"}, Problems())
     'https://api.sydney.au1.twilio.com'

@@ -82,7 +82,7 @@ def _content(name: str, path: Path, problems: Problems) -> dict[str, Any] | None
 
 
 def _is_shallow(content: Any) -> bool:
-    """What is deeper than any setting would exhaust the stack of whoever shows or compares it."""
+    """Return whether a value is shallow enough: deeper ones exhaust the stack when shown or compared."""
     level = [content]
     for _ in range(MAX_LEVELS):
         tables = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]

@@ -107,7 +107,7 @@ def is_loopback(url: str) -> bool:
 def masked_url(url: str) -> str:
     """Return a URL without its password and without the values of its query; other text is returned as it is.
 
-    What stands before the last `@` is masked even where the rest is no URL: it may be a mistyped password.
+    Text before the last `@` is masked even if the rest is no URL: it may be a mistyped password.
     """
     before, has_slashes, after = url.partition("//")
     if not has_slashes:

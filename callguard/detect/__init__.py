@@ -1,1 +1,1 @@
-"""News of calls in, trips out: what is counted, judged and told."""
+"""Detection: counts news of calls, applies the rules, trips the guard and tells people."""

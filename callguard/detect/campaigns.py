@@ -21,8 +21,8 @@ class Released:
     """What became of the queued calls of a campaign that is released.
 
     Attributes:
-        calls: how many count as any other now, and may be cancelled.
-        shared: how many stay announced, as they may as well be another campaign's.
+        calls: how many are ordinary calls now, and may be cancelled.
+        shared: how many stay announced, because they may be another campaign's.
         shared_with: those campaigns, as far as they are known.
     """
 
@@ -46,8 +46,8 @@ class Ended:
 class AnnouncedCampaigns:
     """Announces and ends campaigns, in the name of a person.
 
-    Every method may raise `StoreUnavailable`. That others cannot be told, or that it cannot be remembered beside
-    Redis, is no reason not to do it.
+    Every method may raise `StoreUnavailable`. A failed notice, or a failed write to the file beside Redis, does
+    not stop the change.
     """
 
     def __init__(self, campaigns: Campaigns, notices: Notices, memory: Memory, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""What a person says to the guard: done, remembered, told to others."""
+"""A person's commands to the guard: carried out, remembered, and told to others."""
 
 import logging
 from collections.abc import Callable
@@ -18,9 +18,9 @@ _log = logging.getLogger(__name__)
 class GuardControl:
     """Pauses, resumes, resets and continues, in the name of a person.
 
-    Every method may raise `StoreUnavailable`: then it is not known whether it was done, and it may be repeated.
-    People, and the guard's log, hear of it by a notice. That others cannot be told, or that it cannot be kept on a
-    disk, is no reason not to do it.
+    Every method may raise `StoreUnavailable`: then it is not known whether it was done, and it may be repeated. A
+    notice tells people and the guard's log of each command. A failed notice, or a failed write to the disk, does
+    not stop the command.
     """
 
     def __init__(

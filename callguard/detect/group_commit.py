@@ -1,8 +1,8 @@
-"""Counting together what comes in together.
+"""Counts callbacks that arrive together in one script call.
 
-A trip to Redis costs as much as all the rest of a callback. So while one is under way for an account, callbacks
-that arrive wait and go with the next, all in one script call: group commit, as databases do with their log. With
-nothing under way nothing waits: but whoever is ready by then has a turn first, and may come along.
+A trip to Redis costs as much as all the rest of a callback. So while one is under way for an account, the
+callbacks that arrive wait and go together with the next one: group commit, as databases do with their log. With
+nothing under way a callback does not wait, except for other callbacks that are ready at this moment.
 """
 
 import threading
@@ -21,14 +21,14 @@ Take = Callable[[Account, Sequence[CallEvent]], int]
 class _Batch:
     events: list[CallEvent] = field(default_factory=list)
     # Held until the group is counted; an event does the same, at several times the cost under gevent. It is made
-    # when somebody joins: alone, which is the rule, it is not needed.
+    # when a second callback joins: most groups have one callback, which needs no lock.
     under_way: "threading.Lock | None" = None
     error: BaseException | None = None
 
 
 @dataclass(slots=True)
 class _AccountBatch:
-    """The callbacks of one account: those that may still join, and whose turn it is."""
+    """The callbacks of one account: the group that may still be joined, and the lock of the present turn."""
 
     turn: threading.Lock = field(default_factory=threading.Lock)
     open_batch: _Batch = field(default_factory=_Batch)
@@ -38,7 +38,7 @@ class GroupCommit:
     """Hands callbacks to `take` in groups, one group of an account at a time; safe in threads and greenlets."""
 
     def __init__(self, take: Take) -> None:
-        """`take(account, events)` counts events, which are in order of time."""
+        """Keep `take(account, events)`, which counts events that are in order of time."""
         self._take = take
         self._mutex = threading.Lock()
         self._accounts: defaultdict[str, _AccountBatch] = defaultdict(_AccountBatch)
@@ -47,7 +47,7 @@ class GroupCommit:
         """Return once the event is counted.
 
         Raises:
-            StoreUnavailable: it may be given again; so may all that were in its group, each by its own caller.
+            StoreUnavailable: it is unknown whether the group was counted; each caller may give its event again.
         """
         with self._mutex:
             of_account = self._accounts[account.sid]

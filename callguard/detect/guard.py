@@ -1,4 +1,4 @@
-"""The guard: news of calls in, trips out."""
+"""The guard: counts news of calls, and trips."""
 
 import logging
 import math
@@ -29,7 +29,7 @@ REMIND_SECONDS = 4 * 3600
 MAX_SECONDS_COUNTED = 900
 
 LATELY_SECONDS = 60
-"""Over so long is counted how fast calls are dialled while an incident without a queue lasts."""
+"""Seconds over which the dialling rate is measured while an incident without a queue lasts."""
 
 
 class Guard:
@@ -57,12 +57,12 @@ class Guard:
         self._sorted: dict[str, tuple[int, Scope]] = {}
 
     def take(self, account: Account, events: Sequence[CallEvent], source: Source) -> int:
-        """Count `events`, act on what they show, and return how many of them were news.
+        """Count `events`, act on what they show, and return how many of them were new.
 
         A repeat counts nothing but is judged like any other: the reply to the first may have been lost.
 
         Raises:
-            StoreUnavailable: nothing is lost by giving the same events again.
+            StoreUnavailable: the same events may be given again.
         """
         now_ms = self._clock.now_ms()
         observed = self._tracker.observe(account.sid, events, account.policy, now_ms, source, if_crossed=True)
@@ -73,14 +73,14 @@ class Guard:
         return observed.counted
 
     def count(self, account: Account, events: Sequence[CallEvent], source: Source) -> int:
-        """Count `events` as `take` does, and leave the judging to whoever has given them."""
+        """Count `events` as `take` does, without applying the rules: the caller judges them."""
         now_ms = self._clock.now_ms()
         return self._tracker.observe(account.sid, events, account.policy, now_ms, source, if_crossed=True).counted
 
     def judge(self, account: Account, snapshot: Snapshot) -> bool:
         """Apply the rules to a snapshot: trip, or remember a suspicion so that the watcher asks Twilio.
 
-        Return whether anything may have come of it, so that the snapshot is no longer the present.
+        Return whether the state may have changed, so that the snapshot is outdated.
         """
         decision = decide(snapshot, account.policy)
         if decision.verdict is Verdict.DRAIN:
@@ -100,12 +100,12 @@ class Guard:
     def trip(self, account: Account, snapshot: Snapshot, finding: Finding, *, unqueued: bool = False) -> bool:
         """Open an incident and wake a drain; return whether this call was the one that did it.
 
-        An `unqueued` one wakes none: there is nothing to cancel. One that has come back goes on as it was.
-        State first, wake-up second: if we die in between, the watcher finds the drain without a lease.
+        An `unqueued` incident wakes no drain: nothing can be cancelled. One that has come back is reopened. The
+        state is written before the wake-up: if we die in between, the watcher finds the drain without a lease.
         """
         policy, generation, now_ms = account.policy, snapshot.generation, snapshot.now_ms
         mode = snapshot.mode_under(policy)
-        # Without a queue the numbers that carry it are among the calls that were dialled.
+        # Without a queue, the numbers that carry the spike are those of dialled calls.
         seen_by = Rule.INITIATED if unqueued and finding.rule is not Rule.SPIKE else finding.rule
         senders = self._tracker.senders(account.sid, seen_by, policy, now_ms)
         scope = self._scope(account, snapshot, finding, senders, seen_by)
@@ -161,7 +161,7 @@ class Guard:
             _log.warning("account %s %s", account.sid, text)
 
     def _goes_on(self, account: Account, snapshot: Snapshot, finding: Finding, scope: Scope) -> bool:
-        """Go on with the last incident, if what it was about has come back; return whether that was so."""
+        """Reopen the last incident if its runaway has come back; return whether it was reopened."""
         for closed in self._incidents.recent(account.sid, 1):
             is_same = closed.generation == snapshot.generation
             if not is_same or not is_back(closed, finding, scope, snapshot.now_ms):
@@ -181,7 +181,7 @@ class Guard:
         self._tell(Notice(account.sid, NoticeKind.TRIPPED, text, snapshot.now_ms))
 
     def _as_observed(self, account: Account, snapshot: Snapshot, finding: Finding) -> Finding:
-        """Return the finding with what was seen: a bucket holds no more than twice its burst.
+        """Return the finding with the counted calls: a bucket shows no more than twice its burst.
 
         Beside a campaign the level of the bucket stays: the counts hold the campaign's calls too.
         """
@@ -197,10 +197,10 @@ class Guard:
         return replace(finding, observed=max(finding.observed, calls - rate * max(0.0, seconds)))
 
     def widen(self, account: Account, snapshot: Snapshot) -> bool:
-        """Let an open incident be about more numbers, if those that it leaves alone spike; return whether it is.
+        """Add From numbers to an open incident if the calls it leaves alone spike; return whether it has changed.
 
         Raises:
-            StoreUnavailable: a later call takes it up.
+            StoreUnavailable: a later call tries again.
         """
         may_be_wider = snapshot.out_of_scope or snapshot.unqueued
         incident = self._incidents.current(account.sid) if may_be_wider else None
@@ -213,13 +213,13 @@ class Guard:
             self._tell(Notice(account.sid, NoticeKind.WARNING, why, snapshot.now_ms))
         if not is_wider and self._sorted.get(account.sid) == (incident.generation, incident.scope):
             return False
-        # The scope is another than when we looked last: it was widened, or the spike began earlier than was known.
+        # The scope has changed since the last look: it was widened, or the spike began earlier than was known.
         self._tracker.take_back(account.sid)
         self._sorted[account.sid] = (incident.generation, wider if is_wider else incident.scope)
         return True
 
     def _wider(self, account: Account, snapshot: Snapshot, scope: Scope) -> tuple[Scope, str]:
-        """Return the scope that is called for by now, and why in words."""
+        """Return the scope that is needed now, and why in words."""
         policy = account.policy
         if snapshot.out_of_scope > policy.max_backlog:
             left = f"{snapshot.out_of_scope:,} calls that the incident left alone"
@@ -245,14 +245,14 @@ class Guard:
         return scope_of(finding, few, snapshot.listed_short_ms)
 
     def _ask_to_look(self, account: Account) -> None:
-        """Best effort: the watcher looks at every account now and then."""
+        """Ask the watcher to look at the account, best effort: it looks at every account now and then."""
         try:
             self._tell_watcher(account.sid)
         except StoreUnavailable as error:
             _log.info("account %s: the watcher could not be told: %s", account.sid, error)
 
     def _tell(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
-        """Post a notice, best effort; return whether it was. The trip stands in any case."""
+        """Post a notice, best effort; return whether it was posted. If it was not, the trip remains."""
         try:
             return self._notices.post(notice, once=once, every_seconds=every_seconds)
         except StoreUnavailable as error:
@@ -261,7 +261,7 @@ class Guard:
 
 
 def _seconds_counted(onset_ms: int, now_ms: int) -> int:
-    """Return over how many of the ring's seconds what began at the onset is counted."""
+    """Return over how many seconds of the counters to count calls since the onset."""
     return min(MAX_SECONDS_COUNTED, max(1, now_ms // 1000 - onset_ms // 1000 + 1))
 
 

@@ -1,4 +1,4 @@
-"""What detection needs from the outside: the store, RQ, Twilio. Adapters fulfil it."""
+"""The Protocols of what detection uses: the store, RQ, Twilio. Adapters fulfil them."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -57,14 +57,14 @@ class CallTracker(Protocol):
         """Return how many calls left the queue for the dialler in the last `seconds` (at most 900)."""
 
     def count(self, account_sid: str, name: str, more: int = 1) -> None:
-        """Count `more` of `name`, which is of a closed set, such as `reports:client:malformed`."""
+        """Raise the counter `name` by `more`. Its names are a closed set, such as `reports:client:malformed`."""
 
 
 class DrainQueue(Protocol):
     """The wake-up for cancel workers."""
 
     def wake(self, account_sid: str, generation: int) -> bool:
-        """Ask for a drain, best effort; False (logged) if that failed: the watcher will see to it."""
+        """Ask for a drain, best effort; False (logged) if that failed: then the watcher asks."""
 
 
 class IncidentStore(Protocol):
@@ -91,10 +91,10 @@ class IncidentStore(Protocol):
         """Let an incident without a queue be drained, since calls wait by now; return whether this call did it."""
 
     def go_on(self, account_sid: str, generation: int) -> bool:
-        """Open the closed incident of `generation` again, if it had no queue and nothing has tripped since."""
+        """Reopen the closed incident of `generation`, if it had no queue and nothing has tripped since."""
 
     def widen(self, account_sid: str, generation: int, scope: Scope) -> bool:
-        """Let the open incident be about more calls than before; False if it is over."""
+        """Widen the open incident to more calls; False if it is over."""
 
     def continue_drain(
         self, account_sid: str, generation: int, now_ms: int = 0, *, by: str = "", reason: str = ""
@@ -106,7 +106,7 @@ class IncidentStore(Protocol):
     ) -> bool:
         """Close the incident and arm the guard: from cooling, or from any open state with `force`.
 
-        `by` is the person who wants it so; it is then also an end of any doubt of what was decided.
+        `by` is the person who asks for it. With a person, doubt about lost decisions ends too.
         """
 
     def pause(self, account_sid: str, reason: str, now_ms: int, *, by: str = "", until_ms: int = 0) -> None:
@@ -138,13 +138,13 @@ class Notices(Protocol):
 
 
 class Reports(Protocol):
-    """Calls that whoever created them has reported, and of which Twilio has said nothing yet.
+    """Calls reported by the programs that create them, which Twilio has not confirmed yet.
 
-    No rule counts them. Each may raise `StoreUnavailable`.
+    No rule counts them. Each method may raise `StoreUnavailable`.
     """
 
     def note(self, account_sid: str, events: Sequence[CallEvent], policy: Policy) -> Reported:
-        """Note the calls' entrance; a call that is known already is no news."""
+        """Note that the calls have entered the queue; known calls are skipped."""
 
     def unconfirmed(self, account_sid: str) -> list[CallEvent]:
         """Return all of them, as they were reported."""
@@ -178,11 +178,11 @@ class Campaigns(Protocol):
     def calls_of(self, account_sid: str, campaign_id: str) -> CampaignCalls:
         """Return a campaign's queued calls, as far as they can be told from those of others.
 
-        To be asked before the campaign is ended: of an open one it is known which calls it takes.
+        Must be called before the campaign ends: only while it is open is it known which calls it takes.
         """
 
     def release(self, account_sid: str, campaign_id: str, call_sids: Sequence[str], now_ms: int) -> int:
-        """Take a campaign's queued calls for any other calls, which may be cancelled; return how many were."""
+        """Turn a campaign's queued calls into ordinary calls, which may be cancelled; return how many."""
 
 
 class Memory(Protocol):

@@ -1,8 +1,8 @@
-"""Calls that whoever creates them reports: they count once Twilio says that there are such calls.
+"""Calls reported by the programs that create them: they count once Twilio confirms them.
 
-A report proves nothing: the key that it came with may be in wrong hands, and a call may be made up. So it is only
-a reason to ask. Twilio's list, a callback or an event confirms a call by itself. Where the calls are dialled at
-once and nothing tells of them, some are looked up one by one.
+A report proves nothing: its key may be stolen, and its calls made up. So a report is only a reason to ask Twilio.
+Twilio's list, a callback or an event confirms a call. Calls that are dialled at once appear in no list; if nothing
+else confirms them, a few are looked up one by one.
 """
 
 import logging
@@ -23,7 +23,7 @@ from callguard.domain.sources import Source
 _log = logging.getLogger(__name__)
 
 LOOKED_UP = 5
-"""So many calls stand for all. Who reports two made-up calls for each real one passes once in 243 times."""
+"""A sample of so many calls stands for all. With two made-up calls for each real one, it passes once in 243."""
 
 TELL_SECONDS = 3600
 
@@ -51,12 +51,12 @@ class ReportedCalls:
     def take(
         self, account: Account, events: Sequence[CallEvent], reporter: ReportSource = ReportSource.CLIENT
     ) -> int:
-        """Take calls' entrance as reported, oldest first; return how many of them were news.
+        """Count or note reported calls, oldest first; return how many of them were new.
 
-        Event Streams is Twilio's own word, so that its news counts at once.
+        Event Streams come from Twilio itself, so their calls count at once.
 
         Raises:
-            StoreUnavailable: nothing is lost by giving the same events again.
+            StoreUnavailable: the same events may be given again.
         """
         if reporter is ReportSource.CLIENT:
             counted = self._note(account, events)
@@ -78,14 +78,14 @@ class ReportedCalls:
         return reported.counted
 
     def verify(self, account: Account, began_ms: int) -> None:
-        """Look up some calls that were reported before `began_ms`, when a reading of Twilio's list began.
+        """Look up a few calls reported before `began_ms`, when a reading of Twilio's list began.
 
-        What that has shown is confirmed. If Twilio knows those that are looked up, all that were reported count.
-        If not, those are forgotten that it must know by now, and people are told.
+        Calls that the list shows are confirmed by it. If Twilio knows all calls that are looked up, all reported
+        calls count. If not, reported calls that are old enough to be known are forgotten, and people are told.
 
         Raises:
             TwilioUnavailable, TwilioThrottled, TwilioRefused: nothing is forgotten.
-            StoreUnavailable: a later look takes it up.
+            StoreUnavailable: a later look tries again.
         """
         waiting = sorted(
             (call for call in self._reports.unconfirmed(account.sid) if call.at_ms <= began_ms),

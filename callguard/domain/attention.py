@@ -1,9 +1,9 @@
-"""How soon an account should be looked at again, as far as its state tells."""
+"""How soon the watcher should look at an account again, by the account's state."""
 
 from callguard.domain.snapshot import Snapshot
 
 LOOK_SECONDS = 5.0
-"""Each account is looked at so often at least, should the word that there is news of it be lost."""
+"""The longest time between two looks at an account, in seconds, in case the word of its news is lost."""
 
 INCIDENT_SECONDS = 0.5
 SUSPICION_SECONDS = 0.25

@@ -1,4 +1,4 @@
-"""What the guard would have done with a history: the same rules, fed as a source would have fed them."""
+"""Plays a history through the rules, fed as a source would have fed them: what the guard would have done."""
 
 from bisect import bisect_right
 from collections.abc import Callable
@@ -60,10 +60,10 @@ def untold(calls: int) -> None:
 
 
 class Backtest:
-    """Plays a history through the rules, as `enforce` with `rearm = auto`, whatever the policy says of these.
+    """Plays a history through the rules with `enforce` and `rearm = auto`, whatever the policy says.
 
-    A cancelled call is never dialled, and all others are dialled when they were: it keeps its slot at Twilio. The
-    cancelling takes no time. Every queued call that may be cancelled is.
+    A cancelled call is never dialled and keeps its slot at Twilio, so all other calls are dialled when they were.
+    Cancelling takes no time, and every queued call that may be cancelled is.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Backtest:
         *,
         progress: Callable[[int], None] = untold,
     ) -> None:
-        """`progress` is told now and then how many calls have been played since it was last told."""
+        """Keep the parts; `progress` gets, now and then, the number of calls played since its last call."""
         self.replay = Replay(policy)
         self.trips: list[Trip] = []
         self.unqueued: list[UnqueuedTrip] = []
@@ -112,7 +112,7 @@ class Backtest:
             self._decide(at_ms)
 
     def heard_call(self, destination: int, at_ms: int) -> None:
-        """Tell the rules whom a call is for."""
+        """Count a call to its destination for the rule `repeat`."""
         self.last_destination = destination
         if destination != NO_DESTINATION:
             self.replay.called(destination, at_ms)
@@ -123,7 +123,7 @@ class Backtest:
         if decision.finding is None:
             return
         if decision.verdict is Verdict.TRIP_UNQUEUED and snapshot.suspected is None:
-            return  # it was opened when it was new
+            return  # the incident was opened when the finding was new
         if decision.verdict is Verdict.TRIP:
             self._trip(decision.finding, at_ms)
             return
@@ -135,7 +135,7 @@ class Backtest:
             self._alert_until_ms = at_ms + SUSPICION_MS
 
     def _open_unqueued(self, finding: Finding, at_ms: int) -> None:
-        """One incident lasts until its rule has been calm for `quiet_seconds`."""
+        """Open an incident without a queue; it lasts until its rule has been calm for `quiet_seconds`."""
         calm_ms = SUSPICION_MS + self._policy.quiet_seconds * 1000
         if self.unqueued and at_ms - self.unqueued[-1].last_ms <= calm_ms:
             self.unqueued[-1].last_ms = at_ms
@@ -164,7 +164,7 @@ class Backtest:
             self.judge(at_ms)
 
     def _hear_of_protected(self, call: int, at_ms: int) -> None:
-        """It counts as any other call does, but is nothing that could be cancelled."""
+        """Count a protected call as any other, but not as one that could be cancelled."""
         if self._hears_creations:
             self.replay.left(1, at_ms)
         else:

@@ -1,4 +1,4 @@
-"""What the thresholds in force will cancel, told as the least batch that trips them.
+"""Describes thresholds by the smallest batch of calls that they will cancel.
 
 The figures come from playing batches through the rules themselves, so they hold for any policy.
 """
@@ -38,7 +38,7 @@ def is_cancelled(policy: Policy, calls: int, *, to_one_number: bool = False) -> 
 
 @lru_cache(maxsize=256)
 def least_cancelled(policy: Policy, *, to_one_number: bool = False) -> int | None:
-    """Return the least batch within one second that is cancelled; None for none of up to `MAX_BATCH` calls."""
+    """Return the smallest batch within one second that is cancelled; None if none of up to `MAX_BATCH` is."""
     likely = math.ceil(policy.spike_burst + policy.spike_rate)
     if to_one_number:
         likely = max(policy.repeat_limit, policy.min_backlog + 1)

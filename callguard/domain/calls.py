@@ -14,17 +14,17 @@ OUTBOUND_API = "outbound-api"
 
 
 def is_in_rate_queue(direction: object, parent_call_sid: object) -> bool:
-    """Return whether a call goes through the rate queue: an API request made it, and it is no leg of another.
+    """Return whether a call goes through the rate queue: an API request made it, and it is no child leg.
 
-    A call whose direction is not told counts, unless it has a parent. Twilio's list and answers always tell it; a
-    report need not, and is about a call that its sender has just made by API. To leave such calls out would hide
-    a runaway, while a leg always names its parent.
+    Twilio's list and answers always have the direction; a report may lack it. A call without a direction counts,
+    unless it has a parent: its reporter has just made it by API, and leaving it out would hide a runaway. A leg
+    always names its parent.
     """
     return not parent_call_sid and (direction or OUTBOUND_API) == OUTBOUND_API
 
 
 SETTLING_MS = 10_000
-"""Twilio is eventually consistent: a younger call that it has never listed, or does not know, may yet show."""
+"""Milliseconds for which Twilio may not list, or not know, a new call: it is eventually consistent."""
 
 
 class CallStatus(Enum):
@@ -94,11 +94,11 @@ class CallEvent:
         at_ms: when, in milliseconds of Unix time: the creation for `queued`, else the arrival of the news.
         protected: True when it is never cancelled: From or To is on `never_cancel`, or not known, or
             To is an emergency number.
-        sender: a keyed hash of From, empty where it is not known. The numbers themselves go no further.
+        sender: a keyed hash of From, empty if From is not known. Numbers in full are not passed on.
         sender_shown: From as it may be shown, masked.
         destination: a keyed hash of To, empty where it is not a telephone's.
         queue_ms: Twilio's `queue_time`: how long it expected the call to wait; None where it is not told.
-        surely_protected: True where it is protected for certain, and not only since From or To is not known.
+        surely_protected: True if it is known to be protected, not only unknown From or To.
         doubtful: True for a `queued` that may be over by now: it counts as entered, but only a list that shows
             the call proves that it is still queued.
     """

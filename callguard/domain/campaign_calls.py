@@ -1,8 +1,8 @@
-"""Which of the announced calls that are queued are a campaign's.
+"""Finds out which of the queued announced calls belong to which campaign.
 
 The store does not keep which campaign has taken a call. It follows from the call's From, of whose keyed hash the
-first bits are kept, from its time of creation, and from how campaigns take calls: those of its own number first,
-the earliest announced before later ones, then those of any number. What does not follow is said to be shared.
+first bits are kept, from its time of creation, and from the order in which campaigns take calls: those for its
+number first, the earliest announced first, then those for any number. All other calls are called shared.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from callguard.domain.campaigns import Campaign
 
 CLOCKS_MS = 15 * 60_000
-"""So far ahead a time of creation may be, by the clock of whoever reports the call."""
+"""How far ahead of our clock, in milliseconds, a reported time of creation may be."""
 
 _MARK_DIGITS = 5
 
@@ -59,7 +59,7 @@ def mark_of(sender: str) -> int:
 
 
 def calls_of(campaign_id: str, waiting: Iterable[WaitingCall], campaigns: Sequence[Campaign]) -> CampaignCalls:
-    """Return the campaign's calls among all that wait, by the account's campaigns as they stood afterwards."""
+    """Return the campaign's calls among all queued ones; `campaigns` are the account's, as they are by now."""
     in_order = sorted(campaigns, key=lambda one: one.starts_ms)
     of_any = [one for one in in_order if not one.sender]
     of_number: dict[int, list[Campaign]] = {}
@@ -74,7 +74,7 @@ def calls_of(campaign_id: str, waiting: Iterable[WaitingCall], campaigns: Sequen
         elif campaign_id in takers or not takers:
             shared.append(call.call_sid)
             others |= takers
-    # More than have come: the count is of after a loss, and says nothing of the calls of before.
+    # More calls than have come: the count began anew after a loss, and does not cover earlier calls.
     if len(own) > sum(one.came for one in in_order if one.id == campaign_id):
         own, shared = [], [*own, *shared]
     return CampaignCalls(
@@ -83,9 +83,9 @@ def calls_of(campaign_id: str, waiting: Iterable[WaitingCall], campaigns: Sequen
 
 
 def _takers(call: WaitingCall, asked: Iterable[Campaign]) -> Iterator[Campaign]:
-    """Yield the campaigns that may have taken a call, up to one that must have done so if none before it has.
+    """Yield the campaigns that may have taken a call, ending at one that must have if no earlier one has.
 
-    `asked`: those that are for its number or for any, in the order in which they take calls.
+    `asked`: the campaigns for its number or for any, in the order in which they take calls.
     """
     for one in asked:
         over_ms = min(one.until_ms, one.ended_ms + CLOCKS_MS) if one.ended_ms else one.until_ms

@@ -10,7 +10,7 @@ from callguard.domain.tally import Tally
 
 @dataclass(frozen=True, slots=True)
 class FoundCall:
-    """A queued call that is meant: when it was created (Unix ms), and whether it is never cancelled."""
+    """A queued call that matches: when it was created (Unix ms), and whether it is never cancelled."""
 
     call_sid: str
     created_ms: int
@@ -19,11 +19,11 @@ class FoundCall:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What a list has brought.
+    """What adding a list has changed.
 
     Attributes:
         fresh: calls that are to be cancelled: new ones, and those that are tried again.
-        again: the latter of them.
+        again: those of `fresh` that are tried again.
         over: calls that have been settled, and still are listed: the list lags.
     """
 
@@ -57,6 +57,6 @@ class UnfinishedRun:
 
 
 def found_calls(listed: Sequence[ListedCall], hasher: PartyHasher, now_ms: int) -> Iterator[FoundCall]:
-    """Yield the calls oldest first. Whoever is on `never_cancel`, or not told, is protected."""
+    """Yield the calls oldest first. Calls on `never_cancel`, or with an unknown From or To, are protected."""
     for created_ms, call in by_creation(listed, now_ms):
         yield FoundCall(call.call_sid, created_ms, hasher.is_protected(call.from_number, call.to_number))

@@ -10,21 +10,21 @@ STEP_SECONDS = 0.2
 FULL = 0.9
 
 SERVED_BETWEEN = 100
-"""A probe in vain costs a refusal: one in a hundred requests is little."""
+"""Served requests between two probes: a probe in vain costs one refusal, so one in a hundred."""
 
 MAX_QUIET_SECONDS = 10.0
 
 FAR_BELOW = 0.7
-"""A fixed ceiling refuses nothing at so small a share of what it has borne."""
+"""Below this share of what it has borne, a fixed ceiling refuses nothing."""
 
 FAR_ABOVE = 1.4
-"""A fixed ceiling bears not so much more than what it has refused."""
+"""Above this multiple of what it has refused, a fixed ceiling serves nothing."""
 
 LONELY = 15
-"""After a fall a fixed ceiling refuses at once, if it was not enough, or not before the limit has grown again."""
+"""Served requests since the limit fell. A fixed ceiling refuses before that many, or only once the limit grows."""
 
 ENOUGH = 3
-"""So many such answers are no accident."""
+"""So many answers that no fixed ceiling gives show that the ceiling is not fixed."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class SteadyLimit:
     def served(self, under_way: int, now: float) -> None:
         """Take note of a request that Twilio has served, with `under_way` requests at Twilio until then."""
         if under_way < FULL * self.allowed:
-            return  # the limit is not what holds us back: nothing is learned of it
+            return  # fewer requests than allowed were under way: nothing is learned
         if self.is_searching:
             self._grow(1.0)
             return
@@ -71,9 +71,9 @@ class SteadyLimit:
             self._step = min(self._step * 2, max(1.0, self.limit / 2))
 
     def refused(self, number: int, last: int, under_way: int, now: float, retry_after: float = 0.0) -> None:
-        """Take note of a 429 for a request with that number, `last` being the last that was sent.
+        """Take note of a 429 for the request `number`; `last` is the number of the last request that was sent.
 
-        Refusals of requests that were sent before the last fall tell the same once more.
+        Refusals of requests that were sent before the limit last fell are ignored: they say nothing new.
         """
         quiet = min(MAX_QUIET_SECONDS, max(QUIET_SECONDS, retry_after))
         self._quiet_until = max(self._quiet_until, now + quiet)
@@ -85,7 +85,7 @@ class SteadyLimit:
             self._refused_up_to = last
 
     def lost(self) -> None:
-        """Take note that Twilio does not answer at all: that tells nothing of its ceiling."""
+        """Take note that Twilio does not answer at all, which says nothing about its ceiling."""
         self.limit, self.is_searching = min(self.limit, INITIAL_LIMIT), True
 
     def _grow(self, more: float) -> None:
@@ -93,11 +93,11 @@ class SteadyLimit:
 
 
 class ConcurrencyLimit:
-    """A limit for a steady ceiling, until Twilio's answers do not go with one; then one for a bad day.
+    """Starts with `SteadyLimit`, and changes to `UnsteadyLimit` once Twilio's answers fit no fixed ceiling.
 
-    A ceiling that stays where it is refuses nothing far below what it has borne, bears nothing far above what it
-    has refused, and refuses nothing for a while just below itself. Where Twilio does, it refuses whatever the
-    load, or others share its ceiling: `UnsteadyLimit` tells these apart, at the price of more refusals.
+    A fixed ceiling refuses nothing far below what it has borne, serves nothing far above what it has refused, and
+    refuses nothing for a while just below itself. If Twilio does, then it refuses at any load, or others share its
+    ceiling. `UnsteadyLimit` tells these two apart, at the price of more refusals.
 
     Attributes:
         ceiling: the most that is ever sent at once.
@@ -154,10 +154,10 @@ class ConcurrencyLimit:
     def refused(
         self, number: int, under_way: int, now: float, retry_after: float = 0.0, concurrent: int | None = None
     ) -> None:
-        """Take note of a 429 for a request which made `under_way` at Twilio with itself.
+        """Take note of a 429 for a request; `under_way` requests were at Twilio then, with this one.
 
-        `retry_after` is for how many seconds Twilio wants not to be asked for more; `concurrent` how many requests
-        of the whole account it had, if it told.
+        `retry_after`: the pause that Twilio asks for, in seconds. `concurrent`: how many requests of the whole
+        account were under way, if Twilio says so.
         """
         if not self._is_steady:
             self._unsteady.refused(number, under_way, now, retry_after, concurrent)
@@ -168,14 +168,14 @@ class ConcurrencyLimit:
         self._note(is_odd=is_lonely or under_way < FAR_BELOW * self._proven)
 
     def _note(self, *, is_odd: bool) -> None:
-        """Take note of an answer that a steady ceiling would not give; enough of them, and it is none."""
+        """Count an answer that no fixed ceiling would give; after `ENOUGH` of them change to `UnsteadyLimit`."""
         self._odd += is_odd
         if self._odd >= ENOUGH:
             self._is_steady = False
             self._unsteady.begin(self._steady.limit)
 
     def lost(self) -> None:
-        """Take note that Twilio does not answer at all: that tells nothing of its ceiling."""
+        """Take note that Twilio does not answer at all, which says nothing about its ceiling."""
         if self._is_steady:
             self._steady.lost()
         else:

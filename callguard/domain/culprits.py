@@ -9,7 +9,7 @@ MAX_CULPRITS = 5
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """One From number and what has come of it above the rate that may go on for ever.
+    """One From number, and how many of its calls are above the rate that may go on for ever.
 
     Attributes:
         sender: the keyed hash of the number.
@@ -34,7 +34,7 @@ class Culprit:
 def carriers(senders: Iterable[Sender], level: float) -> frozenset[str]:
     """Return the few numbers that carry a spike: without them, the others are below `level` together.
 
-    Empty where it takes more than a few, or where there is nothing to carry.
+    Empty if it takes more than a few, or if there is no spike.
     """
     loudest = sorted(senders, key=lambda sender: sender.level, reverse=True)
     rest = sum(sender.level for sender in loudest)

@@ -1,19 +1,19 @@
-"""What people have decided for an account, and how two memories of it become one."""
+"""What people have decided for an account, and how two records of it are merged."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 QUEUED_AT_MOST_MS = 25 * 3_600_000
-"""No call is queued for longer, so for a campaign that has been over for longer nothing is to be remembered."""
+"""Milliseconds after which an ended campaign can be forgotten: no call is queued for longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """What matters of an announced campaign.
+    """What is kept of an announced campaign.
 
     Attributes:
         record: the store's text.
-        calls: how many calls it may take; 0 since a person has taken its calls for any others.
+        calls: how many calls it may take; 0 once a person has made its calls ordinary ones.
         over_ms: when it ends or has ended.
     """
 
@@ -26,7 +26,7 @@ class Announced:
 
     @property
     def is_released(self) -> bool:
-        """Whether a person has taken its calls for any others."""
+        """Whether a person has made its calls ordinary ones."""
         return not self.calls
 
 
@@ -34,16 +34,16 @@ class Announced:
 class Decided:
     """What was decided, as the store holds it or a process remembers it.
 
-    Decisions are numbered by their time in milliseconds of Unix time: of two memories the later word holds.
+    Decisions are numbered by their time in milliseconds of Unix time: of two records the later decision counts.
 
     Attributes:
         epoch: names the account's history; empty where a store knows of none, since it is fresh or was emptied.
         number: of the latest decision.
-        said: of the latest one that paused, resumed or reset.
-        hold: what that one has left, as fields of the store: pause, doubt, the last generation that was reset.
+        said: the number of the latest pause, resume or reset.
+        hold: what it has left, as fields of the store: pause, doubt, the last generation that was reset.
         campaigns: those that matter still, by id.
-        released_ms: when a person last took the calls of all campaigns for any others, which only older versions
-            did; 0 for never.
+        released_ms: when a person last made the calls of all campaigns ordinary ones, which only older
+            versions did; 0 for never.
         generation: counts the trips.
         losses: how often the store has lost what it held.
     """
@@ -58,7 +58,7 @@ class Decided:
     losses: int = 0
 
     def lacks(self, known: "Decided") -> bool:
-        """Return whether anything that `known` holds, as of decisions, has been lost here."""
+        """Return whether decisions that `known` holds are missing here."""
         whole = merged(known, self)
         return (whole.said, whole.released_ms, _ended(whole)) != (self.said, self.released_ms, _ended(self))
 
@@ -69,9 +69,9 @@ class Decided:
 
 
 def merged(known: Decided, held: Decided) -> Decided:
-    """Return both as one: nothing that a person has said is lost, and the later word holds.
+    """Merge two records: nothing that a person has decided is lost, and the later decision counts.
 
-    Of two that say the same, `held` is kept.
+    Of two equal ones, `held` is kept.
     """
     newer = known if known.said > held.said else held
     campaigns = {**known.campaigns, **held.campaigns}
@@ -89,7 +89,7 @@ def merged(known: Decided, held: Decided) -> Decided:
 
 
 def _says_more(known: Announced, held: Announced | None) -> bool:
-    """A campaign ends once, and is released once."""
+    """Return whether `known` is further than `held`: a campaign ends once, and is released once."""
     return known.is_released or (known.has_ended and not (held is not None and held.is_released))
 
 
@@ -99,13 +99,13 @@ def _ended(decided: Decided) -> dict[str, tuple[bool, bool]]:
 
 @dataclass(frozen=True, slots=True)
 class StateLost:
-    """A loss of what the store held of an account, which was noticed and made good as far as it is remembered.
+    """A loss of what the store held of an account, which was noticed and repaired as far as possible.
 
     Attributes:
         account_sid: whose state it was.
         was_emptied: nothing was left; else it lacked the latest decisions.
-        is_unknown: nobody remembers what was decided, so that the guard observes until a person speaks.
-        doubt: why it is not known; empty where it is.
+        is_unknown: no record of the decisions is left, so the guard observes until a person decides.
+        doubt: why they are not known; empty if they are.
         restored: what holds now, in words.
         at_ms: when it was noticed.
     """

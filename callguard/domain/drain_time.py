@@ -55,7 +55,7 @@ def newest_quote(listed: Sequence[tuple[int, ListedCall]], now_ms: int) -> Quote
 
 
 def may_have_left(created_ms: int, queue_ms: int | None, now_ms: int) -> bool:
-    """Return whether a call, of whose creation the news is late, may have left the queue meanwhile.
+    """Return whether a call whose news comes late may have left the queue already.
 
     By its quote, where it has one; else after `LATE_MS`.
     """
@@ -70,9 +70,9 @@ def horizon_after(horizon_ms: float, created_ms: int, cps: float) -> float:
 
 
 def horizon_at_least(horizon_ms: float, now_ms: int, depth: int, cps: float) -> float:
-    """Return the horizon that is not too early for `depth` calls known to be queued now.
+    """Return the horizon, moved on if it is too early for `depth` calls known to be queued now.
 
-    It matters when the guard starts beside a queue that is already there.
+    This matters when the guard starts while calls are queued already.
     """
     return max(horizon_ms, now_ms + depth * 1000 / cps)
 
@@ -88,9 +88,9 @@ def phantom_slots(horizon_ms: float, now_ms: int, depth: int, cps: float) -> int
 
 
 def seconds_until_full(drain: float, queued_rate: float, cps: float) -> float:
-    """Return in how many seconds Twilio will refuse new calls, if they go on coming at `queued_rate` a second.
+    """Return in how many seconds Twilio refuses new calls, if `queued_rate` calls come a second.
 
-    Each call lengthens the queue by one slot while time shortens it; infinite where it does not grow.
+    Each call lengthens the queue by one slot, while time shortens it. Infinite if the queue does not grow.
     """
     if drain >= QUEUE_FULL_SECONDS:
         return 0.0

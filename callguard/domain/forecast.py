@@ -12,9 +12,9 @@ class Forecast:
     """How many calls of a queue will ring.
 
     Attributes:
-        in_scope: of those that the open incident is about.
-        left_alone: those that the guard leaves alone: protected, announced, or not what the incident is about.
-        why: why nothing in scope is being cancelled; empty where it is.
+        in_scope: calls that the open incident is about.
+        left_alone: calls that the guard does not cancel: protected, announced, or not what the incident is about.
+        why: why no call in scope is being cancelled; empty if they are.
     """
 
     in_scope: float = 0.0
@@ -46,9 +46,9 @@ def will_be_dialled(remaining: int, cancelled_per_second: float, cps: float, dea
     """Return how many of `remaining` queued calls the dialler will reach before a sweep does, oldest first.
 
     The dialler takes `cps` slots a second from the queue's front, the first `dead_slots_ahead` of them dead; the
-    sweep cancels `cancelled_per_second` calls behind those. A sweep that is faster than the dialler is never
-    caught up. A slower one is, when the dialler has come through the dead slots; from then on it cancels just
-    ahead of the dialler, which rings at the rest of its rate.
+    sweep cancels `cancelled_per_second` calls behind those. The dialler never
+    catches up with a faster sweep. It catches up with a slower one once it is through the dead slots; from then
+    on the sweep cancels just ahead of the dialler, which rings at the rest of its rate.
     """
     if cancelled_per_second >= cps or not remaining:
         return 0.0
@@ -58,9 +58,9 @@ def will_be_dialled(remaining: int, cancelled_per_second: float, cps: float, dea
 
 
 def forecast(snapshot: Snapshot, policy: Policy, cancelled_rate: float) -> Forecast:
-    """Return what will ring of an open incident's queue, as it stands and at the present rate of its sweep.
+    """Return how many calls of an open incident's queue will ring, at the present rate of its sweep.
 
-    Nothing is counted without an incident: then nobody wants to cancel anything.
+    Without an incident nothing is counted, as nothing is to be cancelled.
     """
     if not snapshot.state.has_open_incident:
         return Forecast()

@@ -9,13 +9,13 @@ from callguard.domain.snapshot import Snapshot
 from callguard.domain.wording import span
 
 PROCESSES = ("watcher", "cancel-worker")
-"""The kinds without which nothing is watched, or nothing cancelled."""
+"""The kinds of processes without which nothing is watched, or nothing cancelled."""
 
 SILENT_SECONDS = 60
-"""A process without a sign of life for longer, or a queue that was not read, is trouble."""
+"""Seconds after which a silent process, or a queue that was not read, is trouble."""
 
 UNREAD_POLLS = 3
-"""Where `poll_seconds` is long, the queue is unread when so many polls have not come."""
+"""Where `poll_seconds` is long, the queue counts as unread after so many missed polls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class Trouble:
     """One reason why calls are not guarded.
 
     Attributes:
-        kind: a word of a closed set, fit for strangers.
+        kind: a word of a closed set, without secrets.
         summary: what it means, without account, address or figure.
-        detail: the same for the operator.
+        detail: the same with account and figures, for the operator.
         account_sid: empty where it is about all accounts.
-        is_chosen: the settings say so: it is said, but nothing is out of order.
+        is_chosen: True if the settings want it so: it is shown, but is no fault.
     """
 
     kind: str
@@ -68,7 +68,7 @@ def troubles(beats: Mapping[str, float], accounts: Sequence[Watched]) -> Iterato
 
 def _of(account: Watched) -> Iterator[Trouble]:
     sid, snapshot, policy = account.sid, account.snapshot, account.policy
-    # A moment in the future is from before the clock was set back, and says as little.
+    # A time in the future is from before the clock was set back, and proves nothing.
     age = abs(snapshot.now_ms - snapshot.polled_ms) / 1000 if snapshot.polled_ms else None
     if age is None or age > max(SILENT_SECONDS, UNREAD_POLLS * policy.poll_seconds):
         read = "has never been read" if age is None else f"was last read {span(age)} ago"
@@ -85,7 +85,7 @@ def _of(account: Watched) -> Iterator[Trouble]:
 
 
 def report(found: Sequence[Trouble], accounts: int) -> str:
-    """Return a line a kind for whoever asks, strangers too."""
+    """Return a line for each kind of trouble, fit for strangers."""
     if not found:
         return "ok\n"
     kinds = dict.fromkeys(trouble.kind for trouble in found)

@@ -38,7 +38,7 @@ class Histogram:
 
 
 DETECTION_DELAY = Histogram("detection", (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 300.0, 1800.0))
-"""From the onset of what tripped the guard to the trip."""
+"""From the onset of what tripped the guard to the trip, in seconds."""
 
 CANCEL_DURATION = Histogram("cancel", (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0))
-"""From the trip to the end of its first drain."""
+"""From the trip to the end of its first drain, in seconds."""

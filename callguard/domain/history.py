@@ -97,7 +97,7 @@ class HistoryBuilder:
         return len(self._created_ms)
 
     def add(self, call: HistoricCall) -> None:
-        """Take a call, or count why it is not one of the history's."""
+        """Take a call, or count the reason why it is left out."""
         if call.is_child:
             self.children += 1
             return
@@ -162,7 +162,7 @@ def _creation(call: HistoricCall) -> int | None:
 
 
 def _departure(call: HistoricCall, created_ms: int) -> int:
-    """A call without a time of dialling has left at its end, or else when it was to be dialled."""
+    """Return when a call left the queue; without a time of dialling, at its end, or when it was due."""
     if call.started_ms is not None:
         return call.started_ms
     if call.status is CallStatus.QUEUED:

@@ -1,4 +1,4 @@
-"""Callers on hold. They are in progress at Twilio: no calls to be dialled, none of the guard's business.
+"""Callers on hold. Twilio calls them in progress: they do not wait to be dialled, and the guard only shows them.
 
 https://www.twilio.com/docs/voice/api/queue-resource
 """

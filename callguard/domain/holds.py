@@ -26,7 +26,7 @@ class HoldReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One reason, in words what follows and what a person may do, and who has said so, if a person has."""
+    """A reason, what follows from it and what a person may do, in words, and who is behind it, if a person is."""
 
     reason: HoldReason
     text: str

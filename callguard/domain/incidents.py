@@ -1,4 +1,4 @@
-"""Incidents: what tripped, what was done, and an account of every call that adds up."""
+"""Incidents: what tripped, what was done, and a tally of every call that adds up."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,8 +42,8 @@ class Incident:
         scope: the calls that it may cancel.
         cap_from: how many had been cancelled when a person last let the drain go on beyond `max_cancellations`.
         outcomes: calls by what became of them.
-        remaining: calls still queued that the drain is after.
-        protected: queued calls that are never cancelled; those that have left are an outcome.
+        remaining: queued calls that the drain is still to cancel.
+        protected: queued calls that are never cancelled; once they leave the queue, they are an outcome.
         live: live calls by what the guard did with them; no part of `found`.
         unqueued: True while it has had no queue: its calls are dialled as they are created, none is cancelled.
     """

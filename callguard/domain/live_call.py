@@ -1,6 +1,6 @@
-"""Calls of a runaway that are live: which of them may be acted on, and what may become of them.
+"""Live calls of a runaway: which of them may be acted on, and how that may end.
 
-Nobody who is talking is cut off by chance: what is not known to be part of the runaway is left alone.
+Only calls known to be part of the runaway are touched, so that nobody else is cut off.
 """
 
 from collections.abc import Iterable
@@ -38,8 +38,8 @@ class LiveCall:
 def is_part_of(incident: Incident, call: LiveCall, hasher: PartyHasher) -> bool:
     """Return whether a live call is part of the runaway, as far as From, To and creation tell.
 
-    Where the incident has no cut-off, as when a person has tripped the guard, the onset of what tripped is it, and
-    without either no call is: one that somebody has been on for an hour is no part of a runaway.
+    The incident's cut-off counts; if it has none, as when a person has tripped the guard, the onset does. Without
+    either no call is part of it: a call that has lasted for an hour belongs to no runaway.
     """
     since_ms = incident.scope.since_ms or max(0, incident.finding.onset_ms - SLACK_MS)
     if not (since_ms and call.is_outbound_api and call.created_ms >= since_ms):
@@ -50,7 +50,7 @@ def is_part_of(incident: Incident, call: LiveCall, hasher: PartyHasher) -> bool:
 
 
 def may_be_announced(call: LiveCall, campaigns: Iterable[Campaign], hasher: PartyHasher) -> bool:
-    """Return whether a call that was never heard of before may belong to an announced campaign."""
+    """Return whether a call without any earlier news may belong to an announced campaign."""
     sender, latest_ms = hasher.sender(call.from_number), call.created_ms + SLACK_MS
     return any(
         campaign.sender in ("", sender)

@@ -1,4 +1,4 @@
-"""Who calls whom, as far as the guard may know it: hashes that no number can be read from.
+"""From and To of calls as the guard keeps them: keyed hashes, from which no number can be read.
 
 A keyed hash tells equal numbers from different ones. Without the key nobody can try out all telephone numbers to
 find the one behind a hash (https://csrc.nist.gov/pubs/sp/800/188/final, section 4.3).
@@ -48,7 +48,7 @@ class PartyHasher:
     """Hashes the numbers of one account, and knows which of them are never cancelled."""
 
     def __init__(self, never_cancel: Iterable[str], secret: str, repeat_exempt: Iterable[str] = ()) -> None:
-        """`secret` keys the hashes: the same for all processes of a guard, and nowhere in Redis."""
+        """Derive the key from `secret`, which all processes of a guard share and which is nowhere in Redis."""
         self._never_cancel = NumberList(never_cancel)
         self._repeat_exempt = NumberList(repeat_exempt)
         key = hmac.digest(secret.encode(), b"callguard: keyed hashes of numbers", "sha256")
@@ -62,8 +62,8 @@ class PartyHasher:
     def is_protected(self, from_number: str, to_number: str) -> bool:
         """Return whether such a call is never cancelled.
 
-        An emergency number is called, or either number is on the `never_cancel` list, or not known, so that it
-        might be.
+        That is: To is an emergency number, or From or To is on the `never_cancel` list, or not known and so might
+        be.
         """
         if not (from_number and to_number) or is_emergency(to_number):
             return True

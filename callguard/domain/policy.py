@@ -1,4 +1,4 @@
-"""What the operator wants for an account. Keys, defaults, limits and help texts stand here and nowhere else."""
+"""The policy of an account. Its keys, defaults, limits and help texts stand here and nowhere else."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -147,7 +147,7 @@ class Policy:
 
 
 def contradictions(policy: Policy) -> Iterator[str]:
-    """Yield in words what a policy's keys make of each other, the gravest first."""
+    """Yield in words which keys of a policy contradict each other, the gravest first."""
     least, cps = policy.min_backlog, policy.cps
     if policy.max_cancellations < least:
         yield (

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 ALIVE_SECONDS = 30
-"""A process that was not heard of for longer is not counted any more. The slowest tell every 5 s."""
+"""Seconds of silence after which a process is no longer counted. The slowest give a sign every 5 s."""
 
 VERSION, ACCOUNTS, POLICY = "version", "accounts", "policy"
 

@@ -1,4 +1,4 @@
-"""What the store answers: what came of news, and what is shown of an account and of the outbox."""
+"""Values that the store returns: results of news, and figures of an account and of the outbox."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class AccountReading:
 
 @dataclass(frozen=True, slots=True)
 class OutboxFacts:
-    """How many notices had a result, since ever, and when the oldest that waits was posted (Unix ms; 0: none)."""
+    """How many notices had each result so far, and when the oldest waiting one was posted (Unix ms; 0: none)."""
 
     totals: Mapping[str, int]
     oldest_ms: int
@@ -34,12 +34,12 @@ class OutboxFacts:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What came of telling the store some news.
+    """The result of telling the store some news.
 
     Attributes:
-        counted: how many of the events were news.
-        snapshot: the account after them; None where no rule can have been crossed, if that was asked for.
-        may_warn: whether a rule may have come as far as its warning.
+        counted: how many of the events were new.
+        snapshot: the account after them; None if no rule can have been crossed and `if_crossed` was given.
+        may_warn: whether a rule may have reached its warn level.
     """
 
     counted: int
@@ -49,7 +49,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What came of noting reports.
+    """The result of noting reports.
 
     Attributes:
         counted: how many of the calls were news.

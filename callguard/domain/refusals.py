@@ -4,20 +4,20 @@ import math
 from dataclasses import dataclass, field
 
 MAX_BY_CHANCE = 1 / 3
-"""More than a third is never taken for bad luck: then Twilio is full."""
+"""A greater share of refusals is never taken for chance: then Twilio is at its ceiling."""
 
 DEVIATIONS = 2.0
 
 MEMORY = 0.6
-"""What was learned before counts so much less with each time that something is learned."""
+"""The weight of earlier observations is multiplied by this at each new one."""
 
 MIN_REMEMBERED = 0.5
 
 
 def most_by_chance(share: float, sent: int, known_from: float = math.inf) -> float:
-    """Return how many of `sent` requests may be refused by chance where that `share` of all requests is.
+    """Return how many of `sent` requests may be refused by chance, if that `share` of all requests is.
 
-    `known_from` is from how many requests the share is known: the fewer, the less is it trusted.
+    `known_from` is the number of requests from which the share is known: with fewer it is trusted less.
     """
     expected = share * sent
     return expected + DEVIATIONS * math.sqrt(expected * (1 + sent / known_from) + 0.25) if share else 0.0
@@ -25,17 +25,17 @@ def most_by_chance(share: float, sent: int, known_from: float = math.inf) -> flo
 
 @dataclass(slots=True)
 class Round:
-    """The requests from one of them on, which is called its first. Requests have numbers that grow by one.
+    """A round: the requests from number `first` on. Requests are numbered one after the other.
 
-    A refusal may come back at once, and all else only when Twilio has done the work. So the share that is refused
-    is counted among those requests that were sent before the last one that was served.
+    A refusal may come back at once, a served request only when Twilio has done the work. So the share of refusals
+    is counted among the requests that were sent before the last one served.
 
     Attributes:
         first: the number of the first request.
         wanted: how many requests are to be counted.
         served_up_to: the highest number that was served.
         refused: the numbers that were refused.
-        borne: how many were under way before the first of those was.
+        borne: how many were under way before the first refusal.
         is_used: whether as many requests were under way as were allowed.
     """
 

@@ -1,9 +1,9 @@
-"""An account played through again, call by call, with the rules' own arithmetic and without a store.
+"""Replays an account call by call in memory, with the rules' own arithmetic.
 
-What `store/lua` keeps in Redis is kept here in memory, so that an account's history, or made-up traffic, can be
-judged by the same pure rules as fast as it can be read. A million calls make millions of changes, so what changes
-is held in plain fields, and the values of `rates` and `plateau` are made only for a snapshot; tests hold the two
-to the same arithmetic.
+Keeps in memory what `store/lua` keeps in Redis, so that the same pure rules can judge an account's history, or
+made-up traffic, as fast as it can be read. A million calls make millions of changes, so changing values are plain
+fields. The values of `rates` and `plateau` are made only for a snapshot; tests hold the two to the same
+arithmetic.
 """
 
 from collections import deque
@@ -36,9 +36,9 @@ class Replay:
         self.cancellable = 0
 
     def entered(self, created_ms: Sequence[int], heard_ms: int, *, announced: bool = False) -> None:
-        """Calls have entered the queue at `created_ms`, which ascend; the guard hears of them at `heard_ms`.
+        """Take calls that entered the queue at `created_ms`, which ascend; the guard hears of them at `heard_ms`.
 
-        A source that tells of a call at its creation gives one call at a time.
+        A source that reports each call at its creation gives one call at a time.
         """
         for at_ms in created_ms:
             self._counted_ms = horizon_after(self._counted_ms, at_ms, self._policy.cps)
@@ -51,11 +51,11 @@ class Replay:
         self._note_depth(heard_ms)
 
     def called(self, destination: Hashable, at_ms: int) -> int:
-        """A destination is called, at `at_ms`: for `repeat`. Return how often it was called lately."""
+        """Count a call to a destination, at `at_ms`, for `repeat`; return how often it was called lately."""
         return self._repeats.count(destination, at_ms)
 
     def dialled(self, at_ms: int, *, announced: bool = False) -> None:
-        """The guard hears that a call has been dialled, at `at_ms`."""
+        """Take the news, at `at_ms`, that a call has been dialled."""
         if announced or self._wake.announced_ms:
             self._wake = self._wake.after(at_ms, self._policy.cps, announced=announced)
         if not announced and not self._wake.covers(at_ms):
@@ -63,7 +63,7 @@ class Replay:
             self._plateau.lengthen(at_ms)
 
     def left(self, count: int, at_ms: int, *, announced: bool = False) -> None:
-        """`count` calls are queued no more; the guard knows it from `at_ms` on."""
+        """Take the news, at `at_ms`, that `count` calls have left the queue."""
         if announced:
             self._announced -= count
         else:
@@ -71,23 +71,23 @@ class Replay:
         self._note_depth(at_ms)
 
     def suspected(self, finding: Finding, at_ms: int) -> bool:
-        """A rule was crossed without a backlog. Return False while an earlier one is still remembered."""
+        """Remember a rule crossed without a backlog; False while an earlier suspicion is still remembered."""
         if self._is_suspicious(at_ms):
             return False
         self._suspicion = Suspicion(finding, at_ms)
         return True
 
     def rearmed(self) -> None:
-        """The guard was armed again after a trip: what has led to it is forgotten."""
+        """Forget what led to the trip: the guard was armed again."""
         self._queued.level = self._initiated.level = 0.0
         self._plateau.at_ms = 0
         self._repeats.most = replace(self._repeats.most, count=0)
         self._suspicion = None
 
     def needs_judging(self, now_ms: int) -> bool:
-        """Return False where judging the snapshot of `now_ms` would change nothing: most of the time.
+        """Return False where judging the snapshot of `now_ms` would change nothing, which is the usual case.
 
-        It is decided by bounds that cost little: a bucket as full as after its last call, for one.
+        Cheap bounds decide it, such as the level of a bucket as of its last call.
         """
         policy = self._policy
         if self._is_suspicious(now_ms):

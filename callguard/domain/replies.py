@@ -4,7 +4,7 @@ from enum import Enum
 
 
 class CancelReply(Enum):
-    """What Twilio's reply means for the call. The last two are queued, and only a look at the call tells them."""
+    """What Twilio's reply means for the call. The last two are queued, and only fetching the call tells which."""
 
     CANCELLED = "cancelled"
     DIALLED = "dialled"

@@ -1,4 +1,4 @@
-"""What becomes of a piece of news that somebody sends: the labels under which it is counted."""
+"""Labels under which requests that bring news to the guard are counted."""
 
 from enum import Enum
 
@@ -61,7 +61,7 @@ class ApiRefusal(Enum):
 
 
 class NoticeResult(Enum):
-    """What became of a notice, as `callguard_notices_total` counts it. Of failed tries it may have many."""
+    """What became of a notice, as `callguard_notices_total` counts it. One notice may have many failed tries."""
 
     DELIVERED = "delivered"
     FAILED = "failed"

@@ -1,4 +1,4 @@
-"""The rules: pure functions from what is known and what is wanted to a decision with a name and figures."""
+"""The rules: pure functions from a snapshot and a policy to a decision with a name and figures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict and, unless it is to stand by, the finding behind it; `by_reports` as in a suspicion."""
+    """A verdict and its finding; a verdict to stand by has none. `by_reports`: only reports cross the rule."""
 
     verdict: Verdict
     finding: Finding | None = None
@@ -31,21 +31,21 @@ class Decision:
 STAND_BY = Decision(Verdict.STAND_BY)
 
 ANSWER_MS = {Unqueued.PAGE: 1500, Unqueued.BLOCK: 500}
-"""How long the answer of Twilio's list is waited for. An open gate waits for less."""
+"""Milliseconds to wait for Twilio's list; fewer if the trip shuts the gate, which is open meanwhile."""
 
 CEILING_BEHIND_CAMPAIGN = 2
-"""Ordinary calls pile up behind an announced campaign: so many times as high are the ceilings for them."""
+"""Ceilings for ordinary calls are so many times as high behind a campaign, where such calls pile up."""
 
 
 def decide(snapshot: Snapshot, policy: Policy) -> Decision:
     """Return what to do now.
 
-    A crossed rule with `min_backlog` calls queued trips, and they are cancelled. Without a known backlog it asks
-    for Twilio's own list first; the finding is remembered meanwhile. Where the list shows none, or does not come,
-    it trips all the same, unless the policy ignores that: there is nothing to cancel, and much to tell.
-    An incident that began without a queue is drained as soon as it has one.
+    A crossed rule with `min_backlog` calls queued trips, and they are cancelled. Without a known backlog Twilio's
+    list is read first, and the finding remembered meanwhile. If the list shows no backlog or does not come, the
+    rule trips all the same, so that people are told, unless the policy ignores that. An incident that began
+    without a queue is drained as soon as it has one.
 
-    What whoever creates calls has reported trips nothing: Twilio is asked whether there are such calls.
+    Reported calls alone trip nothing: Twilio is asked first whether there are such calls.
     """
     if snapshot.paused:
         return STAND_BY
@@ -69,7 +69,7 @@ def _asked_about(snapshot: Snapshot, policy: Policy) -> Decision:
 
 
 def reported(snapshot: Snapshot, policy: Policy) -> Finding | None:
-    """Return the finding that reported calls would be, if Twilio has confirmed only some of them, or none."""
+    """Return the finding as if Twilio had confirmed all reported calls; None if none is unconfirmed."""
     if not snapshot.unconfirmed or snapshot.state is not State.ARMED or snapshot.paused:
         return None
     rate, burst = policy.spike_rate, policy.spike_burst
@@ -87,7 +87,7 @@ def crossed(snapshot: Snapshot, policy: Policy) -> Finding | None:
 def warnings(snapshot: Snapshot, policy: Policy) -> list[Finding]:
     """Return every rule that has reached its warn level, each with the level as its threshold.
 
-    The share of a trip level that warns is `warn_share`. Nothing follows from a warning but a message.
+    The warn level is the share `warn_share` of the trip level. A warning only sends a message.
     """
     if snapshot.state is not State.ARMED or snapshot.paused:
         return []
@@ -143,9 +143,9 @@ _RULES: tuple[Callable[[Snapshot, Policy, float], Finding | None], ...] = (
 def is_quiet(snapshot: Snapshot, policy: Policy, queued_lately: int) -> bool:
     """Return whether a tripped account may be armed again.
 
-    Quiet is: the first drain ended `quiet_seconds` ago, calls have since entered the queue no faster than
-    `spike_rate`, and no backlog is left (where the guard only observes, it lasts until Twilio has dialled it).
-    `queued_lately` counts the calls of the last `quiet_seconds`.
+    It may if the first drain ended `quiet_seconds` ago, calls have since entered the queue no faster than
+    `spike_rate`, and no backlog is left. Where the guard only observes, the incident lasts until Twilio has
+    dialled the backlog. `queued_lately` counts the calls of the last `quiet_seconds`.
     """
     # A drain that ended in the future did so before the clock was set back: nobody waits until it has caught up.
     calm_ms = abs(snapshot.now_ms - snapshot.cooled_ms)

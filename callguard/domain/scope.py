@@ -7,10 +7,10 @@ from callguard.domain.culprits import Sender
 from callguard.domain.snapshot import Finding, Rule
 
 SLACK_MS = 2000
-"""Clocks differ, and Twilio tells a creation in whole seconds."""
+"""Milliseconds that clocks may differ, as Twilio gives a creation in whole seconds."""
 
 SHORT_SLACK_MS = 60_000
-"""The same for when the list was last short, which only our clock tells: fewer calls than `min_backlog` waited."""
+"""The same for when the list was last short (fewer than `min_backlog` calls), which only our clock tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ EVERY_CALL = Scope()
 
 
 def scope_of(finding: Finding, carriers: frozenset[str], listed_short_ms: int) -> Scope:
-    """Return the scope of a trip: calls since the onset; only from the numbers that carry it, where a few do.
+    """Return the scope of a trip: calls since the onset; only from the numbers that carry it, if a few do.
 
-    Only calls that enter the queue tell when a runaway began to create them. What other rules see, calls being
-    dialled, a destination called once too often, a queue too long, begins later: there it is the calls since
+    Only calls that enter the queue show when a runaway began to create them. The other rules see calls dialled, a
+    destination called too often or a queue too long, which all begin later. Their scope is the calls since
     Twilio's list was last short (`listed_short_ms`; 0 for never).
     """
     if finding.rule is Rule.MANUAL:
@@ -62,5 +62,5 @@ def widened(scope: Scope, others: Sequence[Sender], burst: float) -> Scope:
 
 
 def unbounded(scope: Scope, listed_short_ms: int) -> Scope:
-    """Return the scope where the calls that were left alone are more than the ceiling: as that rule has it."""
+    """Return the scope once the calls left alone exceed `max_backlog`: all since the last short list."""
     return Scope(max(0, min(scope.since_ms, listed_short_ms - SHORT_SLACK_MS)))

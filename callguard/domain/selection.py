@@ -1,4 +1,4 @@
-"""Which queued calls a person wants cancelled: an operator's words, checked in code, whatever Twilio filters."""
+"""Which queued calls a person wants cancelled, checked in code whatever Twilio's own filters do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -56,7 +56,7 @@ class Selection:
         return self == Selection()
 
     def text_of_numbers(self) -> str:
-        """Return the numbers as one text, equal for equal ones: only its digest is kept."""
+        """Return the numbers as one text, of which only the digest is stored; equal for equal numbers."""
         return repr((sorted(set(self.senders)), sorted(set(self.receivers))))
 
     def with_times(self, since_ms: int | None, before_ms: int | None) -> Self:
@@ -65,7 +65,7 @@ class Selection:
 
 
 def _only_number(patterns: Sequence[str]) -> str | None:
-    """Twilio compares letter by letter, and a number may be written with its `+` or without it."""
+    """Return the only number; None if Twilio, which compares letter by letter, might know it without its `+`."""
     if len(patterns) != 1 or patterns[0].endswith("*") or canonical(patterns[0]) != patterns[0]:
         return None
     return patterns[0]

@@ -62,18 +62,18 @@ class Finding:
     onset_ms: int
 
 
-# A suspicion older than this says nothing about now. It must outlive a slow answer of Twilio's list.
+# An older suspicion is not valid any more. It must outlive a slow answer of Twilio's list.
 SUSPICION_MS = 15_000
 
 UNTAKEN_MS = 300_000
-"""For so long people are told of a crossed rule that nobody took up; nothing is cancelled for it."""
+"""Milliseconds for which people are told of a crossed rule that nobody took up; nothing is cancelled for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
     """A finding that waits for proof of a backlog, and since when.
 
-    `by_reports`: only reports of whoever creates the calls cross the rule, so it waits for proof of the calls too.
+    `by_reports`: only reported calls cross the rule, so it waits for proof that the calls exist, too.
     """
 
     finding: Finding
@@ -92,7 +92,7 @@ class Repeats:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What a person has said of an account.
+    """A person's latest decision for an account.
 
     Attributes:
         by: who; empty where it is not known.
@@ -134,7 +134,7 @@ class Snapshot:
         protected: queued calls that are never cancelled: on the `never_cancel` list, or to emergency numbers.
         announced: queued calls of announced campaigns.
         out_of_scope: queued calls that the open incident is not about.
-        unconfirmed: calls that whoever creates them has reported, and of which Twilio has said nothing yet.
+        unconfirmed: calls that their creators have reported, and that Twilio has not confirmed yet.
         reported: the bucket over reports.
         queued: the bucket over calls entering the queue.
         initiated: the bucket over calls leaving it.
@@ -145,7 +145,7 @@ class Snapshot:
         throughput: what has been learned of the account's CPS.
         departed: calls that have left the queue for the dialler, since ever.
         dead_until_ms: when the last slot of a cancelled call will have passed.
-        campaign_ms: when an announced campaign, or a call of one, was last about; 0 for never.
+        campaign_ms: when an announced campaign was last open, or a call of one queued; 0 for never.
         polled_ms: when Twilio's list was last read whole; 0 for never.
         called_back_ms: when the last callback came; 0 for never.
         shallow_ms: when fewer than `min_backlog` calls were last queued; 0 for never.
@@ -156,10 +156,10 @@ class Snapshot:
         capped: True when the drain has stopped at `max_cancellations`.
         unqueued: True while the open incident has no queue: its calls are dialled as they are created.
         mode: the open incident's; None without one.
-        lost_ms: since when it is not known what was decided, as the store has lost it; 0 while it is known.
+        lost_ms: when the store lost what people had decided; 0 while the decisions are known.
         pause: who has paused the guard, and why. Like `resumed` and `mark` it is only read with a whole snapshot.
-        resumed: who has resumed it last, where nobody has said anything since.
-        mark: what the snapshot is compared by.
+        resumed: who has resumed it last, if that is the latest decision.
+        mark: shows whether the store still holds what was decided.
         outages: how many kinds of outages of Twilio's go on; None where that was not read.
     """
 
@@ -221,7 +221,7 @@ class Snapshot:
 
     @property
     def is_behind_campaign(self) -> bool:
-        """Whether calls wait behind those of an announced campaign, or have done so since the queue was short."""
+        """Whether calls wait behind an announced campaign's, or have waited so since the queue was short."""
         return self.announced > 0 or self.campaign_ms > self.shallow_ms
 
     def cps(self, policy: Policy) -> float:
@@ -235,7 +235,7 @@ class Snapshot:
 
     @property
     def is_suspected(self) -> bool:
-        """Whether anything still waits for an answer of Twilio's."""
+        """Whether a suspicion still waits for Twilio's answer."""
         return self.suspicion is not None and abs(self.now_ms - self.suspicion.since_ms) <= SUSPICION_MS
 
     @property
@@ -257,7 +257,7 @@ class Snapshot:
     def was_asked_about(self, answer_ms: int) -> bool:
         """Return whether Twilio's list has shown no backlog since then, or has not come within `answer_ms`.
 
-        A reading that began before the suspicion says nothing of the calls that came with it.
+        A reading that began before the suspicion does not count: it may miss the calls that came with it.
         """
         if self.suspicion is None or self.suspected is None:
             return False
@@ -265,7 +265,7 @@ class Snapshot:
         return self.listed_short_ms >= since_ms or self.now_ms - since_ms >= answer_ms
 
     def live_drain_seconds(self, cps: float) -> float:
-        """Seconds of the drain that calls which may be cancelled are the cause of, without dead slots."""
+        """Seconds of the drain that cancellable calls cause, without dead slots."""
         return min(self.drain_seconds, self.cancellable / cps)
 
     def phantom_slots(self, cps: float) -> int:
@@ -282,7 +282,7 @@ class Snapshot:
         return is_closed and self.mode_under(policy) is Mode.ENFORCE and not self.paused
 
     def mode_under(self, policy: Policy) -> Mode:
-        """The mode that is in force: the open incident's; and observe, where it is not known what was decided."""
+        """The mode in force: the open incident's, else the policy's; observe while lost decisions are in doubt."""
         return Mode.OBSERVE if self.lost_ms else self.mode or policy.mode
 
     def reported_state(self, policy: Policy) -> State:

@@ -4,10 +4,10 @@ from enum import Enum
 
 
 class Source(Enum):
-    """One of the three ways.
+    """One of the three sources.
 
     `callback`: Twilio's status callbacks, of calls that leave the queue. `poll`: Twilio's list, of calls that are
-    in the queue. `report`: Event Streams, or whoever creates the calls, of calls that enter it.
+    in the queue. `report`: Event Streams, or the programs that create calls, of calls that enter it.
     """
 
     CALLBACK = "callback"

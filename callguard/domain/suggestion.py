@@ -2,7 +2,7 @@
 
 The history is played once without any threshold, with a queue or without one: a crossed rule opens an incident
 either way. The highest figure of each day is noted. Days that stand out are left out and named, so that a runaway
-does not become the account's baseline. What no day has reached is not suggested.
+does not become the account's baseline. A threshold that no day has reached is not suggested.
 """
 
 import math
@@ -239,7 +239,7 @@ class _Day:
 
 
 class _DailyGauge(Backtest):
-    """A backtest that judges nothing and notes how far each statistic goes on each day, queue or none."""
+    """A backtest that judges nothing and notes each day's highest figures, with a queue or without."""
 
     def __init__(
         self, history: History, policy: Policy, exempt: Collection[int], progress: Callable[[int], None]
@@ -263,12 +263,12 @@ class _DailyGauge(Backtest):
         self._times_called = 0
 
     def heard_call(self, destination: int, at_ms: int) -> None:
-        """Note how often it was called lately, unless that is its everyday."""
+        """Note how often the destination was called lately, unless it is one that is called every day."""
         if destination != NO_DESTINATION and destination not in self._exempt:
             self._times_called = max(self._times_called, self.replay.called(destination, at_ms))
 
     def by_day(self) -> dict[str, dict[int, float]]:
-        """Return each setting's highest figure by day; what was only touched in passing counts as not reached."""
+        """Return each setting's highest figure by day, without figures that were reached only in passing."""
         least = {"max_backlog": 2.0, "max_drain_seconds": 0.5, "plateau_seconds": 1.0}
         return {
             setting: {

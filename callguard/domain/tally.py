@@ -1,4 +1,4 @@
-"""The tally of an incident, or of what a person cancels: every call by what became of it, and it adds up."""
+"""The tally of an incident or cancel run: every call by its outcome, so that the sum adds up."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class Tally:
         return self.outcomes.get(outcome, 0)
 
     def terms(self, *, with_zeros: bool = False) -> list[str]:
-        """Return the terms of the sum in words; those that are 0 only `with_zeros`, and only what is usual."""
+        """Return the terms of the sum in words; usual terms that are 0 only `with_zeros`, unusual ones never."""
         counts = [(self.count(outcome), outcome.words, outcome is not Outcome.OBSERVED) for outcome in Outcome]
         counts += [(self.protected, "protected and still queued", False), (self.remaining, "remaining", True)]
         return [f"{count:,} {what}" for count, what, is_usual in counts if count or (with_zeros and is_usual)]

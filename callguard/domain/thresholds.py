@@ -39,7 +39,7 @@ class Threshold:
     Attributes:
         setting: the policy key.
         configured: its value in the policy that was tried.
-        tightest: its least value without a trip; None where the rule hears nothing from this source.
+        tightest: its least value without a trip; None if the source gives this rule nothing to count.
         reached: how far the statistic went while `min_backlog` calls were queued.
     """
 
@@ -114,7 +114,7 @@ def _raise(wanted: dict[str, float], reached: dict[str, float], finding: Finding
 
 
 class _Peak:
-    """The highest value of a statistic while a backlog was known, or soon before: a suspicion waits for one."""
+    """The highest value of a statistic while a backlog was known, or in the length of a suspicion before."""
 
     __slots__ = ("_held", "_hold_ms", "highest")
 
@@ -133,7 +133,7 @@ class _Peak:
             self._hold(value, at_ms)
 
     def _hold(self, value: float, at_ms: int) -> None:
-        """Keep the values that no later one exceeds: the first is the greatest."""
+        """Hold the value, and drop earlier values that it equals or exceeds: the first held is the greatest."""
         held = self._held
         while held and held[-1][1] <= value:
             held.pop()
@@ -154,7 +154,7 @@ class _Gauge(Backtest):
         self, history: History, policy: Policy, source: Source, *, progress: Callable[[int], None]
     ) -> None:
         super().__init__(history, policy, source, progress=progress)
-        # The rule `repeat` looks back for as long as a suspicion lasts, and then the suspicion lasts.
+        # The rule `repeat` looks back for the length of a suspicion, and the suspicion then lasts as long again.
         self.peaks = {key: _Peak(_MAX_HOLD_MS if key == "repeat_limit" else SUSPICION_MS) for key in _MIN}
         self._settings = ("spike_burst", "initiated_burst", "plateau_seconds", "max_drain_seconds")
         self._peaks = [self.peaks[key] for key in self._settings]

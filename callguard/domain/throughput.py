@@ -1,6 +1,6 @@
 """Learning the account's CPS from what leaves the queue. No API of Twilio tells it.
 
-While calls wait, the dialler takes one a slot; so what leaves in a while, by the length of the while, is the CPS.
+While calls wait, the dialler takes one a slot: the calls that leave in a window, by its seconds, are the CPS.
 Dead slots pass unseen, so nothing is learned while there are some. A window is believed when the next one agrees:
 somebody else's mass cancel must not be taken for a fast dialler.
 """
@@ -53,7 +53,7 @@ class Throughput:
 
 
 def effective_cps(configured: float, learned: float) -> float:
-    """Return the CPS to reckon with: the learned one where it is known and clearly another."""
+    """Return the CPS to use: the learned one if it is known and clearly differs."""
     return learned if learned > 0 and abs(learned / configured - 1) > DOUBT else configured
 
 

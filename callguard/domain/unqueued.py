@@ -1,6 +1,6 @@
 """Incidents without a queue: Twilio dials as fast as a program creates, so there is nothing to cancel.
 
-What is left is to say it, to shut the gate, and to tell an incident that has come back, or that is everyday.
+The guard then tells people, shuts the gate, and recognises incidents that have come back or happen every day.
 """
 
 import math
@@ -15,7 +15,7 @@ from callguard.domain.snapshot import Finding, Rule
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 BACK_WITHIN_MS = HOUR_MS
-"""What comes back within an hour goes on with its incident: nobody is paged for it anew."""
+"""A runaway that comes back within an hour continues its incident, so nobody is paged again."""
 
 EVERYDAY_DAYS, EVERYDAY_OF = 3, 7
 EVERYDAY_HOURS = 6
@@ -32,7 +32,7 @@ _LIVE = {LiveCalls.HANGUP: "hung up", LiveCalls.REDIRECT: "redirected"}
 def is_back(closed: Incident, finding: Finding, scope: Scope, now_ms: int) -> bool:
     """Return whether a finding is the runaway of a closed incident without a queue: same rule, same numbers.
 
-    What a person has closed is over: then people are told anew.
+    An incident that a person has closed does not come back: people are told of a new one.
     """
     if not closed.unqueued or closed.closed_by or not 0 <= now_ms - closed.closed_ms <= BACK_WITHIN_MS:
         return False
@@ -89,7 +89,7 @@ def _greater(what: str, setting: str, wanted: int, policy: Policy) -> Everyday:
 
 
 def _raised(incident: Incident, hours: float) -> tuple[str, int]:
-    """Return the key and value that spare what lasts: a rate for what is measured as one."""
+    """Return the key and value that avoid a lasting incident: a rate, if the rule measures rates."""
     finding = incident.finding
     if finding.rule not in _RATES:
         return finding.setting, math.ceil(finding.observed * MARGIN)

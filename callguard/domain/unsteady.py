@@ -10,10 +10,10 @@ FULL = 0.9
 FALL = 0.8
 
 MIN_ROUND = 20.0
-"""Fewer requests say nothing of the share that is refused."""
+"""With fewer requests the refused share is not known well enough."""
 
 SERVED_BETWEEN = 100.0
-"""A probe in vain costs a refusal: one in a hundred requests is little."""
+"""Served requests between two probes: a probe in vain costs one refusal, so one in a hundred."""
 
 FORGIVEN = 2
 """So many refusals do not end a search: above the ceiling more follow at once, and else it would end too soon."""
@@ -21,13 +21,13 @@ FORGIVEN = 2
 INITIAL_TOLERATED = 0.1
 LESSER_LOAD = 0.6
 ROUNDS_BETWEEN = 10
-"""While some is refused at any load, it is looked again how much, after so many rounds."""
+"""Rounds between two measurements of the share that is refused at any load."""
 
 MAX_QUIET_SECONDS = 10.0
 
 
 class Phase(Enum):
-    """What a round of requests is for."""
+    """The purpose of a round of requests."""
 
     FULL = "the limit in use"
     DOUBT = "just below what was refused"
@@ -38,9 +38,9 @@ class Phase(Enum):
 class UnsteadyLimit:
     """Additive increase, multiplicative decrease, in answer to refusals (429) that grow with the load.
 
-    A refusal has two causes. Above the ceiling of the account, which others share, more is refused the more is
-    sent; on a bad day at Twilio a share of all requests is, whatever is sent. So the refusals are compared with
-    those at a lesser load: only what exceeds that baseline lowers the limit.
+    A refusal has two causes. Above the ceiling of the account, which others share, more requests are refused the
+    more are sent. On a bad day at Twilio a share of all requests is refused at any load. So the refusals are
+    compared with those at a lesser load: only what exceeds that baseline lowers the limit.
 
     Rounds follow each other. In use, the limit grows, by one, then two, then four; in a search with every answer,
     as TCP's slow start does. More refusals than chance explains are a doubt: the limit falls to just below what
@@ -50,10 +50,10 @@ class UnsteadyLimit:
     baseline it is measured anew now and then. More than a third refused is never chance: the limit falls, and
     faster with each time.
 
-    From Chiu and Jain, "Analysis of the increase and decrease algorithms" (1989) is the rise and fall; from the
-    gradient controller of Envoy's adaptive concurrency, and from Netflix' concurrency-limits before it, that what
-    the load does is told by measuring at a lesser load now and then; from PCC (Dong and others, 2015) that trials
-    at two rates tell a loss by chance from a loss by load.
+    The rise and fall are from Chiu and Jain, "Analysis of the increase and decrease algorithms" (1989). Measuring
+    at a lesser load now and then, to see what the load does, is from the gradient controller of Envoy's adaptive
+    concurrency, and before it from Netflix' concurrency-limits. Trials at two rates, which tell a loss by chance
+    from a loss by load, are from PCC (Dong and others, 2015).
 
     All times are seconds of one monotonic clock.
     """
@@ -97,7 +97,7 @@ class UnsteadyLimit:
 
     def served(self, number: int, under_way: int, now: float) -> None:
         """Take note of a request that Twilio has served, with `under_way` requests at Twilio until then."""
-        is_full = under_way >= FULL * self.allowed  # if not, the limit is not what holds us back
+        is_full = under_way >= FULL * self.allowed  # if not, fewer requests than allowed are under way
         if is_full and self.is_searching and self._phase is Phase.FULL:
             self._raise(1.0)
         if number < self._round.first:
@@ -110,16 +110,16 @@ class UnsteadyLimit:
     def refused(
         self, number: int, under_way: int, now: float, retry_after: float = 0.0, concurrent: int | None = None
     ) -> None:
-        """Take note of a 429 for a request which made `under_way` at Twilio with itself.
+        """Take note of a 429 for a request; `under_way` requests were at Twilio then, with this one.
 
-        Refusals of requests that were sent before the limit fell tell the same once more. `retry_after` is for how
-        many seconds Twilio wants not to be asked for more; `concurrent` how many requests of the whole account it
-        had, if it told: far fewer than it has borne are no reason to refuse one, and such a refusal is no doubt.
+        Refusals of requests sent before the limit fell are ignored: they say nothing new. `retry_after`: the pause
+        that Twilio asks for, in seconds. `concurrent`: how many requests of the whole account were under way, if
+        Twilio says so. A refusal at far fewer than Twilio has borne is no sign of the ceiling.
         """
         if number < self._round.first:
             return
         self._round.refused.append(number)
-        # Answers that are on their way to us count among ours, but not at Twilio.
+        # Requests whose answers are on their way count as ours under way, but not at Twilio.
         known = under_way if concurrent is None else min(under_way, concurrent)
         self._round.borne = min(self._round.borne, known - 1.0)
         if self._is_excessive(concurrent):
@@ -127,7 +127,7 @@ class UnsteadyLimit:
             self._fall()
 
     def lost(self) -> None:
-        """Take note that Twilio does not answer at all: that tells nothing of its ceiling."""
+        """Take note that Twilio does not answer at all, which says nothing about its ceiling."""
         self.limit, self.is_searching = min(self.limit, INITIAL_LIMIT), True
         self._begin(Phase.FULL)
 
@@ -142,12 +142,12 @@ class UnsteadyLimit:
 
     @property
     def _tolerated(self) -> float:
-        """The share that is borne while it is not known what is refused by chance: little at first, to save it."""
+        """The share of refusals that is borne until the baseline is known: little at first, to save refusals."""
         is_first = self._phase is Phase.DOUBT and not self._baseline.share
         return min(MAX_BY_CHANCE, INITIAL_TOLERATED * (1 + self._falls)) if is_first else MAX_BY_CHANCE
 
     def _is_over(self) -> bool:
-        """Return whether the round has shown enough; what was refused needs no long look to be believed."""
+        """Return whether the round has shown enough; if it has refusals, fewer requests are enough."""
         counted = self._round.counted
         is_shown = self._phase is not Phase.FULL and self._round.counted_refused > 0
         return counted >= (max(MIN_ROUND, self.limit) if is_shown else self._round.wanted)
@@ -186,7 +186,7 @@ class UnsteadyLimit:
         if self._phase is Phase.FULL:
             self._falls = 0
             self.limit = max(self.floor, FALL * self.limit, min(self.limit, self._round.borne))
-        else:  # so many are refused that most of the limit may be taken: down a little, and then by more each time
+        else:  # most of the limit may be taken: a little down first, then by more each time
             self._falls += 1
             self.limit = max(self.floor, FALL ** min(2.0, self._falls / 3) * self.limit)
         self.is_searching, self._step, self._doubted = False, 1.0, None
@@ -209,7 +209,7 @@ class UnsteadyLimit:
         self._begin(Phase.FULL)
 
     def _begin(self, phase: Phase, wanted: float = 0.0) -> None:
-        """Begin with the next request: those under way were sent while the limit was another."""
+        """Begin a round with the next request: those under way were sent at another limit."""
         least = max(MIN_ROUND, self.limit)
         self._phase = phase
         self._round = Round(self._last + 1, least / 2 if phase is Phase.FULL else max(least, wanted))

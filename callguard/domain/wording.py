@@ -36,7 +36,7 @@ def checked_reason(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text of whatever source such that a terminal only shows it."""
+    """Return a text with every character replaced that a terminal would not simply show."""
     return "".join(character if _is_shown(character) else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 

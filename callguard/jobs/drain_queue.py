@@ -22,11 +22,11 @@ _log = logging.getLogger(__name__)
 
 QUEUE_NAME = "callguard-cancel"
 
-# A wake-up that nobody heard for so long is worthless: the watcher has sent others.
+# An older wake-up is of no use: the watcher has sent others since.
 WAITING_SECONDS = 30
 JOB_TIMEOUT_SECONDS = 60
 MAX_READ = 10_000
-"""Of the queue's entries; ours are one an account."""
+"""How many entries of the queue are read; the guard puts in one for each account."""
 
 FAILED_SECONDS = 3600
 
@@ -56,10 +56,10 @@ class RqDrainQueue:
         self.connection = queue.connection
 
     def wake(self, account_sid: str, generation: int) -> bool:
-        """Enqueue one drain, unless one waits already: each takes a worker's time, if only to find it done.
+        """Enqueue one drain, unless one waits already: each takes a worker's time, even if nothing is left to do.
 
-        It carries the account and the generation, no secret and no number. Whatever is in the queue and is no
-        wake-up of ours is taken out: workers would try each of its entries first.
+        The job holds the account and the generation, no secret and no number. Entries that are no wake-up of ours
+        are removed: workers would try each of them first.
         """
         wanted = WakeUp(account_sid, generation)
         try:
@@ -86,7 +86,7 @@ class RqDrainQueue:
         )
 
     def others_wait(self, account_sid: str) -> bool:
-        """Look at the names of the jobs that wait, which begin with their accounts."""
+        """Return whether jobs of other accounts wait: a job's name begins with its account."""
         try:
             return self._waits(self._entries(), lambda waiting: waiting.account_sid != account_sid)
         except RedisError as error:

@@ -1,4 +1,4 @@
-"""RQ's own keys for our queue. Whoever can write to Redis can spoil them; the guard needs none to be kept."""
+"""RQ's own keys for our queue. Any writer of Redis can spoil them; the guard can lose all of them."""
 
 import logging
 
@@ -16,7 +16,7 @@ def is_spoilt(error: Exception) -> bool:
 
 
 def delete_spoilt(queue: Queue) -> None:
-    """Delete each of RQ's keys that is of another type than RQ's: until then it can neither queue nor work.
+    """Delete each of RQ's keys that has another type than RQ's: until then RQ can neither queue nor work.
 
     Raises:
         RedisError: Redis did not answer, or does not let us.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 DRAIN_JOB = "workers.jobs.drain"
 
 MAX_BYTES = 1_000
-"""Of a wake-up's data, packed or not; ours has some 90."""
+"""The most bytes of a wake-up's data, packed or not; ours has some 90."""
 
 _ID = re.compile(r"(AC[0-9a-f]{32})-([0-9]{1,15})-[0-9a-f]{8}")
 
@@ -23,7 +23,7 @@ class WakeUp:
 
     @property
     def name(self) -> str:
-        """How the ids of all such wake-ups begin."""
+        """The beginning of the ids of all wake-ups for this account and generation."""
         return f"{self.account_sid}-{self.generation}-"
 
     @property
@@ -45,7 +45,7 @@ class WakeUp:
 
 
 def wake_up_of(job_id: str | bytes) -> WakeUp | None:
-    """Return what the id of a job stands for; None where it is not of our form."""
+    """Return the wake-up that a job's id names; None if the id is not of our form."""
     text = job_id.decode("ascii", "replace") if isinstance(job_id, bytes) else job_id
     found = _ID.fullmatch(text)
     return WakeUp(found[1], int(found[2])) if found else None

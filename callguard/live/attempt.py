@@ -50,13 +50,13 @@ class Actor:
     retry_after: float | None = None
 
     def attempt(self, call: LiveCall, now_ms: int, *, unheard: bool) -> LiveEnding:
-        """Act on the call, if the kill switch still allows it and nobody has yet, and record what came of it.
+        """Act on the call if the kill switch allows it and nobody has acted on it, and record the outcome.
 
-        `unheard`: whether it may be acted on even if nothing was ever heard of it. A ringing call cannot be
-        redirected: it is left to ring.
+        `unheard`: act even if there was never any news of the call. A ringing call cannot be redirected: it is
+        left to ring.
 
         Raises:
-            StoreUnavailable: a call that was acted on is not taken up again before the attempt has run out.
+            StoreUnavailable: a call that was acted on is not tried again before this attempt has expired.
         """
         if self.url and call.status is CallStatus.RINGING:
             return LiveEnding.LEFT
@@ -70,10 +70,10 @@ class Actor:
         return self._send(call, is_last=claim is Claim.LAST)
 
     def follow_up(self, live: set[str]) -> None:
-        """Look at what became of calls whose reply was lost and that are not live any more.
+        """Look up what became of calls whose reply was lost and that are not live any more.
 
         Raises:
-            StoreUnavailable: a later look takes it up.
+            StoreUnavailable: a later look tries again.
         """
         for call_sid in self.unsure - live:
             try:
@@ -118,7 +118,7 @@ class Actor:
             # Answered meanwhile: the next look sees it.
             self.store.put_back(self.account_sid, call_sid, spent=True)
             return LiveEnding.LEFT
-        # A redirect that may have been carried out is not repeated: it would tear people from what it led to.
+        # A redirect that may have been carried out is not repeated: it would take people out of its TwiML.
         if self.url or is_last:
             return self._settle(call_sid, LiveOutcome.FAILED)
         self.unsure.add(call_sid)

@@ -1,4 +1,4 @@
-"""Live calls of a runaway: hang up, or redirect, where the operator has chosen so in so many words."""
+"""Live calls of a runaway: hung up on or redirected, if the operator has explicitly chosen so."""
 
 import logging
 import time
@@ -32,18 +32,18 @@ THROTTLED_SECONDS = 1.0
 
 READ_TRIES = 6
 INITIAL_READ_PAUSE = 0.1
-"""The drain asks Twilio for all that it will bear, so a list may be throttled now and then. It doubles."""
+"""Seconds before a throttled list is first read again, doubled each time; drains leave Twilio little room."""
 
 MAX_THREADS = 10
 
 BATCH = 25
-"""So many calls are acted on before it is read again who is on hold."""
+"""So many calls are acted on before the hold queues are read again."""
 
 HOLD_FRESH_SECONDS = 5.0
-"""What was read of the hold queues longer ago says nothing about now."""
+"""After so many seconds a reading of the hold queues is out of date."""
 
 FEW_QUEUES = 20
-"""Of so many hold queues the empty ones are read too: somebody may just have been put into one."""
+"""Up to so many hold queues the empty ones are read too: a caller may just have been put into one."""
 
 WARN_EVERY_SECONDS = 600
 
@@ -98,7 +98,7 @@ class LiveCallsTask:
         """Take one look, and act.
 
         Raises:
-            StoreUnavailable: a later look takes it up.
+            StoreUnavailable: a later look tries again.
         """
         incident = self._incidents.current(self._account.sid)
         if not self.wants(snapshot) or incident is None or incident.generation != snapshot.generation:
@@ -127,7 +127,7 @@ class LiveCallsTask:
                 return
 
     def _act(self, actor: Actor, calls: Sequence[LiveCall], campaigns: Sequence[Campaign], pool: Executor) -> bool:
-        """Act on a batch; False if that was enough for now."""
+        """Act on a batch; return False if the task must stop for now."""
         good_until = time.monotonic() + HOLD_FRESH_SECONDS
         self._leave_alone(self._on_hold(pool))
         attempt = partial(self._attempt, actor, campaigns, good_until)
@@ -190,7 +190,7 @@ class LiveCallsTask:
 
 
 def _patiently(read: Callable[[], Read]) -> Read:
-    """Read, again where Twilio throttles: such a request was never processed."""
+    """Read, and repeat where Twilio throttles: such a request was never processed."""
     return asked_again(read, _may_pass, READ_TRIES, INITIAL_READ_PAUSE)
 
 

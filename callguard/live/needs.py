@@ -1,4 +1,4 @@
-"""What is needed from the outside to act on live calls."""
+"""The Protocols of what is used to act on live calls."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
@@ -22,7 +22,7 @@ class HoldQueueSizes(Protocol):
     """How many callers are on hold, as last read."""
 
     def show(self, account_sid: str, sizes: Mapping[str, int]) -> None:
-        """Put up the size of each hold queue by name, in the place of all others."""
+        """Replace the shown sizes of all hold queues, by name."""
 
 
 class IncidentStore(Protocol):

@@ -1,6 +1,6 @@
-"""What is shown of each account: some 25 series while it is calm, more while something goes on.
+"""The metrics of each account: some 25 series while it is calm, more while something goes on.
 
-What an alert needs is always there, its counters at 0 from the start: the increase from nothing to one is none.
+Series that alerts need always exist, counters from 0 on: one that appears with its first value shows no increase.
 """
 
 import math
@@ -40,7 +40,7 @@ class Shown:
 
     @property
     def cps(self) -> float:
-        """The CPS to reckon with."""
+        """The CPS that the guard calculates with."""
         return self.snapshot.cps(self.account.policy)
 
 
@@ -128,7 +128,7 @@ def _cps(sid: str, shown: Shown) -> Iterator[Sample]:
 
 
 def _states(sid: str, shown: Shown) -> Iterator[Sample]:
-    """While an incident is open each state has its series: one that ends is then seen to be 0."""
+    """Yield the states. While an incident is open every state has a series, so that its end shows as 0."""
     for state in State:
         if shown.reading.state is state or shown.has_incident:
             yield (sid, state.value), float(shown.reading.state is state)

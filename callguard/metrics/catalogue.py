@@ -276,7 +276,7 @@ CATALOGUE = {
 
 
 Sample = tuple[Sequence[str], float]
-"""The values of the labels, and the sample's."""
+"""A sample: the values of its labels, and its own value."""
 
 
 def family(name: str, samples: Iterable[Sample]) -> Family:
@@ -284,6 +284,6 @@ def family(name: str, samples: Iterable[Sample]) -> Family:
     metric = CATALOGUE[name]
     kind = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
     made = kind(name, metric.help, labels=metric.labels)
-    # As `add_metric` does, which takes thrice as long.
+    # Does what `add_metric` does in a third of the time.
     made.samples = [Made(name, dict(zip(metric.labels, labels, strict=True)), value) for labels, value in samples]
     return made

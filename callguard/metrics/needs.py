@@ -1,4 +1,4 @@
-"""What the collector reads."""
+"""The Protocols of what the collector reads."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -9,7 +9,7 @@ from callguard.domain.readings import AccountReading, OutboxFacts
 
 
 class ApiRefusals(Protocol):
-    """How often somebody was not let in, by reason. Both may raise `StoreUnavailable`."""
+    """How many requests to the API were refused, by reason. Both methods may raise `StoreUnavailable`."""
 
     def totals(self) -> Mapping[str, int]:
         """Return how many there were."""
@@ -30,7 +30,7 @@ class OutboxReadings(Protocol):
 
 
 class Presence(Protocol):
-    """Who lives, and what each tells of itself."""
+    """The living processes, and what each reports of itself."""
 
     def prove_writable(self) -> None:
         """Write something; raise `StoreUnavailable` where a callback could not be written either."""

@@ -1,1 +1,1 @@
-"""Twilio's list of queued calls against what the guard knows of them."""
+"""The mirror: what the guard knows of the queue, kept in agreement with Twilio's list of queued calls."""

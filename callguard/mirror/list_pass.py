@@ -38,7 +38,7 @@ class ListPass:
         """Return the next page's calls, oldest first, each with its creation; `is_whole` if it was the last.
 
         Raises:
-            TwilioUnavailable, TwilioThrottled, TwilioRefused: the pass is at its end.
+            TwilioUnavailable, TwilioThrottled, TwilioRefused: the pass cannot be continued.
         """
         ahead, self._ahead = self._ahead, None
         page = ahead.result() if ahead else next(self._pages)
@@ -66,12 +66,12 @@ class ListPass:
 def _fulfil(ahead: "Future[ListedPage]", pages: Iterator[ListedPage]) -> None:
     try:
         ahead.set_result(next(pages))
-    except BaseException as error:  # whoever waits is told, whatever it is
+    except BaseException as error:  # passed on to the waiting reader, whatever it is
         ahead.set_exception(error)
 
 
 def _descends(calls: Sequence[ListedCall]) -> bool:
-    """Return whether a page is known to come newest first; a page of equals may have any order."""
+    """Return whether a page certainly comes newest first; calls of one second may have any order."""
     ages = [(call.created_ms, call.queue_ms or 0) for call in calls]
     return all(newer >= older for newer, older in pairwise(ages)) and (len(ages) < 2 or ages[0] > ages[-1])
 

@@ -1,4 +1,4 @@
-"""What reading Twilio's list needs from the outside."""
+"""The Protocols of what the readers of Twilio's list use."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
@@ -15,9 +15,9 @@ class CallTracker(Protocol):
     """The calls of every account: the queue mirror, the buckets, the horizon. Each method is atomic."""
 
     def retire(self, account_sid: str, call_sids: Sequence[str], *, were_dialled: bool = True) -> int:
-        """Take calls that Twilio no longer lists out of the mirror; return how many were in it.
+        """Remove calls from the mirror that Twilio no longer lists; return how many were in it.
 
-        `were_dialled` is False for calls that cannot have been: somebody has cancelled them, their slots stay.
+        `were_dialled` is False for calls that somebody has cancelled: their slots stay in the queue.
         """
 
     def oldest_ms(self, account_sid: str) -> int | None:
@@ -35,13 +35,13 @@ class CallTracker(Protocol):
         believe: bool = True,
         never_cancel_digest: str = "",
     ) -> Snapshot:
-        """Note that Twilio's list was read whole, hold the horizons to what it showed, keep what was learned.
+        """Note that Twilio's list was read whole; correct the horizons by it, and keep what was learned.
 
-        `began_ms` is when the reading began. Without `believe` the quoted horizon is given up.
+        `began_ms` is when the reading began. Without `believe` the quoted horizon is dropped.
         """
 
     def quoted(self, account_sid: str, policy: Policy, now_ms: int, quote: Quote) -> Snapshot:
-        """Hold the quoted horizon to the quote of the newest call of a list that was not read whole."""
+        """Correct the quoted horizon by the newest call's quote, of a list that was not read whole."""
 
     def snapshot(self, account_sid: str, now_ms: int) -> Snapshot:
         """Return what is known of the account."""
@@ -53,7 +53,7 @@ class CallTracker(Protocol):
         """Return those of the calls that are in the mirror, by SID."""
 
     def protect(self, account_sid: str, calls: Sequence[tuple[str, str]], *, protected: bool) -> None:
-        """Mark mirrored calls as never to be cancelled, or as to be; each with the keyed hash of its From."""
+        """Mark mirrored calls as protected, or as not protected; each with the keyed hash of its From."""
 
 
 class Notices(Protocol):
@@ -67,20 +67,20 @@ class Notices(Protocol):
 
 
 class Outages(Protocol):
-    """What Twilio does not do for us, and since when, by account. Each may raise `StoreUnavailable`."""
+    """What Twilio fails to do, and since when, by account. Each method may raise `StoreUnavailable`."""
 
     def begin(self, account_sid: str, outage: Outage, now_ms: int) -> int:
-        """Note that it has begun, unless that is known; return since when, in milliseconds of Unix time."""
+        """Note the beginning of an outage, unless it is noted; return when it began, in Unix milliseconds."""
 
     def end(self, account_sid: str, outage: Outage) -> bool:
-        """Note that it is over; return whether this call did it."""
+        """Note the end of an outage; return whether this call ended it."""
 
     def now(self, account_sid: str) -> Mapping[Outage, int]:
-        """Return what goes on, and since when."""
+        """Return the present outages, and since when they last."""
 
 
 class PollLease(Protocol):
-    """Who reads an account's list of queued calls. One at a time, whatever the number of processes."""
+    """The lease for reading an account's list of queued calls: one process at a time has it."""
 
     def take(self, account_sid: str, owner: str) -> bool:
         """Take or keep the lease; False while another has it."""

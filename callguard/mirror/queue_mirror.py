@@ -1,4 +1,4 @@
-"""The mirror as one look at Twilio's list sees it."""
+"""The mirror of the queue during one look at Twilio's list."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from callguard.mirror.list_pass import ListPass
 from callguard.mirror.needs import CallTracker
 
 ORDER_MS = 2_000
-"""Creations that are closer than this may be in the wrong order: Twilio gives whole seconds."""
+"""Calls created within so many milliseconds may be in the wrong order: Twilio gives whole seconds."""
 
 
 class QueueMirror:
@@ -18,7 +18,7 @@ class QueueMirror:
     Attributes:
         account: whose mirror it is.
         whole_ms: when the list was last read whole by this process; 0 for never.
-        believes_quotes: whether Twilio's `queue_time` has been kept, as far as it is known.
+        believes_quotes: False once calls stay queued beyond Twilio's `queue_time`.
         empty: the account as a whole walk found it, where the mirror and the list were both empty; else None.
     """
 
@@ -52,11 +52,11 @@ class QueueMirror:
         return call.call_sid in self._known
 
     def retire(self, walk: ListPass) -> int:
-        """Take out of the mirror what a whole walk did not show; return how many calls that were.
+        """Remove from the mirror what a whole walk did not show; return how many calls were removed.
 
-        The dialler takes the oldest first. So who has left while older calls still wait was cancelled by somebody.
+        The dialler takes the oldest first. So a call that has left while older ones still wait was cancelled.
         """
-        if not walk.listed:  # then the mirror is nearly always empty too, which costs less to learn
+        if not walk.listed:  # the mirror is then nearly always empty too, which is cheap to find out
             found = self._tracker.snapshot(self.account.sid, walk.started_ms)
             if not found.mirrored:
                 self.empty = found
@@ -77,14 +77,14 @@ class QueueMirror:
         return retired
 
     def was_read_whole(self, walk: ListPass, now_ms: int, *, believe: bool) -> None:
-        """Remember what a whole walk showed. An empty list says nothing of quotes."""
+        """Remember what a whole walk showed. An empty list proves nothing about quotes."""
         self._listed_before = walk.listed
         self.whole_ms = now_ms
         if walk.listed:
             self.believes_quotes = believe
 
     def protect_as_wanted(self, calls: Sequence[tuple[int, ListedCall]]) -> None:
-        """Put right what was mirrored under another `never_cancel`."""
+        """Correct the protection of calls that were mirrored under another `never_cancel`."""
         for wanted in (True, False):
             wrong = [
                 (call.call_sid, self.account.hasher.sender(call.from_number))

@@ -2,7 +2,7 @@
 
 A list of 86,400 calls has 87 pages, so not every look reads it whole. A look begins at the *front*: it reads the
 newest pages until one ends with a call that is known. A *whole* pass, spread over as many looks as it takes, finds
-the calls that have left without a word. Where the list does not come newest first, only whole passes help.
+the calls that have left without any news. If the list does not come newest first, only whole passes help.
 """
 
 import time
@@ -27,7 +27,7 @@ WHOLE_EVERY_MS = 15_000
 DECIDE_WITHIN_MS = 2_000
 
 CERTAIN_SECONDS = 0.5
-"""A lease that was kept when a page was asked for is certainly ours for so long (`retention.POLL_MS`)."""
+"""Seconds for which a lease is certainly held after it was renewed (`retention.POLL_MS`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class QueueReading:
         taken: False if another process was reading the account's list; nothing was read then.
         complete: whether the list has been read to its end.
         listed: queued calls in the list, as far as it was read.
-        fresh: of these, how many were news.
-        retired: calls that were in the mirror and are queued no more.
-        snapshot: the account after it, if nothing has come of it; else it is to be read anew.
+        fresh: how many of these were new.
+        retired: mirrored calls that are no longer queued.
+        snapshot: the account afterwards; None if the rules may have changed it, so that it must be read again.
     """
 
     taken: bool = True
@@ -59,7 +59,7 @@ class _LeaseLost(Exception):
 
 
 class Reconciler:
-    """Keeps the mirror true to Twilio's list. One process at a time reads the list of an account."""
+    """Keeps the mirror in agreement with Twilio's list. One process at a time reads the list of an account."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class Reconciler:
         front = self._begin(account)
         fresh, retired, joins = self._read_front(account, mirror, front, retire)
         if front.newest_first and not joins:
-            self._under_way.pop(account.sid, None)  # it began before a gap that the front alone goes into
+            self._under_way.pop(account.sid, None)  # the pass began before a gap that only the front covers
         walk = self._pass_that_goes_on(account, mirror, front, whole or not joins)
         budget = MAX_PAGES_A_LOOK - front.pages
         while walk is not None and not walk.is_whole and budget > 0:
@@ -187,10 +187,10 @@ class Reconciler:
             calls = walk.next_page()
             was_long = time.monotonic() - asked_at >= CERTAIN_SECONDS
             if was_long and not self._lease.take(account.sid, self._owner):
-                raise _LeaseLost  # what was read is older than what the other reads
+                raise _LeaseLost  # another process reads the list, and these calls are older than its own
             news = mirror.news_in(calls)
             if calls and len(news) == len(calls) and not is_last:
-                walk.read_ahead()  # all of it is news, so what follows will be wanted
+                walk.read_ahead()  # all calls are new, so the next page will be wanted
             mirror.protect_as_wanted(calls)
             retired = mirror.retire(walk) if walk.is_whole and retire else 0
             events = _events(account, news, believe=mirror.believes_quotes)
@@ -200,10 +200,10 @@ class Reconciler:
             raise
 
     def _take(self, account: Account, events: Sequence[CallEvent], walk: ListPass) -> int:
-        """Count a page's news, and judge it with the pages that follow, if they come soon.
+        """Count a page's calls, and judge them together with the pages that follow soon.
 
-        Where the newest are listed first, the calls that will be dialled next come last. A drain that is woken
-        before they are known begins at the wrong end, and takes from the list what Twilio will bear.
+        If the list comes newest first, the calls to be dialled next come last. A drain that wakes before they are
+        known begins at the wrong end, and its requests slow down the reading of the list.
         """
         if walk.is_whole or self._clock.now_ms() - walk.started_ms >= DECIDE_WITHIN_MS:
             return self._guard.take(account, events, Source.POLL)
@@ -246,7 +246,7 @@ class Reconciler:
 
 
 def _quote(walk: ListPass, front: ListPass, now_ms: int) -> Quote | None:
-    """Return the newest call's quote; the oldest call of the walk tells whether quotes are kept."""
+    """Return the newest call's quote; the walk's oldest call shows whether Twilio's quotes hold."""
     if walk.oldest is None or front.newest is None:
         return None
     is_alone = walk.oldest[1].call_sid == front.newest[1].call_sid

@@ -1,4 +1,4 @@
-"""A lease that is kept while its owner waits: one page of a list may take longer than a lease should last."""
+"""A lease that is renewed in the background: one page of a list may take longer than the lease lasts."""
 
 import math
 import os
@@ -14,14 +14,14 @@ KEEP_EVERY_SECONDS = 0.75
 
 
 class RenewedLease:
-    """Renews a lease, already taken, from another thread until the block is over or the lease is another's.
+    """Renews a taken lease from another thread until the block ends or another owner has the lease.
 
-    So a lease may be short, and whoever takes over from a killed process need not wait long. `is_lost` says that
-    `keep` has returned False. While Redis is away the lease is not lost: nobody else can take it either.
+    So a lease can be short, and the next owner soon takes over from a killed process. `is_lost`: `keep` has
+    returned False. While Redis is away the lease is not lost: nobody else can take it either.
     """
 
     def __init__(self, keep: Callable[[], bool], every_seconds: float | None = None) -> None:
-        """`keep` renews; every `KEEP_EVERY_SECONDS` unless told otherwise."""
+        """Keep the parts. `keep` renews, every `KEEP_EVERY_SECONDS` if `every_seconds` is None."""
         self._keep = keep
         self.every_seconds = KEEP_EVERY_SECONDS if every_seconds is None else every_seconds
         self._first_renewals = _of_process(os.getpid())
@@ -60,8 +60,8 @@ class RenewedLease:
 class _FirstRenewals:
     """Waits for the first renewal of each lease of this process, in one thread.
 
-    Nearly all leases end before. One that does not gets its own thread, so that a renewal that hangs holds up no
-    other lease's.
+    Nearly all leases end before it. A lease that does not gets a thread of its own, so that a hanging renewal does
+    not delay others.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class _FirstRenewals:
                 self._changed.notify()
 
     def drop(self, lease: RenewedLease) -> None:
-        """Begin no more; afterwards a lease has been begun, or never is."""
+        """Remove a lease. Afterwards its renewal has begun already, or never will."""
         with self._changed:
             self._due.pop(lease, None)
 
@@ -98,5 +98,5 @@ class _FirstRenewals:
 
 @lru_cache(maxsize=1)
 def _of_process(_pid: int) -> _FirstRenewals:
-    """Return this process's own: a thread does not live on in a fork."""
+    """Return the instance of this process, as threads do not survive a fork."""
     return _FirstRenewals()

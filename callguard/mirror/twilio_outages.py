@@ -1,4 +1,4 @@
-"""Whether Twilio does what we ask: people are told when it does not, and when it does again."""
+"""Tells people when Twilio fails to do what we ask, and when it does it again."""
 
 import logging
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from callguard.mirror.needs import Notices, Outages
 _log = logging.getLogger(__name__)
 
 BLIND_MS = 30_000
-"""Twilio's list may fail for so long before people are told: most hiccups are over by then."""
+"""Milliseconds that Twilio's list may fail before people are told: most failures are over by then."""
 
 _CHECK = (
     "Check the account's auth token (TWILIO_AUTH_TOKEN, or the TOML file's auth_token_env or auth_token_file), "
@@ -31,9 +31,9 @@ _DENIED: Mapping[Outage, str] = {
 
 
 class TwilioOutages:
-    """Keeps what Twilio does not do for us, for every process to see, and tells of it once an outage.
+    """Records Twilio's outages for every process to see, and tells people once of each.
 
-    Best effort: whoever asks Twilio is not held up by a Redis that is away.
+    Best effort: a Redis that is away does not delay requests to Twilio.
     """
 
     def __init__(self, outages: Outages, notices: Notices, clock: Clock) -> None:
@@ -56,9 +56,9 @@ class TwilioOutages:
             _log.info("account %s: the outage could not be noted: %s", account_sid, failure)
 
     def list_read(self, account_sid: str, *, has_incident: bool, outages: int | None = None) -> None:
-        """Note that Twilio's list was read; `outages` is how many kinds go on, where the store has just told.
+        """Note that Twilio's list was read; `outages` is how many outages go on, if the store has just told.
 
-        Without an open incident no cancel will tell that cancels are accepted again, so that is forgotten.
+        Without an open incident no cancel can show that cancels are accepted again, so that outage ends here.
         """
         self._failing_since_ms.pop(account_sid, None)
         if outages == 0:
@@ -93,7 +93,7 @@ class TwilioOutages:
     def _deny(self, account_sid: str, outage: Outage, now_ms: int) -> None:
         others = {other for other in self._outages.now(account_sid) if other.is_denial} - {outage}
         since_ms = self._outages.begin(account_sid, outage, now_ms)
-        if others:  # the same token, and people know
+        if others:  # the same token causes both, and people have been told
             return
         text = _DENIED[outage]
         if self._post(account_sid, NoticeKind.DENIED, text, f"denied:{since_ms}"):

@@ -1,1 +1,1 @@
-"""Telling people, over whatever Apprise knows (https://appriseit.com/), and over plain webhooks."""
+"""Notices to people, over the services of Apprise (https://appriseit.com/) and over plain webhooks."""

@@ -1,4 +1,4 @@
-"""The way to people."""
+"""Sends notices to the receivers in CALLGUARD_NOTIFY_URLS."""
 
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -22,7 +22,7 @@ class AppriseNotifier:
       recognises (Slack, Discord, Teams, …).
     - Any other `https://` or `http://` URL is posted JSON: `account`, `kind`, `text` and `time`.
 
-    An entry that is wrong is a receiver that never takes anything, and says why: it must not silence the others.
+    A wrong entry becomes a receiver that accepts nothing and says why, so that the others still work.
     """
 
     def __init__(self, urls: Sequence[str]) -> None:
@@ -34,7 +34,7 @@ class AppriseNotifier:
         return [_receiver(number, url) for number, url in enumerate(self._urls, 1)]
 
     def demand_known(self) -> None:
-        """Look whether every receiver is one that can be sent to.
+        """Check that every receiver can be sent to.
 
         Raises:
             UnknownReceiver: names each entry that is none and its scheme; the rest of it is secret.
@@ -62,7 +62,7 @@ class AppriseNotifier:
 
 
 def unknown_receivers(urls: Sequence[str]) -> Iterator[str]:
-    """Yield what is wrong with entries, as `UnknownReceiver` says it."""
+    """Yield a text for each wrong entry, as in `UnknownReceiver`."""
     try:
         AppriseNotifier(urls).demand_known()
     except UnknownReceiver as error:
@@ -73,7 +73,7 @@ def _receiver(number: int, url: str) -> Receiver:
     scheme = url.partition("://")[0]
     name, key = f"CALLGUARD_NOTIFY_URLS, entry {number} ({scheme}://)", f"{number}-{scheme}"
     try:
-        # Apprise takes a quarter of a second and 35 MB to load: only who sends something should pay for it.
+        # Apprise takes a quarter of a second and 35 MB to load, so it is loaded only where something is sent.
         from callguard.notify.services import service_at
     except Exception as error:
         return Receiver(name, None, key, f"Apprise cannot be loaded ({type(error).__name__}): install it anew")

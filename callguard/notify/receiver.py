@@ -1,4 +1,4 @@
-"""One receiver of notices, and patience that ends."""
+"""One receiver of notices, with a bound on how long it is waited for."""
 
 import logging
 import threading
@@ -14,14 +14,14 @@ MAX_REMEMBERED = 1_000
 
 
 class Receiver:
-    """Hands notices to one receiver, in a thread that may be left alone with it.
+    """Hands notices to one receiver, in a thread that may be abandoned.
 
-    A library's timeouts do not bound everything: names are looked up, bodies drip in. So nobody waits longer than
-    `PATIENCE_SECONDS`. What the receiver takes after that is remembered and not sent again.
+    A library's timeouts do not bound everything, such as name look-ups or slow bodies. So nobody waits longer than
+    `PATIENCE_SECONDS`. A notice that the receiver takes after that is remembered and not sent again.
     """
 
     def __init__(self, name: str, send: Callable[[Notice], str] | None, key: str = "", wrong: str = "") -> None:
-        """`send` returns why the notice was not taken, or nothing. `name` may be logged, `key` may be stored.
+        """Keep the parts. `send` returns why the notice was not taken, or "". `name` may be logged, `key` stored.
 
         Without `send` nothing can be sent, and `wrong` says why.
         """
@@ -35,7 +35,7 @@ class Receiver:
         self._problem = ""
 
     def offer(self, notice: Notice) -> None:
-        """Begin to hand the notice over, unless the receiver has it, or is still at an earlier one."""
+        """Begin to hand the notice over, unless the receiver has it, or is busy with an earlier one."""
         if notice in self._taken or self._is_busy() or self._send is None:
             return
         self._at = notice
@@ -48,7 +48,7 @@ class Receiver:
     def has(self, notice: Notice, deadline: float) -> bool:
         """Wait until `deadline` (monotonic) at most; return whether the receiver has the notice.
 
-        One that is still at an earlier notice is not waited for: it would hold up the others at each.
+        A receiver that is busy with an earlier notice is not waited for, so that it does not delay the others.
         """
         if self._thread is not None and self._at == notice:
             self._thread.join(max(0.0, deadline - time.monotonic()))

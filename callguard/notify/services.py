@@ -33,7 +33,7 @@ TYPES = {
     NoticeKind.DROPPED: NotifyType.WARNING,
 }
 
-# Apprise logs what it is given, and its libraries log what they send: both hold secrets.
+# Apprise and its libraries log what they send, which holds secrets.
 _TALKATIVE = ("apprise", "oauthlib", "requests_oauthlib")
 
 _HTTP_ERROR = re.compile(r"error=(\d{3})\b")

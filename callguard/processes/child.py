@@ -80,7 +80,7 @@ class Child:
         self._send_term()
 
     def press(self, waited: float) -> bool:
-        """Return whether it has ended; if not, do what is due `waited` seconds after the first SIGTERM."""
+        """Return whether it has ended; if not, send the signals due `waited` seconds after the first SIGTERM."""
         if self._process is None:
             return True
         if (code := ending.reap(self._process)) is not None:

@@ -1,7 +1,7 @@
-"""The connections of one web process: each has a deadline for what it does, and the oldest give way to new ones.
+"""The connections of one web process: each has a deadline, and the oldest are closed for new ones.
 
-What a peer does within a connection costs it nothing: it may send a byte a minute, or ask and never read. So it
-has so many seconds for the whole of a head, a body or an answer, however busy it looks meanwhile.
+A connection costs a peer nothing: it may send a byte a minute, or send requests and never read the answers. So
+each head, body and answer as a whole has a deadline in seconds, even while single bytes arrive.
 """
 
 import _socket  # not `socket`: gevent's would raise an error of its own in whoever waits for the connection
@@ -15,19 +15,19 @@ CONNECTION = "callguard.connection"
 """The request's `Connection`, in its WSGI environment; only where `callguard.processes.web_worker` serves."""
 
 BODY_SECONDS = 5.0
-"""For a whole body. Twilio sends one in a single packet."""
+"""Seconds for a whole body. Twilio sends one in a single packet."""
 
 ANSWER_SECONDS = 5.0
-"""For reading a whole answer."""
+"""Seconds for the peer to read a whole answer."""
 
 WORK_SECONDS = 30.0
-"""For our own work on a request. What it waits for is bounded nearer by; this is for what was forgotten."""
+"""Seconds for our own work on a request: a last bound, as each wait within it has a shorter one."""
 
 _AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class Connection:
-    """One connection, and how long it may go on with what it does."""
+    """One connection, and the deadline of what it does now."""
 
     __slots__ = ("_monotonic", "_socket", "deadline", "is_body", "is_spent")
 
@@ -39,17 +39,17 @@ class Connection:
         self.give(seconds)
 
     def give(self, seconds: float) -> None:
-        """Let it go on for so long from now."""
+        """Set the deadline to `seconds` from now."""
         self.deadline = self._monotonic() + seconds
         self.is_body = False
 
     def give_body(self, seconds: float = BODY_SECONDS) -> None:
-        """Let it send the rest of its request. If that takes longer, what it sent is all, and we still answer."""
+        """Give it time to send the rest of its request; what has come by then is all, and is answered."""
         self.give(seconds)
         self.is_body = True
 
     def end(self) -> None:
-        """End it as if its peer had: whoever waits for it sees that, and what the peer has not read is dropped."""
+        """End it as if its peer had: waiting readers see that, and what the peer has not read is dropped."""
         self.is_spent = True
         how = socket.SHUT_RD if self.is_body else socket.SHUT_RDWR
         with suppress(OSError, ValueError):
@@ -63,7 +63,7 @@ class Connection:
 
 
 class Connections:
-    """All that are open, the one that began longest ago with what it does first."""
+    """All open connections; the one whose present activity began longest ago comes first."""
 
     def __init__(self, most: int, monotonic: Callable[[], float]) -> None:
         """Keep `most` open at once; `monotonic` gives seconds."""
@@ -75,7 +75,7 @@ class Connections:
         return len(self._open)
 
     def add(self, peer: socket.socket, seconds: float) -> Connection:
-        """Take a new one. Where there are too many, the oldest is ended: newcomers do not wait for the slow."""
+        """Add a new connection. If there are too many, the oldest is ended, so that new ones get in."""
         while len(self._open) >= self._most:
             oldest, _ = self._open.popitem(last=False)
             oldest.is_body = False
@@ -85,7 +85,7 @@ class Connections:
         return connection
 
     def renew(self, connection: Connection, seconds: float) -> None:
-        """Let it begin with something new, for which it has `seconds`."""
+        """Let it begin its next activity, with a deadline of `seconds`."""
         connection.give(seconds)
         if connection in self._open:
             self._open.move_to_end(connection)
@@ -95,9 +95,9 @@ class Connections:
         self._open.pop(connection, None)
 
     def end_overdue(self) -> None:
-        """End those whose time is up."""
+        """End the connections past their deadline."""
         now = self._monotonic()
         for connection in [each for each in self._open if each.deadline <= now]:
             connection.end()
-            # Who could still send a body is answered; that may not take for ever either.
+            # A peer whose body took too long still gets an answer, within a deadline too.
             connection.give(ANSWER_SECONDS)

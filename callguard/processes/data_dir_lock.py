@@ -15,8 +15,8 @@ _LOOK_SECONDS = 0.02
 class DataDirLock:
     """A lock that we *and* the server hold: the server inherits the file descriptor.
 
-    So it stays locked while a server that has lost its parent is still writing, and two servers never write
-    the same append-only file. The kernel lifts it when the last holder ends, however it ends.
+    So the lock outlives us while the server is still writing, and two servers never write the same append-only
+    file. The kernel lifts the lock when its last holder ends, in whatever way.
     """
 
     def __init__(self, path: Path) -> None:

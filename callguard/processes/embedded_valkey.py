@@ -148,7 +148,7 @@ class EmbeddedValkey:
         self._lock.release()
 
     def _forget_if_fresh(self) -> None:
-        """The lock is ours by now, so nobody writes there."""
+        """Delete what an earlier server has written. The lock is ours by now, so nobody writes there."""
         if self._fresh:
             shutil.rmtree(self._data_dir / _WRITTEN, ignore_errors=True)
             self._fresh = False
@@ -225,7 +225,7 @@ class EmbeddedValkey:
 
 
 def _make_files_private(folder: Path) -> None:
-    """Take from others what an earlier server, or one that is not ours, has left open to them.
+    """Close to other users what an earlier server, or one that is not ours, has left open to them.
 
     The folder itself may hold other things, and stays as it is.
     """

@@ -1,4 +1,4 @@
-"""What the supervisor must know of a program: how it is started, how soon again, and its last words."""
+"""A program under supervision: how it is started, how soon it is restarted, and the last lines of its log."""
 
 import signal
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ GOOD_RUN_SECONDS = 10.0
 
 @dataclass
 class Backoff:
-    """Delays that double from exit to exit; a good run starts them anew."""
+    """Delays that double from exit to exit; a long enough run resets them."""
 
     _next: float = field(default=INITIAL_SECONDS, init=False)
 

@@ -1,4 +1,4 @@
-"""Standard input, output and error, of which whoever starts us may have closed some."""
+"""Standard input, output and error, some of which may be closed when we are started."""
 
 import io
 import logging
@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 def open_closed_streams() -> None:
     """Open `/dev/null` in place of each standard stream that is closed.
 
-    Else the next file or socket gets its number, and is what a child program takes for its standard input.
+    Otherwise the next file or socket would get its number, and a child program would use it as standard input.
     """
     for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
@@ -27,7 +27,7 @@ def open_closed_streams() -> None:
 
 
 class LastingOutput(io.TextIOBase):
-    """An output that does not end whoever writes to it: once a write fails, what is written is dropped.
+    """An output that never ends its writer: once a write fails, further text is dropped.
 
     A guard must not stop because a disk is full, or because nobody reads its pipe any more.
     """
@@ -65,7 +65,7 @@ class LastingOutput(io.TextIOBase):
         return str(self._stream.encoding)
 
     def _give_up(self, error: OSError) -> None:
-        """What the stream still holds would fail at our end once more: let it go nowhere."""
+        """Send what the stream still holds to nowhere, as writing it at our end would fail once more."""
         _log.warning("standard output cannot be written (%s): what it would have said is dropped", error.strerror)
         with suppress(OSError):
             null = os.open(os.devnull, os.O_WRONLY)

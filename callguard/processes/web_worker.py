@@ -1,7 +1,7 @@
-"""gunicorn's gevent worker, with an end to every request.
+"""gunicorn's gevent worker, with a deadline for every request.
 
 gunicorn bounds the head of a request (`keepalive`, five seconds in all), and nothing else: neither a body nor an
-answer, nor does anybody give way once all `worker_connections` are taken.
+answer. Nor does it close old connections once all `worker_connections` are taken.
 """
 
 import resource
@@ -17,13 +17,13 @@ from gunicorn.workers.ggevent import GeventWorker
 from callguard.processes.connections import ANSWER_SECONDS, CONNECTION, WORK_SECONDS, Connection, Connections
 
 LOOK_SECONDS = 0.25
-"""How often it is looked whose time is up."""
+"""Seconds between two checks for connections past their deadline."""
 
 CLOSING = 200
-"""So many connections may be on their way out, above `worker_connections`."""
+"""How many connections above `worker_connections` may be closing at the same time."""
 
 OTHER_FILES = 300
-"""File descriptors that are no connections to us: of Redis, above all."""
+"""File descriptors that are not used for connections to us: those to Redis, above all."""
 
 MIN_CONNECTIONS = 50
 
@@ -40,7 +40,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     _of_greenlet: dict[Any, Connection]
 
     def init_process(self) -> None:
-        """Begin, with as many connections as there are file descriptors for: one more would be a traceback."""
+        """Start with as many connections as there are file descriptors: one more would raise an error."""
         most = max(min(self.worker_connections, _most_files() - OTHER_FILES - CLOSING), MIN_CONNECTIONS)
         self.connections, self._of_greenlet = Connections(most, time.monotonic), {}
         self.worker_connections = most + CLOSING
@@ -52,7 +52,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         self.wsgi = self._timed(self.wsgi)
 
     def run(self) -> None:
-        """Serve, and look whose time is up."""
+        """Serve, and end connections that are past their deadline."""
         gevent.spawn(self._look)
         super().run()
 
@@ -74,15 +74,15 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         connection = self._of_greenlet[gevent.getcurrent()]
         if connection.is_spent:
             raise StopIteration
-        # What ends it is gunicorn's own timeout; ours is for an error that it answers.
+        # gunicorn's own timeout ends the wait; ours is for the answer to an error.
         self.connections.renew(connection, self.cfg.keepalive + ANSWER_SECONDS)
         return super().timeout_ctx()
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
-        """Serve one request, and no other that was sent with it.
+        """Serve one request, and no other that was sent along with it.
 
-        Whoever sends a hundred at once would have them all answered before anybody else has a turn. Neither Twilio
-        nor a proxy does so; the answer says that the connection ends with it.
+        A peer that sends a hundred at once would have them all answered before anybody else has a turn. Neither
+        Twilio nor a proxy does so; the answer says that the connection ends with it.
         """
         self.connections.renew(self._of_greenlet[gevent.getcurrent()], WORK_SECONDS)
         if _is_followed(req):
@@ -105,7 +105,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
 
 def _is_followed(req: Any) -> bool:
-    """Return whether more has come than this request, as far as its length is known."""
+    """Return whether data beyond this request has arrived, as far as its length is known."""
     came: int = req.unreader.buf.getbuffer().nbytes
     return came > 0 and came > getattr(req.body.reader, "length", came)
 

@@ -1,4 +1,4 @@
-"""A stand-in for Twilio's calls API, with its rate queue, its limits, its callbacks and its misfortunes.
+"""A stand-in for Twilio's calls API, with its rate queue, its limits, its callbacks and its faults.
 
 The sandbox, the drill, the tests and the benchmarks run against it. It knows nothing of the guard.
 """

@@ -98,7 +98,7 @@ class Account:
             self._forget(self._ended.popleft())
 
     def phantom_slots(self) -> int:
-        """How many slots wait whose call is dead."""
+        """How many slots in the queue belong to calls that are dead."""
         return len(self.queue) - self.counts[CallStatus.QUEUED]
 
     def drain_seconds(self, now: float) -> float:
@@ -146,7 +146,7 @@ class Account:
         self.all_calls.note_departure(lambda kept: kept.sid in self.calls)
 
     def _shows(self, now: float, left_at: Callable[[Call], float | None]) -> Callable[[Call], bool]:
-        """Whether a list that is asked for at `now` or later may still show a call as being where it left."""
+        """Whether a list asked for at `now` or later may still show a call in its former status."""
         view = now - self.config.list_lag
         return lambda call: (left := left_at(call)) is None or left > view
 

@@ -1,7 +1,7 @@
 """Calls in order of creation, walked from either end, from which calls depart at any place.
 
-Departed calls are left lying and swept away when they are the greater part: appending, departing and
-finding a place stay cheap with a hundred thousand calls, and a walk steps over two calls for each it finds.
+Departed calls stay in the row and are swept out once they are its greater part. So appending, departing and
+finding a place stay cheap with a hundred thousand calls, and a walk passes two calls at most for each it finds.
 """
 
 from bisect import bisect_left, bisect_right

@@ -1,4 +1,4 @@
-"""Turning a call's progress into signed requests, with the misfortunes that were asked for."""
+"""Turns a call's progress into signed requests, with the faults that were asked for."""
 
 import asyncio
 from dataclasses import dataclass

@@ -30,7 +30,7 @@ class ConnectionOverrides:
 
 
 def read_overrides(url: str) -> ConnectionOverrides:
-    """What the URL's fragment asks for. What it says wrongly counts as unsaid (Twilio's warning 11243)."""
+    """What the URL's fragment asks for. Wrong parts are ignored (Twilio's warning 11243)."""
     values = {name: said[0] for name, said in parse_qs(urlsplit(url).fragment).items()}
     return ConnectionOverrides(
         _within(values.get("rc"), 0, 5, 1),

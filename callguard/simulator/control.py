@@ -1,4 +1,4 @@
-"""The simulator's own surface under `/simulator/`: the truth about an account, and its knobs.
+"""The simulator's own API under `/simulator/`: reads the truth about an account, and changes its settings.
 
 It asks for no credentials, so a simulator belongs on a loopback address.
 

@@ -1,4 +1,4 @@
-"""Streaming an account's events to its sink: batched, signed, repeated, with the misfortunes asked for.
+"""Streams an account's events to its sink: batched, signed, repeated, with the faults asked for.
 
 Event Streams delivers at least once and in no promised order
 (https://www.twilio.com/docs/events/event-delivery-and-duplication). Here repeats and disorder are the faults of
@@ -86,7 +86,7 @@ class EventStream:
         self._arm()
 
     def _arm(self) -> None:
-        """See to it that what is ready goes soon: whatever comes may be ready before what waits already."""
+        """Make sure that ready events go soon: a new event may be ready before those that wait."""
         if self._timer is None and self._waiting and not self._is_sending and not self._is_stopped:
             nap = min(max(self._waiting[0][0] - _now(), 0.0), self._sink.latency) + self._sink.batch_seconds
             self._timer = asyncio.get_running_loop().call_later(nap, self._post_batch)

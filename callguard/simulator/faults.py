@@ -1,4 +1,4 @@
-"""The misfortunes that the simulator deals out on request, seeded so that a run can be repeated."""
+"""The faults that the simulator plays on request, seeded so that a run can be repeated."""
 
 from dataclasses import dataclass
 from enum import Enum, auto

@@ -112,7 +112,7 @@ class HostedAccount:
         return self.in_flight + self.others
 
     def truth(self) -> AccountTruth:
-        """What is the case now."""
+        """Return the account's present state."""
         now, model = self.now(), self.model
         return AccountTruth(
             sid=self.config.sid,

@@ -95,7 +95,7 @@ def _of_account(account: HostedAccount | None, http: int) -> dict[str, str]:
 
 
 def _hang_up(request: web.BaseRequest) -> web.StreamResponse:
-    """Close the connection under the client's feet; the response returned is never written."""
+    """Close the client's connection; the returned response is never written."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()

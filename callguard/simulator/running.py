@@ -26,7 +26,7 @@ class RunningSimulator:
         self.port = simulator.port
 
     def account(self, sid: str) -> AccountTruth:
-        """What is the case with the account now."""
+        """Return the account's present state."""
         return self._ask(self._simulator.accounts[sid].truth)
 
     def updates(self, sid: str, since: int = 0) -> list[UpdateRecord]:

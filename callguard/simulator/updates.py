@@ -15,9 +15,9 @@ from callguard.simulator.errors import ApiError, invalid, not_in_progress
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What a request wants done: end the call (`status`), or move it to other TwiML.
+    """A request to end the call (`status`), or to move it to other TwiML.
 
-    That is at `url`, fetched with `method`, or is `document` itself.
+    The TwiML is at `url`, fetched with `method`, or is `document` itself.
     """
 
     status: CallStatus | None
@@ -56,7 +56,7 @@ def apply_update(account: Account, call: Call, update: Update, now: float) -> No
 
 
 def _redirect(account: Account, call: Call, now: float) -> None:
-    """Take the call away from what it does; what it does next is for who has the TwiML."""
+    """Take the call away from what it does; its new TwiML decides what it does next."""
     if call.status is not CallStatus.IN_PROGRESS:
         raise not_in_progress()
     account.hold.leave(call, now)

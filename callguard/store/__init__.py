@@ -1,1 +1,1 @@
-"""Redis or Valkey: the one place that speaks to it."""
+"""Redis or Valkey: only this package speaks to it."""

@@ -25,7 +25,7 @@ from callguard.store.snapshots import FIELDS, WORD_FIELDS, snapshot_from, suspic
 
 _WANTED = f"HMGET {' '.join((*FIELDS, *WORD_FIELDS))}"
 
-# What the parts of the mirror say of a call, in the order of `_mirror`: protected, announced, out of scope.
+# The mirror's parts in the order of `_mirror`, and what each says of a call: protected, announced, out of scope.
 _KINDS = ((False, False, False), (True, False, False), (False, True, False), (False, False, True))
 
 
@@ -219,7 +219,7 @@ class RedisCallTracker:
         return stay
 
     def never_cancel_digest(self, account_sid: str) -> str:
-        """Read it."""
+        """Read the digest."""
         with translated_errors():
             held: Any = self._redis.hget(AccountKeys(account_sid).state, "protection")
         return held or ""
@@ -313,7 +313,7 @@ def _sender(sender: str, held: str, rate: float, now_ms: int) -> Sender:
 
 
 def _settings(policy: Policy, now_ms: int, source: Source) -> list[Argument]:
-    # A bucket holds twice its burst: enough to trip, and soon empty again where a trip was not called for.
+    # A bucket holds twice its burst: enough to trip, and soon empty again if the trip was wrong.
     return [
         *(now_ms, source.value, policy.cps, RING_SECONDS),
         *(policy.spike_rate, policy.spike_burst * 2),

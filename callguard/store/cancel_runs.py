@@ -1,4 +1,4 @@
-"""Cancel runs in Redis: what a person has cancelled by hand, so that it can go on where it was broken off."""
+"""Cancel runs in Redis: what a person has cancelled by hand, so that a broken-off run can be continued."""
 
 import secrets
 from collections.abc import Collection, Iterator, Sequence
@@ -50,7 +50,7 @@ class RedisCancelRuns:
         since_ms: int | None = None,
         before_ms: int | None = None,
     ) -> "RedisCancelRun":
-        """Begin one; an unfinished one of the account is forgotten. Its times are no secret, its numbers are."""
+        """Begin a cancel run and forget an unfinished one. Of the numbers only a digest is kept."""
         times = ["" if moment_ms is None else moment_ms for moment_ms in (since_ms, before_ms)]
         cancel_run_id = secrets.token_hex(8)
         self._scripts.run(
@@ -65,7 +65,7 @@ class RedisCancelRuns:
         return self._cancel_run(account_sid, unfinished.id)
 
     def forget(self, account_sid: str) -> None:
-        """Forget the account's clearing: it is finished."""
+        """Forget the account's cancel run: it is finished."""
         with translated_errors():
             self._redis.delete(*AccountKeys(account_sid).of_cancel_run)
 

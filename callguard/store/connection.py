@@ -1,8 +1,8 @@
 """Connections to Redis with bounded patience.
 
-redis-py 8.1 waits up to 59 s for a hung server and runs a command again up to ten times; a repeat after a lost
-reply would count twice, and Twilio hangs up after 15 s. So: half a second, no repeats. Scripts count each event
-once, so a *caller* may repeat.
+redis-py 8.1 waits up to 59 s for a hung server and repeats a command up to ten times. A repeat after a lost reply
+would count twice, and Twilio hangs up after 15 s. So we wait half a second, and never repeat. Scripts count each
+event once, so a *caller* may repeat.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The memory of decisions in the data directory: it outlives every process, and an emptied Redis."""
+"""The file of decisions in the data directory: it outlives every process, and an emptied Redis."""
 
 import fcntl
 import json
@@ -21,20 +21,20 @@ VERSION = 1
 
 
 DOUBT_MS = 24 * 3_600_000
-"""For so long after a file that could not be read accounts that its successor lacks are in doubt."""
+"""Milliseconds after an unreadable file for which accounts missing in the file after it are in doubt."""
 
 
 class UnreadableMemory(Exception):
-    """There is a memory, and it cannot be read."""
+    """The file is there and cannot be read."""
 
 
 class NewerMemory(UnreadableMemory):
-    """It was written by a newer version, which alone may write it."""
+    """A newer version has written the file, and alone may write it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """What the file held when it was last read, which file that was, and when one before it could not be read."""
+    """What the file held when it was last read, that file's version, and when an earlier one was unreadable."""
 
     version: tuple[int, int] = (0, 0)
     accounts: dict[str, Any] = field(default_factory=dict)
@@ -51,10 +51,10 @@ class DecisionFile:
         self._parsed = _Parsed()
 
     def read(self, account_sid: str) -> Decided | None:
-        """Return what is remembered of an account; None where nothing is.
+        """Return what the file holds of an account; None if nothing.
 
         Raises:
-            UnreadableMemory: something may have been, and it cannot be read.
+            UnreadableMemory: the file may hold something of the account, and cannot be read.
         """
         held = self._read().get(account_sid)
         if held is None and time.time() * 1000 - self._parsed.unreadable_ms < DOUBT_MS:
@@ -62,14 +62,14 @@ class DecisionFile:
         return _decided(held, self.path) if held is not None else None
 
     def changed_ns(self) -> int:
-        """Return a mark that is another one whenever the file has changed; 0 where there is none."""
+        """Return a mark that changes whenever the file does; 0 if there is none."""
         try:
             return self.path.stat().st_mtime_ns
         except OSError:
             return 0
 
     def add(self, account_sid: str, decided: Decided) -> bool:
-        """Remember it beside what is remembered; False (logged once) where the folder cannot be written."""
+        """Add it to what the file holds; False (logged once) if the folder cannot be written."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._locked():
@@ -99,7 +99,7 @@ class DecisionFile:
         except NewerMemory:
             raise
         except UnreadableMemory:
-            # Of the other accounts it may have held something: their doubt must not end with the file.
+            # The lost file may have held other accounts: their doubt must not end with the new file.
             accounts, whole, unreadable_ms = {}, decided, round(time.time() * 1000)
         if accounts.get(account_sid) != (entry := asdict(whole)):
             self._write({**accounts, account_sid: entry}, unreadable_ms)
@@ -107,7 +107,7 @@ class DecisionFile:
     def _read(self) -> dict[str, Any]:
         try:
             found = self.path.stat()
-            if found.st_mode & 0o077:  # restored by hand, or an older one's
+            if found.st_mode & 0o077:  # restored by hand, or written by an older version
                 with suppress(OSError):
                     self.path.chmod(0o600)
             version = (found.st_mtime_ns, found.st_ino)
@@ -143,7 +143,7 @@ class DecisionFile:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other processes from writing meanwhile. The folder itself is locked: no file is left behind."""
+        """Keep other processes from writing, by a lock on the folder itself: no lock file is left behind."""
         descriptor = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

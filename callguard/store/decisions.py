@@ -26,12 +26,12 @@ HOLD_FIELDS = (
     *("paused", "paused_since", "paused_by", "paused_reason", "paused_until"),
     *("resumed_since", "resumed_by", "resumed_reason", "lost", "reset_generation"),
 )
-"""Fields of the state that the latest word of a person has left. Settings that are turned live belong here too."""
+"""Fields of the state that a person's latest decision has left. Settings that are changed live belong here too."""
 
 _FIELDS = ("epoch", "server", "decision", "said", "released", "generation", "state", "campaigns", *HOLD_FIELDS)
 
 OTHERS_FIRST_SECONDS = 2.0
-"""For so long a process that needs a state made good leaves that to the watcher, whose memory is the freshest."""
+"""Seconds for which other processes leave a repair to the watcher, whose memory is the freshest."""
 
 SERVER_SECONDS = 1.0
 FOLLOW_SECONDS = 1.0
@@ -40,7 +40,7 @@ MAX_TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """What Redis holds, and what tells whether it has changed since it was read."""
+    """What Redis holds, and marks that show whether it has changed since it was read."""
 
     decided: Decided
     server: str
@@ -53,10 +53,10 @@ class _Held:
 
 
 class RedisDecisions:
-    """Holds Redis against what is remembered, and makes good what it has lost.
+    """Compares Redis with what is remembered, and restores what it has lost.
 
-    Scripts that trip, drain or record outcomes refuse where `lua/parts/trust.lua` says so; until then nothing is
-    tripped and nothing cancelled, whichever process asks.
+    Scripts that trip, drain or record outcomes refuse where `lua/parts/trust.lua` says so. Until the state is
+    restored nothing is tripped and nothing cancelled, whichever process asks.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class RedisDecisions:
         others_first_seconds: float = 0.0,
         tell: Callable[[StateLost], None] = lambda _lost: None,
     ) -> None:
-        """`tell` is called with each loss that this process has made good, once it has been."""
+        """Keep the parts. `tell` is called with each loss after this process has restored it."""
         self._redis = connection
         self._scripts = scripts
         self._clock = clock or SystemClock()
@@ -83,7 +83,7 @@ class RedisDecisions:
         self._followed_at = float("-inf")
 
     def go_first(self) -> None:
-        """Make good at once whatever is lost: this process looks at every account many times a second."""
+        """Restore losses at once: this process looks at every account many times a second."""
         self._others_first_seconds = 0.0
 
     def latest(self, account_sid: str) -> int:
@@ -92,10 +92,10 @@ class RedisDecisions:
         return known.number if known is not None else 0
 
     def check(self, snapshot: Snapshot, account_sid: str) -> bool:
-        """Hold a snapshot against what is remembered; return whether it has to be read anew.
+        """Compare a snapshot with what is remembered; return whether it has to be read again.
 
         Raises:
-            StoreUnavailable: a later check takes it up.
+            StoreUnavailable: a later check tries again.
         """
         known, mark = self._known.get(account_sid), snapshot.mark
         file_ns = self._file.changed_ns() if self._file is not None else 0
@@ -111,7 +111,7 @@ class RedisDecisions:
         return self.make_good(account_sid)
 
     def _is_news(self, account_sid: str, file_ns: int) -> bool:
-        """Return whether somebody has left a decision in the file that this process does not know."""
+        """Return whether the file holds a decision that this process does not know."""
         if self._file is None or self._read_ns.get(account_sid) == file_ns:
             return False
         self._read_ns[account_sid] = file_ns
@@ -122,7 +122,7 @@ class RedisDecisions:
         return kept is not None and self._known[account_sid].lacks(kept)
 
     def doubted(self, account_sid: str) -> bool:
-        """Note that a script refused to act; return whether the state has been made good, so that it may be tried.
+        """Note that a script refused to act; return whether the state is restored, so that it can be run again.
 
         Raises:
             StoreUnavailable: as `check` does.
@@ -137,7 +137,7 @@ class RedisDecisions:
         return self.make_good(account_sid)
 
     def remember(self, account_sid: str) -> bool:
-        """Remember what Redis holds, for a process that has just decided; return whether it is in a file too."""
+        """Remember what Redis holds, after a decision by this process; return whether a file has it too."""
         held = self._read(account_sid).decided
         try:
             known = self._remembered(account_sid)
@@ -162,7 +162,7 @@ class RedisDecisions:
         return self._file.add(account_sid, replace(known, number=number, said=number, hold=hold))
 
     def follow(self, account_sids: Collection[str]) -> None:
-        """Remember what has been decided since, for a process that does not `check`; make good nothing.
+        """Remember new decisions, for a process that does not `check`; restore nothing.
 
         It asks Redis once a second at most.
         """
@@ -182,7 +182,7 @@ class RedisDecisions:
         return str(self._file.path) if self._file is not None else ""
 
     def make_good(self, account_sid: str) -> bool:
-        """Compare Redis with what is remembered, restore what it lacks, and vouch for it."""
+        """Compare Redis with what is remembered, restore what it lacks, and mark it as trusted."""
         for _ in range(MAX_TRIES):
             if (done := self._make_good_once(account_sid)) is not None:
                 return done
@@ -216,7 +216,7 @@ class RedisDecisions:
         return True
 
     def _is_new(self, account_sid: str) -> bool:
-        """Whether nothing at all tells that anybody has ever guarded the account."""
+        """Whether nothing shows that the account was ever guarded."""
         try:
             if self._remembered(account_sid) is not None:
                 return False
@@ -268,7 +268,7 @@ class RedisDecisions:
         return _Held(decided.as_of(self._clock.now_ms()), text.get("server", ""), text, totals[0] is not None)
 
     def _close_again(self, account_sid: str, held: _Held, want: Decided, now_ms: int) -> None:
-        """Close an incident that a person has reset already: the server has forgotten it."""
+        """Close an incident again that a person has reset: the server has lost the reset."""
         generation = held.decided.generation
         if held.has_open_incident and generation <= int(want.hold.get("reset_generation", 0)):
             close_incident(self._scripts, account_sid, generation, "reset before, and lost", now_ms, force=True)
@@ -310,10 +310,10 @@ def _announced(record: str) -> Announced:
 
 
 def _open_text(before: str, want: Decided, *, was_emptied: bool) -> str:
-    """Return the text of the open campaigns: those that were lost wait for all their calls, those that ended none.
+    """Return the text of the open campaigns. Lost ones wait for all their calls again, unless they have ended.
 
     A server that was emptied has forgotten which calls belong to campaigns. So one that has ended takes back those
-    of its calls that were created before, unless a person has said that they count as any other.
+    of its calls that were created before, unless a person has made them ordinary calls.
     """
     entries = {entry.split(",")[0]: entry for entry in before.split(";") if entry}
     for name, campaign in want.campaigns.items():

@@ -38,7 +38,7 @@ class RedisIncidentStore:
     def __init__(self, connection: Redis, scripts: Scripts, decisions: RedisDecisions | None = None) -> None:
         """Use `connection` for reads and `scripts` for everything that compares and sets.
 
-        `decisions` remembers what people have decided; without it this store has a memory of its own.
+        `decisions` remembers what people have decided; without it this store keeps a memory of its own.
         """
         self._redis = connection
         self._scripts = scripts
@@ -74,12 +74,12 @@ class RedisIncidentStore:
         )
 
     def take_queue(self, account_sid: str, generation: int, now_ms: int) -> bool:
-        """Take the mark of an incident without a queue away."""
+        """Remove the mark of an incident without a queue."""
         keys = AccountKeys(account_sid)
         return self._acted(account_sid, "take_queue", [keys.state, keys.incident], [generation, now_ms])
 
     def go_on(self, account_sid: str, generation: int) -> bool:
-        """Take the closed incident of `generation` back."""
+        """Reopen the closed incident of `generation`."""
         keys = AccountKeys(account_sid)
         name = incident_id(account_sid, generation)
         closed = (keys.closed_incident(name), keys.closed_ledger(name))
@@ -95,7 +95,7 @@ class RedisIncidentStore:
         """Take the lease for `LEASE_MS`."""
         keys = AccountKeys(account_sid)
         arguments: list[Argument] = [generation, owner, LEASE_MS, mode.value]
-        # Where the state may not be acted on, others see to it: a job has no memory of its own.
+        # If the state may not be acted on, other processes restore it: a job has no memory of its own.
         known = self._decisions.latest(account_sid)
         reply = self._scripts.run("start_drain", [keys.state, keys.lease, keys.incident], [*arguments, known])
         return bool(reply == 1)
@@ -113,7 +113,7 @@ class RedisIncidentStore:
         return bool(kept)
 
     def change_mode(self, account_sid: str, generation: int, mode: Mode) -> bool:
-        """Let the open incident go by another mode."""
+        """Change the mode of the open incident."""
         keys = AccountKeys(account_sid)
         return self._acted(account_sid, "change_mode", [keys.state, keys.incident], [generation, mode.value])
 
@@ -246,7 +246,7 @@ class RedisIncidentStore:
         return [_incident(account_sid, fields) for fields in closed if fields][:count]
 
     def _acted(self, account_sid: str, script: str, keys: list[str], arguments: list[Any]) -> bool:
-        """Run a script that answers -1 where the state may not be acted on; again once it is made good."""
+        """Run a script that answers -1 if the state may not be acted on; repeat it once that is restored."""
         done = self._scripts.run(script, keys, [*arguments, self._decisions.latest(account_sid)])
         if done == -1 and self._decisions.doubted(account_sid):
             done = self._scripts.run(script, keys, [*arguments, self._decisions.latest(account_sid)])

@@ -1,7 +1,7 @@
 """Every key that CallGuard writes, with its type, writer and expiry.
 
 The account's SID is the hash tag, so that all of one account's keys share a cluster slot and one script may
-touch them together. Only the three marked *permanent* have no expiry; their size is bounded by the settings.
+touch them together. Only the keys marked *permanent* have no expiry; their size is bounded by the settings.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ HEARTBEATS = "callguard:heartbeats"
 PROCESSES = "callguard:processes"
 """HASH, 1 h: a process' name -> its kind, machine, version, digests of its settings, last beat, as JSON.
 
-Written by every process. Whoever starts removes those that were not heard of for long."""
+Written by every process. A process that starts removes entries of processes silent for long."""
 
 WATCHERS = "callguard:{watch}:watchers"
 """ZSET, 1 h: a watcher by the end of its lease. Written by the watchers."""
@@ -27,26 +27,26 @@ NEWS = "callguard:{news}"
 """ZSET, a minute: accounts that a watcher should look at, by when there was news. Written by every process."""
 
 WRITABLE = "callguard:writable"
-"""STRING, a minute: what readiness and `callguard_redis_up` are told by. Written by the web server."""
+"""STRING, a minute: shows readiness and `callguard_redis_up` that Redis takes writes. By web processes."""
 
 WRITTEN = "callguard:written"
-"""STRING, a minute: something to wait for on replicas and disk. Written by `await_durability`."""
+"""STRING, a minute: a write to wait for on replicas and disk. Written by `await_durability`."""
 
 NOTICES = "callguard:{notices}:outbox"
-"""STREAM, 30 d: what people are to be told. Written by `post_notice` and whoever relays."""
+"""STREAM, 30 d: what people are to be told. Written by `post_notice` and the relay."""
 
 
 NOTICES_TAKEN = "callguard:{notices}:taken"
-"""HASH, 30 d: notice -> the receivers that have it, while others do not. Written by whoever relays."""
+"""HASH, 30 d: notice -> the receivers that have it, while others do not. Written by the relay."""
 
 NOTICE_RESULTS = "callguard:{notices}:results"
-"""HASH, 30 d: result -> how many notices had it. Written by `post_notice` and whoever relays."""
+"""HASH, 30 d: result -> how many notices had it. Written by `post_notice` and the relay."""
 
 API_REFUSED = "callguard:api_refused"
-"""HASH, 30 d: why -> how often somebody was not let into the API. Written by web processes."""
+"""HASH, 30 d: reason -> how often the API refused a caller. Written by web processes."""
 
 RELAY = "callguard:{notices}:relay"
-"""STRING, seconds: the process that relays notices. Written by it, and by whoever starts one."""
+"""STRING, seconds: the process that relays notices. Written by it, or by the process that starts it."""
 
 
 def told(account_sid: str, name: str) -> str:
@@ -151,7 +151,7 @@ class AccountKeys:
 
     @property
     def outages(self) -> str:
-        """HASH, 30 d: what Twilio does not do for us now -> since when, ms. Written by watchers and drains."""
+        """HASH, 30 d: present outages of Twilio's -> since when, ms. Written by watchers and drains."""
         return self._key("outages")
 
     @property

@@ -15,7 +15,7 @@ from callguard.store.retention import HOLD_MS, INCIDENT_MS, LIVE_CALL_MS
 from callguard.store.scripts import Scripts
 
 ATTEMPT_MS = 15_000
-"""How long an attempt may take before another may be made: longer than a request waits for its answer."""
+"""Milliseconds before an unfinished attempt may be repeated: longer than a request waits for its answer."""
 
 MAX_ATTEMPTS = 3
 

@@ -1,4 +1,4 @@
-"""The outbox in Redis: what people are to be told, until they have been."""
+"""The outbox in Redis: the notices that wait until people have them."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 MAX_NOTICES = 1_000
 NOTICE_MS = 30 * 24 * HOUR_MS
 REPEAT_MS = HOUR_MS
-"""For how long the same notice is taken for a repeat after a lost reply."""
+"""Milliseconds for which the same notice counts as a repeat after a lost reply."""
 
 _KINDS = {kind.value: kind for kind in NoticeKind}
 
@@ -39,10 +39,10 @@ class RedisNotices:
         self._scripts = scripts
 
     def post(self, notice: Notice, *, once: str = "", every_seconds: int = 0) -> bool:
-        """Put a notice into the outbox; the oldest gives way where it is full.
+        """Put a notice into the outbox; the oldest is dropped if the outbox is full.
 
-        `once` is the account's own: two accounts do not hold up each other. Without `every_seconds` it holds for
-        30 days. The same notice (equal in everything) posted again counts as posted, but is not added again.
+        `once` is separate for each account. Without `every_seconds` it holds for 30 days. The same notice (equal
+        in everything) posted again counts as posted, but is not added again.
         """
         digest = _digest(notice)
         name = once or f"notice:{digest}"
@@ -69,7 +69,7 @@ class RedisNotices:
         self._scripts.run("close_notice", keys, [notice_id, counted, NOTICE_MS])
 
     def failed(self, notice_id: str, taken_by: Collection[str]) -> None:
-        """Count a try that failed, and keep which receivers have the notice all the same."""
+        """Count a failed try, and record which receivers have the notice already."""
         with translated_errors(), self._redis.pipeline() as pipe:
             pipe.hincrby(NOTICE_RESULTS, NoticeResult.FAILED.value, 1)
             pipe.pexpire(NOTICE_RESULTS, NOTICE_MS)

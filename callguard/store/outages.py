@@ -1,4 +1,4 @@
-"""What Twilio does not do for us now, kept for all processes to see."""
+"""The present outages of Twilio's, kept for all processes to see."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,5 +42,5 @@ class RedisOutages:
 
 
 def outages_from(held: Any) -> Mapping[Outage, int]:
-    """Return what is stored; what only a newer version knows is left to it."""
+    """Return what is stored, without kinds that only a newer version knows."""
     return {_OUTAGES[name]: int(since) for name, since in held.items() if name in _OUTAGES}

@@ -27,14 +27,14 @@ from callguard.store.scripts import Scripts
 class RedisHeartbeats:
     """Fulfils `Presence`.
 
-    The newest beat of each kind is kept as every version has kept it; what a process tells of itself stands
-    under a key of its own, which older versions do not read.
+    The newest beat of each kind has the same form in every version. What a process says of itself is kept under
+    a key of its own, which older versions do not read.
     """
 
     def __init__(
         self, connection: Redis, name: str = "", fingerprint: Callable[[], Fingerprint] | None = None
     ) -> None:
-        """Use `connection`; tell under `name`, which no other process has, what `fingerprint` returns."""
+        """Use `connection`. Writes what `fingerprint` returns under `name`, which no other process has."""
         self._redis = connection
         self._name = name
         self._fingerprint = fingerprint
@@ -59,7 +59,7 @@ class RedisHeartbeats:
             self._redis.hdel(PROCESSES, self._name)
 
     def prove_writable(self) -> None:
-        """Write what a server that takes no callback does not take either."""
+        """Write a key that a server refuses whenever it would refuse a callback."""
         with translated_errors():
             self._redis.set(WRITABLE, "1", ex=WRITABLE_SECONDS)
 
@@ -78,7 +78,7 @@ class RedisHeartbeats:
         return _ages(beats, now_ms)
 
     def processes(self, now_ms: int) -> Sequence[RunningProcess]:
-        """Read who lives. A kind that beats and does not tell is of an older version."""
+        """Read the living processes. A kind with beats but no processes is of an older version."""
         alive = [
             RunningProcess(told["kind"], told["host"], told["pid"], Fingerprint(told["version"], told["settings"]))
             for _, told in self._read()
@@ -113,7 +113,7 @@ class RedisHeartbeats:
 
 
 def _ages(beats: Mapping[str, str], now_ms: int) -> Mapping[str, float]:
-    # One in the future is from before the clock was set back: who lives has beaten since.
+    # A beat in the future is from before the clock was set back: living processes have beaten since.
     return {process: abs(now_ms - int(beat)) / 1000 for process, beat in beats.items()}
 
 

@@ -56,7 +56,7 @@ class RedisReadings:
         }
 
     def watched(self, policies: Mapping[str, Policy], now_ms: int) -> list[Watched]:
-        """Read the state and the outages of each account. The snapshots know of no queue and of no words.
+        """Read the state and the outages of each account. The snapshots lack the queue and people's decisions.
 
         Raises:
             StoreUnavailable: Redis did not answer.
@@ -78,7 +78,7 @@ class RedisReadings:
     def cancelled_rate(self, account_sid: str, snapshot: Snapshot) -> float:
         """Return how many calls a second are being cancelled.
 
-        A sweep may last seconds only, so this looks back a few, and no further than the trip.
+        A sweep may last only seconds, so this covers the last few, and nothing before the trip.
         """
         if not snapshot.state.has_open_incident:
             return 0.0

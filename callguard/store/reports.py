@@ -1,4 +1,4 @@
-"""Calls that whoever created them has reported, until Twilio tells of them, in Redis."""
+"""Calls in Redis that their creators have reported, until Twilio confirms them."""
 
 from collections.abc import Sequence
 from typing import Any

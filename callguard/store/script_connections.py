@@ -14,7 +14,7 @@ TRUSTED_SECONDS = 1.0
 
 
 class ScriptConnections:
-    """Lends the connections of a pool of its own, and trusts one that was used a moment ago.
+    """Lends connections of a pool of its own, without checks of those used a moment ago.
 
     redis-py asks the kernel before each command whether the server has hung up, which under gevent costs a third
     of a callback's way to Redis. Here that is asked only after a moment of rest; a connection that breaks within
@@ -29,7 +29,7 @@ class ScriptConnections:
 
     @contextmanager
     def one(self) -> Iterator[Connection]:
-        """Lend a connection; one on which something went wrong goes back to the pool, which renews it."""
+        """Lend a connection; after an error it goes back to the pool, which renews it."""
         connection = self._take()
         try:
             yield connection
@@ -41,7 +41,7 @@ class ScriptConnections:
         self._resting.append((connection, time.monotonic()))
 
     def _leave_server(self) -> None:
-        """Close the others too: each would tell the same once more, at the price of a callback."""
+        """Close the other connections too: each would fail likewise, and cost a callback."""
         resting, self._resting = self._resting, []
         for connection, _ in resting:
             self._pool.release(connection)

@@ -22,9 +22,9 @@ Call = tuple[str, Sequence[str], Sequence[Argument]]
 """A script's name, keys and arguments."""
 
 CALLS_AT_ONCE = 250
-"""So many scripts go in one round trip: enough to save nearly all of its cost."""
+"""The number of scripts in one round trip: enough to save nearly all of its cost."""
 
-# Redis knows no modules: what several scripts share is put into their text, where a line asks for it.
+# Redis has no modules: code that several scripts share is put into their text, where a line asks for it.
 _INCLUDE = re.compile(r"^-- include (parts/[a-z_]+\.lua)$", re.MULTILINE)
 
 
@@ -35,7 +35,7 @@ class _Script:
 
 
 class Scripts:
-    """Runs `store/lua/<name>.lua`. A server that has lost its scripts is given them again."""
+    """Runs `store/lua/<name>.lua`, and loads the scripts again into a server that has lost them."""
 
     def __init__(self, connections: ScriptConnections) -> None:
         """Read every script; nothing is sent yet."""
@@ -49,8 +49,8 @@ class Scripts:
     def run(self, name: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """Run a script and return its raw reply.
 
-        It speaks to a connection itself: redis-py's layers above (retries, metrics, callbacks) cost as much as
-        the script does, and we want no retries.
+        It uses a connection directly: redis-py's layers above (retries, metrics, callbacks) cost as much as the
+        script does, and we want no retries.
 
         Raises:
             StoreUnavailable: Redis did not answer; the script may or may not have run.
@@ -142,7 +142,7 @@ def pairs(flat: Sequence[Any]) -> dict[str, Any]:
 
 
 def assembled(file_name: str) -> str:
-    """Return the text of a script, as Redis is given it: with its parts, and those that they need, each once."""
+    """Return the text of a script as Redis gets it: with all parts that it needs, each once."""
     folder, put_in = _folder(), set[str]()
 
     def text(name: str) -> str:

@@ -53,7 +53,7 @@ class Durability:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether every replica has it, and the disk if there is one: a failover or a restart brings it along."""
+        """Whether every replica has it, and any disk: then a failover or a restart loses nothing."""
         return self.on_replicas >= self.replicas and self.on_disk is not False
 
 

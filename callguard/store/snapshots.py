@@ -43,7 +43,7 @@ def snapshot_from(
 ) -> Snapshot:
     """Return the snapshot of the fields above, in their order; a missing field is a fresh account's.
 
-    `outages` says how many go on, where that was read too.
+    `outages` is how many go on, if they were read too.
     """
     stands, paused, generation, tripped, cooled, capped, queued, initiated, plateau, repeats, horizon = fields[:11]
     learned, departed, dead_until, campaign_at, polled, called_back, shallow, suspect = fields[11:19]

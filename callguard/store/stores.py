@@ -31,12 +31,12 @@ from callguard.store.server_facts import Durability, await_durability, server_fa
 from callguard.store.watching import RedisAccountLeases, RedisNews
 
 SCRIPT_CONNECTIONS = 128
-"""They are opened when they are needed."""
+"""The most connections for scripts; each is opened when it is needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """One of each, for one process. Each method of each may raise `StoreUnavailable`."""
+    """All stores of one process, one of each. Each of their methods may raise `StoreUnavailable`."""
 
     connection: Redis
     tracker: RedisCallTracker
@@ -85,12 +85,12 @@ def open_stores(
 
     Args:
         url: of the server.
-        patience: bounds each wait for it, in seconds.
+        patience: the longest wait for the server, in seconds.
         clock: the time.
         process: the name of this process.
         fingerprint: what it runs; read when it is first asked for.
         data_dir: where decisions are remembered too.
-        tell_loss: is told of each loss of decisions that was made good.
+        tell_loss: is called with each loss of decisions that was restored.
     """
     connection = connect(url, timeout=patience)
     scripts = Scripts(ScriptConnections(connect(url, timeout=patience, connections=SCRIPT_CONNECTIONS)))

@@ -13,7 +13,7 @@ from callguard.store.retention import NEWS_MS, WATCH_KEYS_MS, WATCH_MS
 from callguard.store.scripts import Scripts
 
 TOLD_SECONDS = 0.5
-"""How often one process tells of one account at most."""
+"""The least seconds between two times that one process tells of one account."""
 
 
 class RedisAccountLeases:

@@ -1,6 +1,6 @@
-"""The HTTP client under the twilio library where many requests are under way at once.
+"""The twilio library's HTTP client for many requests at the same time.
 
-One event loop spends half as much on a request as threads do. The library's own asynchronous client waits for ever
+A request on one event loop costs half as much as in threads. The library's own asynchronous client waits for ever
 (twilio 9.13 ignores its timeout, https://github.com/twilio/twilio-python/issues/925); this one waits `timeout`
 seconds at most, never repeats a request by itself, and tells a throttled request from a lost one.
 """

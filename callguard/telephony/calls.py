@@ -54,8 +54,7 @@ class TwilioCalls:
     def queued_calls(self, account_sid: str) -> Iterator[ListedPage]:
         """Follow `next_page_uri` to the end of `Calls?Status=queued`.
 
-        A page that is throttled is asked for again, up to `THROTTLED_TRIES` times: beside a sweep that uses all
-        that Twilio will bear, that is what a request may have to expect.
+        A page that is throttled is requested up to `THROTTLED_TRIES` times: sweeps leave Twilio little room.
         """
         first = partial(self._calls[account_sid].page, status=CallStatus.QUEUED.value, page_size=PAGE_SIZE)
         return _followed(first, _despite_throttling)
@@ -65,8 +64,8 @@ class TwilioCalls:
     ) -> Iterator[ListedPage]:
         """Follow `next_page_uri` as `queued_calls` does; a page is asked for up to `LIST_TRIES` times.
 
-        Twilio is given the selection's numbers where there is one of each; never its times: what it compares
-        them with is the time of dialling.
+        Twilio filters by the selection's numbers, if it has only one of each. It never filters by the times, which
+        it would compare with the time of dialling.
         """
         ask = partial(_patiently, rest=rest, tries=LIST_TRIES, pause=INITIAL_LIST_PAUSE)
         numbers = {"from_": selection.from_number, "to": selection.to_number}
@@ -75,9 +74,9 @@ class TwilioCalls:
         return _followed(partial(first, **filters), ask)
 
     def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
-        """Send `Status=canceled`; where Twilio says that the call is over, look at what it has become.
+        """Send `Status=canceled`; where Twilio says that the call is over, fetch the call.
 
-        A 2xx is not yet a cancel: only the status in the reply is.
+        A 2xx alone proves no cancel: the status in the reply does.
         """
         context = self._calls[account_sid](call_sid)
         try:
@@ -104,10 +103,10 @@ class TwilioCalls:
     ) -> Iterator[list[HistoricCall]]:
         """Yield pages of the account's calls, newest first, that were created from `since` on and before `before`.
 
-        Twilio filters by the start time only, and what was cancelled never started: so nothing is filtered, and
-        the pages are followed until one holds nothing that was created since. A page that was not served is asked
-        for again: up to `HISTORY_TRIES` times where `rest` is told how many seconds to wait first, and why; else
-        after short pauses, and only where Twilio has too many requests at once.
+        Twilio filters by the start time only, which cancelled calls do not have. So nothing is filtered, and the
+        pages are followed until one holds no call created since. A page that was not served is asked for
+        again: with `rest` up to `HISTORY_TRIES` times, and `rest` gets the seconds to wait and the reason. Without
+        it, only if Twilio has too many requests at once, and after short pauses.
 
         Raises:
             TwilioRefused, TwilioThrottled, TwilioUnavailable: a page was not served; the history is not whole.
@@ -184,7 +183,7 @@ def _historic(call: CallInstance) -> HistoricCall:
 
 
 def unix_ms(moment: object) -> int | None:
-    """Return a moment of the library's in milliseconds of Unix time; None for what it could not read as one."""
+    """Return a moment of the library's in milliseconds of Unix time; None for a value that is no moment."""
     return int(moment.timestamp() * 1000) if isinstance(moment, datetime) else None
 
 
@@ -194,7 +193,7 @@ def _fetched(context: CallContext) -> CancelReply:
 
 
 def _listed(call: CallInstance) -> ListedCall:
-    # The library hands on what it cannot read as a date; such a call is as good as new.
+    # The library returns unreadable dates as they are; such a call counts as new.
     created = call.date_created if isinstance(call.date_created, datetime) else datetime.now(UTC)
     return ListedCall(
         call_sid=sid_of(call.sid),

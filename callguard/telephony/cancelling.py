@@ -33,9 +33,9 @@ class TwilioCanceller:
         await self._http_client.__aexit__(*error)
 
     async def cancel(self, account_sid: str, call_sid: str) -> CancelReply:
-        """Send `Status=canceled`; where Twilio says that the call is over, look at what it has become.
+        """Send `Status=canceled`; where Twilio says that the call is over, fetch the call.
 
-        A 2xx is not yet a cancel: only the status in the reply is.
+        A 2xx alone proves no cancel: the status in the reply does.
         """
         context = self._calls[account_sid](call_sid)
         try:

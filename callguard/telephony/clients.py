@@ -12,13 +12,13 @@ from twilio.rest.api.v2010.account.call import CallList
 from callguard.config.accounts import Account
 from callguard.errors import TwilioThrottled, TwilioUnavailable
 
-# The library would let TWILIO_REGION and TWILIO_EDGE change the host of any URL; where they are to be followed,
-# the settings have done so. An empty mapping would make it read the environment.
+# The library would let TWILIO_REGION and TWILIO_EDGE change the host of any URL; the settings follow them already
+# where they should. An empty mapping would make the library read the environment.
 _NO_ENVIRONMENT = {"TWILIO_REGION": "", "TWILIO_EDGE": ""}
 
 
 class CallLists(dict[str, CallList]):
-    """Each account's Calls resource by SID, made when it is first asked for: a job speaks for one of thousands."""
+    """Each account's Calls resource by SID, made at its first use: a job serves one account of thousands."""
 
     def __init__(self, accounts: Mapping[str, Account], api_url: str, http_client: HttpClient) -> None:
         """Keep what a client needs."""

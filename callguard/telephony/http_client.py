@@ -1,9 +1,8 @@
 """The HTTP client under the twilio library.
 
-The library's own keeps six connections on two cores, waits for ever and loses the headers of errors (twilio
-9.13). This one has a pool as large as the concurrency it serves, waits `timeout` seconds at most for a whole
-answer and takes none without bound, never repeats a request by itself, and tells a throttled request from a lost
-one.
+The library's own client keeps six connections on two cores, waits for ever and loses the headers of errors (twilio
+9.13). This one has a pool as large as the concurrency it serves, waits `timeout` seconds at most for an answer,
+and bounds its size. It never repeats a request by itself, and tells a throttled request from a lost one.
 """
 
 import logging

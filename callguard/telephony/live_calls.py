@@ -47,7 +47,7 @@ class TwilioLiveCalls:
                 yield live
 
     def hang_up(self, account_sid: str, call_sid: str) -> LiveReply:
-        """Send `Status=completed`: the operator's policy says so, and nothing else does."""
+        """Send `Status=completed`. Only the operator's policy causes it."""
         return self._update(account_sid, call_sid, status=CallStatus.COMPLETED.value)
 
     def redirect(self, account_sid: str, call_sid: str, url: str) -> LiveReply:
@@ -85,7 +85,7 @@ class TwilioLiveCalls:
             return [sid_of(member.call_sid) for page in pages for member in page]
 
     def _update(self, account_sid: str, call_sid: str, **changes: str) -> LiveReply:
-        """Send an update. A 2xx is not yet a change: the status in the reply is read."""
+        """Send an update. A 2xx alone proves no change: the status in the reply is read."""
         hangs_up = "status" in changes
         try:
             with translated():
@@ -126,7 +126,7 @@ def _queue(queue: QueueInstance) -> HoldQueue:
 
 
 def _live(call: CallInstance, status: CallStatus) -> LiveCall:
-    # Somebody may be talking: a call whose direction is not told is left alone here, and so is any leg.
+    # People may be talking: child legs, and calls without a direction, are left alone.
     return LiveCall(
         call_sid=sid_of(call.sid),
         status=status,

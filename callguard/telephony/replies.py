@@ -58,14 +58,14 @@ def gone_or_raised(error: TwilioRefused) -> CancelReply:
 
 
 def status_of(status: object) -> CallStatus | None:
-    """Return Twilio's status; None for one that is new to us."""
+    """Return Twilio's status; None for an unknown one."""
     if not isinstance(status, str):
         raise ValueError("an answer without a status")
     return next((known for known in CallStatus if known.value == status.strip().lower()), None)
 
 
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
-"""What the library raises at JSON of another shape than it expects, or too deep to read."""
+"""The library's errors at JSON of an unexpected shape, or too deep to read."""
 
 _NOT_READ = "Twilio's answer could not be read"
 
@@ -76,7 +76,7 @@ def translated() -> Iterator[None]:
 
     Raises:
         TwilioRefused: Twilio has answered with an error.
-        TwilioUnavailable: the answer is none that can be read, whatever its shape.
+        TwilioUnavailable: the answer cannot be read.
     """
     try:
         yield
@@ -96,7 +96,7 @@ def translated() -> Iterator[None]:
 
 
 def text_of(told: object) -> str:
-    """Return a text of an answer; empty for anything else, which is as good as not told."""
+    """Return a text of an answer; empty for any other type, which counts as missing."""
     return told if isinstance(told, str) else ""
 
 
@@ -104,7 +104,7 @@ def sid_of(told: object) -> str:
     """Return a SID of an answer.
 
     Raises:
-        ValueError: it is none, so that nobody knows what the answer is about.
+        ValueError: there is none, so it is unknown which call the answer is about.
     """
     if not isinstance(told, str) or not told:
         raise ValueError("an answer without a SID")

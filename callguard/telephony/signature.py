@@ -1,4 +1,4 @@
-"""Whether a callback, or a batch of events, is Twilio's.
+"""Verifies that a callback, or a batch of events, comes from Twilio.
 
 Sources: https://www.twilio.com/docs/usage/security#validating-requests,
 https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys
@@ -41,7 +41,7 @@ class Headers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Secret:
-    """Something that signs, and the one way in which it does."""
+    """A secret that signs, and its one algorithm."""
 
     validator: RequestValidator
     algorithm: SignatureAlgorithm
@@ -56,7 +56,7 @@ class _Secret:
 class CallbackAuthenticator:
     """Checks signatures against the URL, tokens and keys of our configuration, and nothing else.
 
-    No method raises, whatever it is given: what cannot be verified is False.
+    No method raises, whatever it is given: a request that cannot be verified gives False or None.
     """
 
     def __init__(self, public_url: str, accounts: Mapping[str, Account]) -> None:
@@ -108,7 +108,7 @@ class CallbackAuthenticator:
         """Return the URL of another path, query or host that `account_sid` has signed; None if it has signed none.
 
         `fields_text` is as for `verify_form`, None for a GET. Such a request is Twilio's, but it was not meant for
-        us: nothing of it may be taken.
+        us, so none of its content may be used.
         """
         for url in other_urls(self.public_url, arrival):
             texts = [url + fields_text] if fields_text is not None else _as_signed(url)
@@ -163,10 +163,10 @@ class CallbackAuthenticator:
             return False  # Text that has no UTF-8, such as half a surrogate pair.
 
     def _secrets(self, account_sid: str, settings: str | None) -> tuple[_Secret, ...]:
-        """Return what the request may be signed with.
+        """Return the secrets that may have signed the request.
 
-        The settings header is not signed. It may name one of our keys, but it never chooses an algorithm, and
-        with it the auth tokens are out of the question.
+        The settings header is not signed. It may name one of our keys, but it never chooses an algorithm. With a
+        key named, the auth tokens are not tried.
         """
         if settings is None:
             return self._tokens.get(account_sid, ())
@@ -180,7 +180,7 @@ def _as_signed(query: str) -> Iterator[str]:
     """Yield the query as it came, and with escapes undone that Twilio sends but may not have signed.
 
     https://github.com/twilio/twilio-node/pull/621, https://github.com/twilio/twilio-ruby/issues/528. None of these
-    characters separates anything in a query, so all of the texts have the same fields: no border can move.
+    characters is a separator in a query, so all of the texts have the same fields.
     """
     escapes = sorted({found.upper() for found in _UNDONE.findall(query)})
     for count in range(len(escapes) + 1):

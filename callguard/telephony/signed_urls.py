@@ -19,7 +19,7 @@ class Arrival:
         expected_path: the path that it should have had, below the public URL.
         path: the path that it had.
         raw_query: its query, as it came.
-        host: its Host header. It says nothing of who sent the request: a signature over it does.
+        host: its Host header. It does not prove who sent the request: only a signature over it does.
     """
 
     expected_path: str

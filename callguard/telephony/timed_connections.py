@@ -1,7 +1,7 @@
-"""urllib3's connections, with an end to each whole answer.
+"""urllib3's connections, with a deadline for each whole answer.
 
-Its read timeout bounds each wait for the next bytes, so that a server that sends one byte at a time is waited for
-without end (https://urllib3.readthedocs.io/en/stable/reference/urllib3.util.html#urllib3.util.Timeout).
+Its read timeout bounds only each wait for the next bytes, so a server that sends one byte at a time would hold us
+for ever (https://urllib3.readthedocs.io/en/stable/reference/urllib3.util.html#urllib3.util.Timeout).
 """
 
 import io
@@ -47,7 +47,7 @@ def body_of(answer: Any, most_bytes: int = MAX_ANSWER_BYTES) -> bytes:
 
 
 class _TimedReader(io.RawIOBase):
-    """Reads a socket until a moment; each wait is as long as is left."""
+    """Reads a socket until a deadline; each wait lasts at most the time that is left."""
 
     def __init__(self, sock: Any, seconds: float) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""How Twilio is reached: proxies and certificates as the environment has them, for both HTTP clients alike.
+"""Proxies and certificates for requests to Twilio, from the environment, for both HTTP clients.
 
-The twilio library's own client is `requests`, so what that honours is honoured here, by its own functions:
+The twilio library's own client is `requests`, so what `requests` honours counts here, by its own functions:
 HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY (also in small letters), REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE.
 OpenSSL itself looks at SSL_CERT_FILE and SSL_CERT_DIR. aiohttp's own `trust_env` knows no ALL_PROXY and no bundle,
 and reads ~/.netrc beside, which would send other credentials than ours.
@@ -30,7 +30,7 @@ def proxy_of(url: str) -> str | None:
     """Return the proxy by which `url` is to be reached; None for none.
 
     Raises:
-        TwilioUnavailable: it is one that nobody here can speak to; the scheme is named.
+        TwilioUnavailable: its scheme, which is named, is not supported.
     """
     proxy = _named_proxy(url)
     if proxy is None:
@@ -93,7 +93,7 @@ def trusted() -> ssl.SSLContext:
     """Return what TLS trusts.
 
     Raises:
-        TwilioUnavailable: the variable that names a bundle leads to none; it is named.
+        TwilioUnavailable: a variable, which is named, points to no bundle.
     """
     named = next(((name, os.environ[name]) for name in _BUNDLES if os.environ.get(name)), ("", ""))
     return _context(*named)

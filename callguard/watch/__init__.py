@@ -1,1 +1,1 @@
-"""The watcher: polls, clocked rules, orphaned drains, re-arming."""
+"""The watcher: polls Twilio's list, applies rules that depend on time, wakes orphaned drains, and re-arms."""

@@ -24,11 +24,11 @@ ALERT_POLL_SECONDS = 1.0
 WAKE_EVERY_SECONDS = 1.0
 MAX_BACK_OFF_SECONDS = 30.0
 REMIND_SECONDS = 4 * 3600
-"""How often it is told again that an incident waits for `callguard reset`."""
+"""Seconds between two reminders that an incident waits for `callguard reset`."""
 
 
 class AccountWatch:
-    """Polls Twilio's queue, judges what only time shows, and nurses an open incident to its end."""
+    """Polls Twilio's queue, applies rules that depend on time, and leads an open incident to its end."""
 
     def __init__(
         self,
@@ -49,9 +49,8 @@ class AccountWatch:
     ) -> None:
         """Keep the ports; `monotonic` gives seconds for intervals. `tasks` are done at each tick, at its end.
 
-        `decisions` is what the store is held against; without it the store is believed. `verify_reports` looks at
-        calls that were reported before a moment in ms, and that Twilio's list did not show; it may raise as a
-        reading of the list does.
+        `decisions` is compared with the store; without it the store is believed. `verify_reports` looks up calls
+        that were reported before a moment (ms) and are not in Twilio's list; it may raise as reading the list may.
         """
         self.account = account
         self._guard = guard
@@ -75,23 +74,23 @@ class AccountWatch:
     def begin(self, share: float, delay: float) -> None:
         """Begin to watch: the first poll is due after `share` of `poll_seconds`, or `delay` seconds if less.
 
-        So many accounts that are taken up at once are not polled at once, now and ever after.
+        This spreads the polls of many accounts that are taken up together, now and later.
         """
         calm_seconds = self.account.policy.poll_seconds
         self._polled_at = self._monotonic() - calm_seconds + min(delay, share * calm_seconds)
 
     def tick(self, snapshot: Snapshot | None = None) -> float:
-        """Do what is due now, and return in how many seconds to look again, if there is no news before.
+        """Do what is due now, and return in how many seconds to look again, unless news comes before.
 
         `snapshot` is the present one, if it has been read already.
 
         Raises:
-            StoreUnavailable: the next tick takes it up.
+            StoreUnavailable: the next tick tries again.
         """
         snapshot = self._look() if snapshot is None else self._checked(snapshot)
         self._guard.judge(self.account, snapshot)
         if self._poll_in(snapshot) <= 0:
-            # Without a proof of a backlog the whole list is wanted: what has left must not prove one.
+            # Without proof of a backlog read the whole list, so that calls which have left do not count as proof.
             whole = snapshot.suspected is not None
             has_incident = snapshot.state.has_open_incident
             read = self._poll(retire=not self._is_being_drained(snapshot), whole=whole, has_incident=has_incident)
@@ -108,9 +107,10 @@ class AccountWatch:
         return max(0.0, min(self._poll_in(snapshot), rest_seconds(snapshot)))
 
     def _is_being_drained(self, snapshot: Snapshot) -> bool:
-        """A call that left the list in a drain was cancelled, also if the drain was killed before it could say so.
+        """Return whether a drain may have cancelled calls that left the list, even if it was killed before it said
+        so.
 
-        The drain's next run looks at it and knows; here it would be taken for gone.
+        Its next run looks such calls up and knows; retired here, they would count as gone.
         """
         has_work = snapshot.state in (State.TRIPPED, State.DRAINING) and not snapshot.unqueued
         is_due = has_work and not snapshot.paused
@@ -126,7 +126,7 @@ class AccountWatch:
         return snapshot
 
     def _follow_mode(self, snapshot: Snapshot) -> bool:
-        """Let an open incident go by the mode that the policy has now; return whether it has changed."""
+        """Change an open incident to the policy's present mode; return whether it has changed."""
         mode = Mode.OBSERVE if snapshot.lost_ms else self.account.policy.mode
         if not snapshot.state.has_open_incident or snapshot.mode in (None, mode):
             return False
@@ -169,7 +169,7 @@ class AccountWatch:
             self._outages.list_failed(self.account.sid, error)
             _log.warning("account %s: Twilio's queue could not be read: %s", self.account.sid, error)
             return None
-        if not reading.taken:  # another process is reading: our turn comes with one of the next ticks
+        if not reading.taken:  # another process is reading: one of the next ticks tries again
             self._polled_at, self._asked_ms = before_at, before_ms
             return None
         self._poll_failures = 0
@@ -265,7 +265,7 @@ class AccountWatch:
     def _tell_of_arming(self, reason: str, now_ms: int) -> None:
         closed = self._incidents.recent(self.account.sid, 1)
         text = f"armed again: {reason}" + (f"; {summary(closed[0])}" if closed else "")
-        # What comes back within the hour goes on with its incident: people are not told of each of its ends.
+        # An incident that comes back within the hour is reopened: people are not told of each of its ends.
         once = f"armed:{closed[0].generation}" if closed and closed[0].unqueued else ""
         self._notices.post(Notice(self.account.sid, NoticeKind.ARMED, text, now_ms), once=once)
 

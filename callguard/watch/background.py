@@ -1,4 +1,4 @@
-"""Tasks that take their time: beside the watch, so that they hold up no poll."""
+"""Slow tasks, which run beside the watch so that they delay no poll."""
 
 import logging
 from collections.abc import Callable
@@ -16,17 +16,17 @@ class Task(Protocol):
 
     @property
     def every_seconds(self) -> float:
-        """How often it is done at most."""
+        """The least number of seconds between two runs."""
 
     def wants(self, snapshot: Snapshot) -> bool:
-        """Return whether there is anything to do. It is asked at every tick, so it asks nobody."""
+        """Return whether there is anything to do. Called at every tick, so it must not ask Redis or Twilio."""
 
     def __call__(self, snapshot: Snapshot) -> None:
         """Do it."""
 
 
 class BackgroundTask:
-    """A task of the watch that does another in a thread of its own, never twice at once."""
+    """A task of the watch that runs another one in a thread of its own, never twice at once."""
 
     def __init__(self, name: str, task: Task, monotonic: Callable[[], float]) -> None:
         """`monotonic` gives seconds for intervals; `name` is for the log."""
@@ -43,7 +43,7 @@ class BackgroundTask:
         if self._monotonic() - self._began_at < self._chore.every_seconds or not self._chore.wants(snapshot):
             return
         self._began_at = self._monotonic()
-        # A watcher that is told to end does not wait for Twilio: whatever is cut short is taken up again.
+        # A watcher that is told to end does not wait for Twilio: work that is cut short is done again later.
         self._thread = Thread(target=self._run, args=(snapshot,), name=self._name, daemon=True)
         self._thread.start()
 

@@ -1,4 +1,4 @@
-"""What holds the guard back for a time: a pause ends, and a doubt is repeated until somebody speaks."""
+"""Ends pauses whose time is over, and reminds people of decisions in doubt until a person decides."""
 
 import logging
 
@@ -13,15 +13,15 @@ from callguard.watch.needs import IncidentStore, Notices
 _log = logging.getLogger(__name__)
 
 WARN_MS = 5 * 60_000
-"""So long before its end a pause is told of again; one that is shorter than twice that, half way."""
+"""Milliseconds before a pause's end when people are reminded; half way, if it is shorter than twice that."""
 
 REMIND_SECONDS = 3600
 
 
 class HoldsTask:
-    """A task of the watch: it alone ends a pause whose time is over, and tells before it does.
+    """A task of the watch: only it ends a pause whose time is over, and it tells people before.
 
-    Without a watcher such a pause lasts: nothing is cancelled that nobody watches.
+    Without a watcher such a pause lasts: nothing is cancelled while nobody watches.
     """
 
     def __init__(self, account: Account, incidents: IncidentStore, notices: Notices) -> None:
@@ -34,7 +34,7 @@ class HoldsTask:
         """Do what is due.
 
         Raises:
-            StoreUnavailable: a later tick takes it up.
+            StoreUnavailable: a later tick tries again.
         """
         if snapshot.lost_ms:
             text = (
@@ -53,7 +53,7 @@ class HoldsTask:
         told = f" ({pause.told})" if pause.told else ""
         warn_ms = min(WARN_MS, (pause.until_ms - pause.since_ms) / 2)
         if now_ms >= pause.until_ms:
-            # Told first: if we die in between, the next tick tells it once more, which the outbox drops.
+            # Tell first: if we die in between, the next tick tells it once more, and the outbox drops the repeat.
             text = f"the pause since {moment(pause.since_ms)}{told} is over: the guard acts again"
             self._notices.post(
                 self._notice(NoticeKind.RESUMED, text, snapshot), once=f"pause-ended:{pause.since_ms}"
@@ -75,7 +75,7 @@ class HoldsTask:
 
 
 def tell_of_loss(notices: Notices, lost: StateLost) -> None:
-    """Say that the store has lost what it held, and what holds now."""
+    """Tell people that the store has lost decisions, and what holds now."""
     what = "was emptied, or is another one" if lost.was_emptied else "fell back and lacks the latest decisions"
     if lost.is_unknown:
         text = (

@@ -1,4 +1,4 @@
-"""What an account needs done now and then: campaigns end, numbers that are quiet again are forgotten."""
+"""Regular work for an account: ends campaigns, and forgets From numbers that are quiet again."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from callguard.watch.needs import CallTracker, Campaigns, Notices
 LOOK_SECONDS = 5.0
 PRUNE_SECONDS = 60.0
 LATE_CALLS_MS = 60_000
-"""For how long after its end calls of a campaign, created before it, may still be heard of."""
+"""Milliseconds after a campaign's end in which news of its calls, created before the end, may still come."""
 
 
 class Housekeeping:
@@ -41,7 +41,7 @@ class Housekeeping:
         """Do what is due.
 
         Raises:
-            StoreUnavailable: a later tick takes it up.
+            StoreUnavailable: a later tick tries again.
         """
         now = self._monotonic()
         if snapshot.campaign_ms and now - self._looked_at >= LOOK_SECONDS:
@@ -52,9 +52,9 @@ class Housekeeping:
             self._prune(snapshot)
 
     def _prune(self, snapshot: Snapshot) -> None:
-        """Forget the numbers that are quiet, unless nothing has been counted since none was left.
+        """Forget quiet numbers, unless nothing was counted since the last one was forgotten.
 
-        What fills a number's bucket fills the account's too, at the same rate: where that is empty, all are.
+        A call that fills a number's bucket also fills the account's, at the same rate: if that is empty, all are.
         """
         buckets, policy = (snapshot.queued, snapshot.initiated), self._account.policy
         if buckets == self._clean_at:
@@ -68,7 +68,7 @@ class Housekeeping:
         for campaign in self._campaigns.campaigns(self._account.sid):
             if campaign.ended_ms or campaign.until_ms + LATE_CALLS_MS > now_ms or campaign.id in self._told:
                 continue
-            # Told first: if we die in between, the next tick tells it once more, which the outbox drops.
+            # Tell first: if we die in between, the next tick tells it once more, and the outbox drops the repeat.
             ended = replace(campaign, ended_ms=campaign.until_ms)
             self._notices.post(ending(self._account.sid, ended), once=once_for(campaign))
             self._campaigns.end_campaign(self._account.sid, campaign.id, now_ms)

@@ -1,8 +1,8 @@
-"""Who takes notices to people: one process at a time, whichever lives.
+"""Decides which process relays notices: one at a time, any living one.
 
-A watcher relays whenever it can. All others only look: where notices wait and nobody relays, they start a process
-that does. So a notice of a trip reaches people although the watcher is dead, and who takes callbacks or forks
-work-horses neither loads Apprise nor waits for a receiver.
+A watcher relays whenever it can. The other processes only look: if notices wait and nobody relays, they start
+a process that does. So a notice of a trip reaches people even if the watcher is dead, and processes that take
+callbacks or fork work-horses neither load Apprise nor wait for a receiver.
 """
 
 import logging
@@ -24,23 +24,23 @@ IDLE_SECONDS = 60.0
 LOOKS_BEFORE_STARTING = 2
 
 LOOKED_AT = 100
-"""Of the oldest some may be of a kind that only a newer version knows: those make nobody start."""
+"""The number of oldest notices looked at: kinds that only a newer version knows make no process start a relay."""
 
 
 class RelayLease(Protocol):
     """The right to relay. Every method may raise `StoreUnavailable`."""
 
     def lead(self, owner: str) -> bool:
-        """Take or keep it; False while another has it."""
+        """Take or keep the lease; False while another has it."""
 
     def lead_soon(self, owner: str) -> bool:
-        """Take it for a process that is yet to start, and must then keep it."""
+        """Take the lease for a process that is about to start, and must then keep it."""
 
     def is_held(self) -> bool:
-        """Return whether anybody has it."""
+        """Return whether any process has the lease."""
 
     def step_down(self, owner: str) -> None:
-        """Give it up, if `owner` has it."""
+        """Give the lease up, if `owner` has it."""
 
 
 class LeasedRelay:
@@ -68,7 +68,7 @@ class LeasedRelay:
         """Deliver what is due, unless another process relays.
 
         Raises:
-            StoreUnavailable: the next turn takes it up.
+            StoreUnavailable: the next turn tries again.
         """
         self.is_leading = self._lease.lead(self._owner)
         if not self.is_leading:
@@ -79,7 +79,7 @@ class LeasedRelay:
 
     @property
     def idle_seconds(self) -> float:
-        """For how long nothing has waited."""
+        """Seconds for which nothing has waited."""
         return self._monotonic() - self._busy_at
 
     def stop(self) -> None:
@@ -103,14 +103,14 @@ class Started(Protocol):
 
 
 class WaitingNotices(Protocol):
-    """The outbox, as far as a look goes."""
+    """The outbox, as far as the starter of relays needs it."""
 
     def waiting(self, count: int) -> Sequence[tuple[str, Notice]]:
         """Return the oldest notices. May raise `StoreUnavailable`."""
 
 
 class RelayStarter:
-    """Starts a relay where notices wait and nobody has relayed for as long as two looks are apart."""
+    """Starts a relay if notices wait and nobody has relayed between two looks."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class RelayStarter:
         start: Callable[[str], Started],
         new_owner: Callable[[], str],
     ) -> None:
-        """`start` starts a relay under an owner's name, and may raise `OSError`; each has a name of its own."""
+        """Keep the parts. `start` starts a relay under a name from `new_owner`; it may raise `OSError`."""
         self._lease = lease
         self._outbox = outbox
         self._start = start
@@ -128,10 +128,10 @@ class RelayStarter:
         self._looks = 0
 
     def look(self) -> None:
-        """Look, and start one if it is time.
+        """Look, and start a relay if it is time.
 
         Raises:
-            StoreUnavailable: a later look takes it up.
+            StoreUnavailable: a later look tries again.
         """
         if self._child is not None and self._child.poll() is None:
             return
@@ -139,7 +139,7 @@ class RelayStarter:
         self._looks = self._looks + 1 if is_missed else 0
         if self._looks < LOOKS_BEFORE_STARTING:
             return
-        # It is taken for the child before the child is there: of many that look, one starts one.
+        # The lease is taken for the child before it starts, so that only one of many processes starts one.
         owner = self._new_owner()
         if self._lease.lead_soon(owner):
             self._begin(owner)

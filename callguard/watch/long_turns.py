@@ -1,4 +1,4 @@
-"""A look at an account that does not come to its end: whoever waits for it sees nothing of the account."""
+"""Looks at an account that take too long: while one lasts, nothing else is seen of the account."""
 
 import logging
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class LongTurns:
         self._under_way: dict[str, _Turn] = {}
 
     def timed(self, account_sid: str, turn: Callable[[], Result]) -> Callable[[], Result]:
-        """Return the same turn, known here while it lasts. No account has two at once."""
+        """Return the same turn, noted here while it lasts. No account has two at once."""
 
         def take() -> Result:
             self._under_way[account_sid] = _Turn(self._monotonic())

@@ -1,4 +1,4 @@
-"""Calls are dialled, and the callbacks that used to come do not: half of what the guard sees is missing."""
+"""Warns when calls are dialled but their callbacks have stopped: half of what the guard sees is missing."""
 
 from callguard.config.accounts import Account
 from callguard.domain.notices import Notice, NoticeKind
@@ -11,7 +11,7 @@ EVERY_SECONDS = 6 * 3600
 
 
 class MissingCallbacks:
-    """A task of the watch. An account that never had a callback is not meant: its calls may set none."""
+    """A task of the watch. Skips accounts that never had a callback: their calls may request none."""
 
     def __init__(self, account: Account, notices: Notices) -> None:
         """Keep the port."""
@@ -22,10 +22,10 @@ class MissingCallbacks:
         self._told = False
 
     def __call__(self, snapshot: Snapshot) -> None:
-        """Warn if it is so.
+        """Warn if callbacks have stopped.
 
         Raises:
-            StoreUnavailable: a later tick takes it up.
+            StoreUnavailable: a later tick tries again.
         """
         if snapshot.called_back_ms != self._called_back_ms or snapshot.departed < self._departed:
             self._called_back_ms, self._departed, self._told = snapshot.called_back_ms, snapshot.departed, False

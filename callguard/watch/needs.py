@@ -1,4 +1,4 @@
-"""What the watcher and its tasks need from the outside."""
+"""The Protocols of what the watcher and its tasks use."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
@@ -15,9 +15,9 @@ class AccountLeases(Protocol):
     """Which watcher looks after which account. Every method may raise `StoreUnavailable`."""
 
     def hold(self, owner: str, accounts: Sequence[str], give_back: Collection[str] = ()) -> HeldAccounts:
-        """Keep those of `accounts` that `owner` has, less `give_back`; take those that nobody has.
+        """Keep those of `accounts` that `owner` has, less `give_back`; take those that no watcher has.
 
-        An account has one watcher at a time. One that has not called for two seconds and a half has none.
+        An account has one watcher at a time. A watcher that has not called for 2.5 seconds loses its accounts.
         """
 
     def give_up(self, owner: str) -> None:
@@ -51,14 +51,14 @@ class Decisions(Protocol):
     """What people have decided, remembered beside the store."""
 
     def check(self, snapshot: Snapshot, account_sid: str) -> bool:
-        """Make good what the store has lost; return whether the snapshot has to be read anew."""
+        """Restore what the store has lost; return whether the snapshot has to be read again."""
 
 
 class DrainQueue(Protocol):
     """The wake-up for cancel workers."""
 
     def wake(self, account_sid: str, generation: int) -> bool:
-        """Ask for a drain, best effort; False (logged) if that failed: the watcher will see to it."""
+        """Ask for a drain, best effort; False (logged) if that failed: then the watcher asks again."""
 
 
 class Heartbeats(Protocol):
@@ -75,7 +75,7 @@ class IncidentStore(Protocol):
     """Trips, drains and their outcomes. Each method is one compare-and-set."""
 
     def change_mode(self, account_sid: str, generation: int, mode: Mode) -> bool:
-        """Let the open incident go by another mode; False if it has that already, or is over."""
+        """Change the mode of the open incident; False if it has that mode already, or is over."""
 
     def reopen(self, account_sid: str, generation: int) -> bool:
         """Go back from cooling to draining, since calls are queued again."""
@@ -85,7 +85,7 @@ class IncidentStore(Protocol):
     ) -> bool:
         """Close the incident and arm the guard: from cooling, or from any open state with `force`.
 
-        `by` is the person who wants it so; it is then also an end of any doubt of what was decided.
+        `by` is the person who asks for it. With a person, doubt about lost decisions ends too.
         """
 
     def resume(
@@ -117,4 +117,4 @@ class Notifier(Protocol):
     """The way to people."""
 
     def deliver(self, notice: Notice, taken_by: Collection[str] = ()) -> Delivery:
-        """Offer a notice to the receivers, but to those that have it; what fails is logged, for a later try."""
+        """Offer a notice to the receivers that do not have it; a failure is logged, for a later try."""

@@ -1,4 +1,4 @@
-"""Relays notices: takes them out of the outbox to people, and comes back until they are taken."""
+"""Relays notices from the outbox to people, and repeats until they are taken."""
 
 import logging
 import threading
@@ -26,7 +26,7 @@ _QUIET_KINDS = (NoticeKind.ARMED, NoticeKind.CAMPAIGN, NoticeKind.PROGRESS, Noti
 
 
 class Outbox(Protocol):
-    """The notices that wait, for whoever relays them. Every method may raise `StoreUnavailable`."""
+    """The waiting notices, as the relay needs them. Every method may raise `StoreUnavailable`."""
 
     def waiting(self, count: int) -> list[tuple[str, Notice]]:
         """Return the oldest notices, each with the id under which it is taken out."""
@@ -35,10 +35,10 @@ class Outbox(Protocol):
         """Take a notice out of the outbox, and count what became of it."""
 
     def failed(self, notice_id: str, taken_by: Collection[str]) -> None:
-        """Count a try that failed, and keep which receivers have the notice all the same."""
+        """Count a failed try, and record which receivers have the notice already."""
 
     def taken_by(self, notice_id: str) -> frozenset[str]:
-        """Return which receivers have the notice, though others do not."""
+        """Return which receivers have the notice, while others do not."""
 
 
 class Lease(Protocol):
@@ -67,9 +67,9 @@ def _unleased() -> AbstractContextManager[Lease]:
 class NoticeRelay:
     """Delivers what waits, oldest first. A notice that fails holds up no other.
 
-    One that was never tried goes before one that has failed; as soon as anything is delivered, all that has failed
-    is due again. How often it has tried it forgets with its process; which receivers have a notice stands in the
-    outbox, so that whoever takes over sends none of them the same again.
+    New notices go before failed ones. Once any notice is delivered, all failed ones are due again. The number of
+    tries ends with the process. The outbox records which receivers have a notice, so that the next relay does not
+    send it to them again.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class NoticeRelay:
         monotonic: Callable[[], float] = time.monotonic,
         keep_lease: Callable[[], AbstractContextManager[Lease]] = _unleased,
     ) -> None:
-        """Keep the ports; `monotonic` gives seconds for pauses. Without a clock it is the system's.
+        """Keep the ports; `monotonic` gives seconds for pauses. `clock` is by default the system's.
 
         `keep_lease` keeps the right to deliver while a receiver is waited for.
         """
@@ -106,7 +106,7 @@ class NoticeRelay:
         """Deliver what is due, for `TURN_SECONDS` or one notice more, or until the lease is lost.
 
         Raises:
-            StoreUnavailable: the next turn takes it up.
+            StoreUnavailable: the next turn tries again.
         """
         started = self._monotonic()
         if started < self._look_at:
@@ -132,7 +132,7 @@ class NoticeRelay:
     def _deliver(self, notice_id: str, notice: Notice) -> None:
         delivery = self._notifier.deliver(notice, self._outbox.taken_by(notice_id))
         if delivery.is_complete:
-            # Where nobody is named, the log is all that was told.
+            # Without receivers only the log has told it.
             self._outbox.done(notice_id, NoticeResult.DELIVERED if delivery.taken_by else None)
             for tries in self._tries.values():
                 tries.due_at = 0.0
@@ -150,6 +150,6 @@ class NoticeRelay:
 
 
 def _tell(notice: Notice) -> None:
-    """The log is told whoever else is: where nobody is named, it is the only one."""
+    """Write the notice to the log in any case: without receivers, nothing else tells it."""
     level = logging.INFO if notice.kind in _QUIET_KINDS else logging.WARNING
     _log.log(level, "account %s: %s: %s", notice.account_sid, notice.kind.value, notice.text)

@@ -9,7 +9,7 @@ HOLD_EVERY_SECONDS = 0.75
 
 
 class OwnAccounts:
-    """Holds leases, and gives back what other watchers should have: first it lets go, then it says so.
+    """Holds leases, and gives back what others should have: it stops looking at an account before it says so.
 
     Attributes:
         sids: the accounts that are ours now.
@@ -28,12 +28,12 @@ class OwnAccounts:
         self._held_at = float("-inf")
 
     def renew(self, is_busy: Callable[[str], bool]) -> bool:
-        """Renew the leases if it is time, and return whether they may be others now.
+        """Renew the leases if it is time, and return whether they may have changed.
 
         An account for which `is_busy` holds is not given back yet.
 
         Raises:
-            StoreUnavailable: nobody else can have taken anything; a later call takes it up.
+            StoreUnavailable: no other watcher can have taken an account; a later call tries again.
         """
         now = self._monotonic()
         if now - self._held_at < HOLD_EVERY_SECONDS:

@@ -1,4 +1,4 @@
-"""A process that falls silent, and one that is back: each of the others may tell of it."""
+"""Tells people when a kind of process falls silent, and when it is back; any other process may do so."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from callguard.watch.needs import Heartbeats, Notices
 SILENT_SECONDS = 30.0
 
 _NO_MOMENT_MS = 1 << 50
-"""Ages are taken from here: two that differ are two beats, whatever the clocks of those who beat."""
+"""Ages are counted from this moment, so that two different beats differ whatever the clocks are."""
 
 _MEANS: Mapping[str, str] = {
     "watcher": (
@@ -42,8 +42,8 @@ class _Heard:
 class ProcessWatch:
     """Tells when no process of a kind has given a sign of life for `SILENT_SECONDS`, and when one is back.
 
-    It goes by its own clock: a beat counts when it is another than the last one. What it could not look at, since
-    it was not there or Redis was not, it does not tell of.
+    It uses its own clock: a beat counts if it differs from the last one. It does not report times in which it was
+    not running, or Redis was away.
     """
 
     def __init__(
@@ -57,10 +57,10 @@ class ProcessWatch:
         self._heard: dict[str, _Heard] = {}
 
     def look(self) -> None:
-        """Look at the beats and tell what is new. Of all processes that look, one tells.
+        """Look at the beats and tell what is new. Of all processes that look, only one tells.
 
         Raises:
-            StoreUnavailable: for all that is known, nobody could beat; everybody has their time anew.
+            StoreUnavailable: no process may have been able to beat, so the silence of each counts from now.
         """
         try:
             beats = self._heartbeats.ages(_NO_MOMENT_MS)

@@ -1,4 +1,4 @@
-"""While a drain lasts, people hear how far it is; and they hear of its end, whoever ended it."""
+"""Tells people how far a drain is while it lasts, and that it has ended, whichever process ended it."""
 
 from collections.abc import Callable
 
@@ -36,9 +36,9 @@ class Progress:
         """Tell what is due.
 
         Raises:
-            StoreUnavailable: a later tick takes it up.
+            StoreUnavailable: a later tick tries again.
         """
-        if snapshot.paused or snapshot.unqueued:  # what has no queue is told by its own reminders
+        if snapshot.paused or snapshot.unqueued:  # an incident without a queue has its own reminders
             return
         if snapshot.state in (State.TRIPPED, State.DRAINING):
             self._tell_progress(snapshot)

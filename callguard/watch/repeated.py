@@ -12,7 +12,7 @@ EVERY_SECONDS = 1.0
 
 
 class Repeated:
-    """Does a task about once a second until it is stopped. What fails is logged once an outage, and outlived."""
+    """Runs a task about once a second until it is stopped. An error is logged once for each outage."""
 
     def __init__(self, name: str, task: Callable[[], None], every_seconds: float = EVERY_SECONDS) -> None:
         """`name` is for the log."""
@@ -24,7 +24,7 @@ class Repeated:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin. In a process that forks, begin in the child: threads do not come along."""
+        """Begin. A process that forks must begin in the child, as threads do not survive a fork."""
         self._thread.start()
 
     def stop(self, patience_seconds: float = 0.0) -> None:
@@ -46,7 +46,7 @@ class Repeated:
                 _log.warning("%s: %s; trying again", self._name, error)
             self._told = True
         except Exception:
-            # A bug in one round must not end all that come.
+            # A bug in one round must not stop the next.
             if not self._told:
                 _log.exception("%s failed; trying again", self._name)
             self._told = True

@@ -40,7 +40,7 @@ class UnqueuedIncident:
         """Return whether no rule has been crossed for `quiet_seconds`; remind people while one is.
 
         Raises:
-            StoreUnavailable: a later tick takes it up.
+            StoreUnavailable: a later tick tries again.
         """
         now, policy = self._monotonic(), self._account.policy
         is_crossed = crossed(snapshot, policy) is not None

@@ -1,4 +1,4 @@
-"""Warnings: a person hears of what may become a trip. Nothing else comes of them."""
+"""Warns people of what may become a trip, and does nothing else."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -41,12 +41,12 @@ class Warnings:
         self._asked_ms: dict[str, int] = {}
 
     def look(self, snapshot: Snapshot, culprits: Callable[[Rule], Sequence[Culprit]] = nobody) -> None:
-        """Post what the snapshot gives reason for, a rule every 10 minutes and the CPS every hour at most.
+        """Post the warnings of a snapshot: each rule every 10 minutes, and the CPS every hour at most.
 
-        What trips is told as a trip. `culprits` is asked only for what may be posted.
+        A rule that trips is not warned of. `culprits` is called only if a warning may be posted.
 
         Raises:
-            StoreUnavailable: a later look takes it up.
+            StoreUnavailable: a later look tries again.
         """
         policy = self._account.policy
         if decide(snapshot, policy).verdict not in (Verdict.TRIP, Verdict.TRIP_UNQUEUED):

@@ -1,4 +1,4 @@
-"""The watcher: looks after its part of the accounts, at each when something is due."""
+"""The watcher: looks at each of its accounts when something is due there."""
 
 import logging
 import time
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 TICK_SECONDS = 0.25
 BEAT_SECONDS = 1.0
 APART_SECONDS = 0.05
-"""Accounts are polled so far apart at the beginning, and closer only where there are many."""
+"""Seconds between the first polls of two accounts; less only if there are many."""
 
 MAX_THREADS = 64
 PROCESS = "watcher"
@@ -40,7 +40,7 @@ class FreshNews(Protocol):
     """Accounts of which there is news. May raise `StoreUnavailable`."""
 
     def fresh(self) -> Sequence[str]:
-        """Return those since the last call."""
+        """Return the accounts with news since the last call."""
 
 
 class Snapshots(Protocol):
@@ -70,7 +70,7 @@ class Watcher:
         monotonic: Callable[[], float] = time.monotonic,
         follow: Callable[[Sequence[str]], None] = lambda _sids: None,
     ) -> None:
-        """Keep what is needed; `owner` tells it from the others. It does `follow` for the accounts of others."""
+        """Keep the parts. `owner` tells this watcher from others; `follow` is called for others' accounts."""
         self._watches = watches
         self._own = OwnAccounts(owner, watches.keys(), leases, monotonic)
         self._snapshots = snapshots
@@ -97,7 +97,7 @@ class Watcher:
         self._step_down()
 
     def turn(self, pool: ThreadPoolExecutor) -> None:
-        """Look at what is due now; the looks go on in the pool."""
+        """Start the looks that are due; they go on in the pool."""
         try:
             self._beat()
             self._share()
@@ -134,7 +134,7 @@ class Watcher:
             self._follow(others)
 
     def _plan(self) -> None:
-        """Note when what has ended is due again, and what there is news of."""
+        """Note when accounts are due again whose look has ended, and those with news."""
         now = self._monotonic()
         while True:
             try:
@@ -151,7 +151,7 @@ class Watcher:
     def _look(self, pool: ThreadPoolExecutor) -> None:
         due = self._agenda.take(self._monotonic())
         for sid in due:
-            # Should anything fail, or the look not end: it is due again.
+            # Due again in any case, should anything fail or the look not end.
             self._agenda.put(sid, self._monotonic() + TICK_SECONDS)
         free = [sid for sid in due if sid not in self._under_way]
         for sid, snapshot in zip(free, self._snapshots.snapshots(free, self._clock.now_ms()), strict=True):
@@ -164,7 +164,7 @@ class Watcher:
         self._ended.put((sid, look.result()))
 
     def _tell_once(self, error: CallGuardError) -> None:
-        """Four turns a second are no reason for four lines a second."""
+        """Log it once: four turns a second are no reason for four lines a second."""
         if not self._told:
             _log.warning("watcher: %s; trying again", error)
         self._told = True

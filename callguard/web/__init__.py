@@ -1,4 +1,4 @@
-"""The web process: callbacks in, metrics and probes out."""
+"""The web process: takes callbacks, and serves metrics and probes."""
 
 import atexit
 import sys

@@ -1,4 +1,4 @@
-"""What a web process does beside its requests: it lives, and sees that people hear of things."""
+"""What a web process does beside its requests: gives signs of life, and makes sure that notices are relayed."""
 
 from contextlib import suppress
 
@@ -13,7 +13,7 @@ PROCESS = "web"
 def beside(parts: WebParts, refusals: Refusals) -> Repeated:
     """Return the task, in a thread of its own; gevent makes it a greenlet.
 
-    Only Redis is asked. What takes longer (Apprise, receivers) is done by a process that is started for it: no
+    It asks only Redis. Slower work (Apprise, receivers) is done by a process that is started for it, so that no
     callback waits.
     """
     processes, starter = parts.process_watch(), parts.relay_starter()

@@ -23,7 +23,7 @@ def read_body(request: Request, most_bytes: int) -> bytes:
     """Return the body; empty if its sender left amid it, or took more than `BODY_SECONDS`.
 
     Raises:
-        RequestEntityTooLarge: more than `most_bytes`, by its own account or counted.
+        RequestEntityTooLarge: more than `most_bytes`, as declared or as counted.
     """
     if declares_more(request.environ, most_bytes):
         raise RequestEntityTooLarge
@@ -37,7 +37,7 @@ def read_body(request: Request, most_bytes: int) -> bytes:
 
 
 def declares_more(environ: Mapping[str, Any], most_bytes: int) -> bool:
-    """Return whether a body is longer than that by its own account."""
+    """Return whether a body's declared length is greater than that."""
     length = environ.get("CONTENT_LENGTH") or ""
     return length.isdecimal() and len(length) < 20 and int(length) > most_bytes
 

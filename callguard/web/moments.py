@@ -13,13 +13,13 @@ from callguard.domain.drain_time import MAX_QUEUE_MS
 from callguard.web.twilio.callback_fields import PATTERNS
 
 STALE_MS = 6 * 3_600_000
-"""As long as the store remembers calls that have ended: older news could count twice."""
+"""The store remembers ended calls for so long: older news could count twice."""
 
 MAX_AHEAD_MS = 15 * 60_000
-"""More than clocks differ, and little enough for a replay to be remembered as one."""
+"""Milliseconds that news may be ahead of our clock: more than clocks differ, less than replays are remembered."""
 
 FRESH_MS = 2_000
-"""Twilio writes whole seconds; below this the arrival tells more of the order of calls."""
+"""Twilio writes whole seconds; for younger news the arrival shows the order of calls better."""
 
 _RFC2822 = re.compile(PATTERNS["Timestamp"])
 _MAX_CHARACTERS = 64
@@ -35,11 +35,11 @@ class Stale:
 
 
 def counted_ms(sent_ms: int, received_ms: int, stale_ms: int = STALE_MS) -> int | Stale:
-    """Return the moment that news counts at; stale is what is `stale_ms` old, or `MAX_AHEAD_MS` ahead."""
+    """Return the moment at which news counts. News `stale_ms` old, or `MAX_AHEAD_MS` ahead, is stale."""
     age_ms = received_ms - sent_ms
     if age_ms > stale_ms or -age_ms > MAX_AHEAD_MS:
         return Stale(-age_ms)
-    # News that comes late, perhaps many at once, is news of its own time.
+    # Late news, perhaps much of it at once, counts at its own time.
     return sent_ms if age_ms > FRESH_MS else received_ms
 
 

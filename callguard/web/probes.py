@@ -28,7 +28,7 @@ def probes(parts: WebParts, refusals: Refusals, monotonic: Callable[[], float] =
     """Return `/healthz` (this process serves), `/readyz` (it takes callbacks), `/healthz/guard` and `/metrics`.
 
     `/healthz/guard` says 200 where every account is guarded, else 503 and why, a line a reason. It names no
-    account and no address: anybody may ask, and so for `/readyz`; what they say is up to a second old.
+    account and no address, as anybody may ask. The same holds for `/readyz`; both answers are up to a second old.
     Scrapes at the same time share a reading.
     """
     blueprint = Blueprint("probes", __name__)
@@ -88,7 +88,7 @@ def _of_guard(parts: WebParts) -> tuple[str, int]:
 
 
 def _admit_scraper(parts: WebParts) -> None:
-    """Let in the metrics token, and who may read the API; where there is a token, that alone or a key."""
+    """Admit the metrics token or a key that may read the API; with a token set, nothing else."""
     token, offered = parts.settings.metrics_token, offered_key(request)
     if token is not None and is_same(offered, token):
         return
@@ -113,9 +113,9 @@ KEPT_SECONDS = 1.0
 
 
 class KeptAnswer(Generic[Answer]):
-    """What `find` has returned to a reading that began less than `seconds` before the answer was asked for.
+    """The answer of `find`, kept for `seconds` from the beginning of its reading.
 
-    With `seconds` 0 nothing is kept: those who ask while a reading is under way share the next one.
+    With `seconds` 0 nothing is kept: requests that come while a reading is under way share the next one.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class KeptAnswer(Generic[Answer]):
         self._answer: Answer | None = None
 
     def now(self) -> Answer:
-        """Return the answer; what `find` raises is raised to whoever has set it off, and not kept."""
+        """Return the answer. An error of `find` is raised to the caller that ran it, and not kept."""
         asked = self._monotonic()
         with self._lock:
             answer = self._answer

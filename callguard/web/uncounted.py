@@ -12,7 +12,7 @@ from callguard.domain.results import ReportResult, ReportSource
 from callguard.errors import StoreUnavailable
 
 MAX_AT_ONCE = 50
-"""So many are written behind one callback: each takes a round trip to Redis."""
+"""The most counts written along with one callback: each takes a round trip to Redis."""
 
 
 class UncountedResults:

@@ -1,7 +1,7 @@
 """Call logs: Twilio's CSV export, its bulk export, and dumps that look like its API.
 
-https://www.twilio.com/docs/voice/api/call-resource#call-properties names the columns. A log is understood whole or
-refused: a word that is not known is no reason to leave out its row.
+https://www.twilio.com/docs/voice/api/call-resource#call-properties names the columns. A log is read whole or
+refused: a row with an unknown word is never left out silently.
 """
 
 import re
@@ -49,7 +49,7 @@ _STATUSES = {status.value: status for status in CallStatus}
 
 @dataclass(slots=True)
 class Log:
-    """What was read of a call log besides the calls. `doubts` are why nothing that follows from it is certain."""
+    """What was read of a call log besides the calls. `doubts`: why conclusions from it are uncertain."""
 
     rows: int = 0
     other_accounts: int = 0
@@ -153,7 +153,7 @@ class _RowReader:
     def __init__(self, columns: dict[str, int], header: Sequence[str], times: TimeReader) -> None:
         self._width, self._times = len(header), times.milliseconds
         self._names = {name: header[place] for name, place in columns.items()}
-        # Where a column is not there, the place behind the last one is read: it is filled with nothing.
+        # A column that the file lacks is read from the place behind the last one, which is filled with nothing.
         self._place = [columns.get(name, self._width) for name in _COLUMNS]
         self._account = columns.get("account", self._width)
         self.not_understood = NotUnderstood()
@@ -202,7 +202,7 @@ class _RowReader:
         return status
 
     def _is_child(self, direction: str, parent: str) -> bool:
-        """Return whether it is no call of an API request; of a row without a direction its parent tells."""
+        """Return whether an API request did not make the call; without a direction, whether it has a parent."""
         has_parent = not is_blank(parent)
         by_api = True if is_blank(direction) else is_by_api(direction)
         if by_api is None:
@@ -222,7 +222,7 @@ class _RowReader:
 
 
 def _columns(header: Sequence[str]) -> dict[str, int]:
-    """Return where each known column stands. Raises `LogError` where one that is needed does not."""
+    """Return the place of each known column. Raises `LogError` if none of them is a time."""
     places = {re.sub(r"[^a-z0-9]", "", name.lower()): place for place, name in enumerate(header)}
     known = [(name, alias) for name, aliases in _COLUMNS.items() for alias in aliases]
     found = {name: places[alias] for name, alias in reversed(known) if alias in places}
@@ -237,7 +237,7 @@ def _columns(header: Sequence[str]) -> dict[str, int]:
 
 
 def _show_queue(columns: Mapping[str, int]) -> bool:
-    """Return whether one can tell how long a call was queued."""
+    """Return whether the rows show how long calls were queued."""
     return "queue" in columns or ("created" in columns and ("started" in columns or "ended" in columns))
 
 

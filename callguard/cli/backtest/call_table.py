@@ -55,7 +55,7 @@ def table_of(stream: BinaryIO) -> Iterator[CallTable]:
     """Lend the table that a file holds.
 
     Raises:
-        LogError: it is none, or breaks off.
+        LogError: the file holds no table, or breaks off.
     """
     with _seekable(stream) as file:
         plain = _unpacked(file)
@@ -134,7 +134,7 @@ class JsonTable:
         self.header = [str(name) for name in one] if isinstance(one, dict) else []
 
     def rows(self, unread: Unread) -> Iterator[tuple[int, list[str]]]:
-        """Yield the calls; a member that the first call has not got is not looked at."""
+        """Yield the calls; members that the first call does not have are ignored."""
         for line, call in self._lines() if self._calls is None else enumerate(self._calls, 1):
             if isinstance(call, dict):
                 yield line, [_text(call.get(name)) for name in self.header]

@@ -1,4 +1,4 @@
-"""Times as call logs write them, a million of them fast: days and zones are looked up once each."""
+"""Reads a million times of a call log fast: days and zones are looked up once each."""
 
 import re
 from collections.abc import Callable
@@ -33,8 +33,8 @@ _MONTHS = 12
 class TimeReader:
     """Reads RFC 2822, ISO 8601, `2026-11-21 14:03:07` and `11/21/2026 14:03:07`.
 
-    `day_first`: the latter is written `21/11/2026 14:03:07`; None: it may be either, and is not read. It must be
-    settled before the first is read.
+    `day_first`: slash dates are written `21/11/2026 14:03:07`; None: the order is unknown, and they are not read.
+    It must be settled before the first time is read.
     """
 
     def __init__(self, zone: tzinfo = UTC) -> None:
@@ -71,7 +71,7 @@ class TimeReader:
         raise ValueError("no time that can be read")
 
     def _remember(self, text: str, place: int, minute_ms: int) -> None:
-        """Keep the minute under the text without its second: a log has far fewer of these."""
+        """Keep the result under the text without its seconds: a log has far fewer minutes than seconds."""
         if len(self._minutes) > _MAX_CACHED:
             self._minutes.clear()
         self._second_at = place
@@ -111,7 +111,7 @@ class TimeReader:
 
 
 class DayOrder:
-    """What all dates of a file tell together of the order of day and month in 05/11/2026."""
+    """The order of day and month in dates such as 05/11/2026, as all dates of a file show it together."""
 
     def __init__(self) -> None:
         """Nothing is seen yet."""
@@ -161,7 +161,7 @@ class DayOrder:
         return bool(days) or (not months and bool(day_first))
 
     def note(self) -> str:
-        """Say how the dates are read where nothing tells it."""
+        """Say how slash dates are read if nothing shows their order."""
         return (
             f"NOTE: {self._example} and all such dates are read with the month first; nothing in\n"
             "the file decides that. If the day comes first, say --dates day-first."

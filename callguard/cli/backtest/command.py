@@ -240,7 +240,7 @@ def _replayed(
 
 
 def _nothing_to_replay(builder: HistoryBuilder, log: Log) -> str:
-    """Say what there was instead."""
+    """Say what was read instead of calls."""
     rest = {
         "of other accounts": log.other_accounts,
         "repeated a SID": builder.repeated,

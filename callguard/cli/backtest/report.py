@@ -48,7 +48,7 @@ class Report:
 
     @property
     def doubts(self) -> list[str]:
-        """Why no conclusion from the log is certain; empty where nothing speaks against it."""
+        """Why conclusions from the log are uncertain; empty if there is no such reason."""
         unread = self.log.unread.count
         queue = [] if _shows_queue(self) else ["the log does not show the queue"]
         rows = [f"{_count(unread, 'row')} could not be read"] if unread else []

@@ -43,7 +43,7 @@ class Offer:
 
     @property
     def values(self) -> dict[str, float | int | list[str]]:
-        """What is to be written, by policy key; nothing that the log does not show."""
+        """The values to write, by policy key, as far as the log shows them."""
         values: dict[str, float | int | list[str]] = {"cps": _plain(self.report.policy.cps)}
         values |= {one.setting: _plain(one.value) for one in self._known if one.value is not None}
         if self.suggestion.exempt and "repeat_exempt" in {field.name for field in fields(Policy)}:
@@ -65,7 +65,7 @@ class Offer:
         return [f"+{digits}" for digits in self.suggestion.exempt]
 
     def shows(self, one: Suggested) -> bool:
-        """Whether the log tells of it: without creation times nothing is known of the queue."""
+        """Whether the log shows the key's figure: without creation times nothing is known of the queue."""
         return one.value is not None and (self.report.shows_creation or one.setting not in _QUEUE_SETTINGS)
 
     def lines(self) -> Iterator[str]:

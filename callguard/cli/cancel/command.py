@@ -135,9 +135,9 @@ def _run(settings: Settings, account: Account, wanted: CancelOptions) -> int:
 
 
 def _guard_goes_on(capped: CappedIncident, wanted: CancelOptions, *, has_own: bool) -> bool:
-    """Let a guard whose incident waits for a person go on, if that is what the person wants."""
+    """Continue a guard's incident that has stopped at `max_cancellations`, if the person wants that."""
     say(capped.text())
-    # `--yes` agrees to one thing: where a run of our own was broken off, that is the one.
+    # `--yes` agrees to one thing only: where this command has a broken-off run, to continuing that.
     if has_own if wanted.yes else not is_confirmed(f"Let it cancel up to {capped.allowance:,} more?"):
         say("The guard's incident stays as it is.")
         return False

@@ -1,5 +1,4 @@
-"""What `callguard cancel` says in the end: a tally that adds up, what to do about what is left, and how long a new
-call waits."""
+"""The last words of `callguard cancel`: the tally, what to do about calls left, and how long a new call waits."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -54,7 +53,7 @@ class FinalReport:
         return self.end is ManualCancelEnd.CLEARED and self.tally.is_clean
 
     def lines(self) -> Iterator[str]:
-        """Yield lines; where something is left to do, the command that goes on is to follow."""
+        """Yield lines. If something is left to do, the caller prints the command that continues after them."""
         if self.is_done and self.others is not None and not self.others.are_none:
             yield f"DONE after {span(self.seconds)} with that run's calls."
             yield self.others.after_all()
@@ -93,8 +92,8 @@ class Wait:
     """The wait, as far as it is known.
 
     Attributes:
-        seconds: it is at least so long, by what a run has cancelled itself and by what others tell.
-        is_whole: it has been told by somebody who knows of the slots of before the run too.
+        seconds: the least it can be, by this run's own cancelled calls and by what others say.
+        is_whole: a source that also knows the slots from before the run has given it.
     """
 
     seconds: float
@@ -103,7 +102,7 @@ class Wait:
 
 @dataclass(slots=True)
 class Quotes:
-    """What Twilio has told the calls of its lists: when they will be dialled.
+    """Twilio's quotes for the listed calls: when each will be dialled.
 
     Attributes:
         latest_ms: the latest such moment, in milliseconds of Unix time; 0 for none.
@@ -121,7 +120,7 @@ class Quotes:
 
 
 def wait_of(own_seconds: float, guard: Snapshot | None, quotes: Quotes, now_ms: int) -> Wait:
-    """Return the longest of what is told. Twilio's quotes may be old: a guard that looks knows better."""
+    """Return the longest estimate. Twilio's quotes may be old: they count only if no guard reads the queue."""
     told, is_whole = [0.0, own_seconds], False
     if guard is not None:
         told.append(guard.drain_seconds)

@@ -1,4 +1,4 @@
-"""What `callguard cancel` is asked for."""
+"""The options of `callguard cancel`."""
 
 import re
 import shlex
@@ -62,7 +62,7 @@ def selection_of(
 
 
 def resuming_command(account_sid: str, wanted: CancelOptions, *, with_numbers: bool) -> str:
-    """Return the command line that goes on; numbers are left out where the output may be kept."""
+    """Return the command line that continues the run, without numbers if the output may be kept."""
     selection = wanted.selection
     words = ["callguard", "cancel", "--account", account_sid]
     if with_numbers:
@@ -76,7 +76,7 @@ def resuming_command(account_sid: str, wanted: CancelOptions, *, with_numbers: b
 
 
 def way_round(problems: str, environ: Mapping[str, str]) -> str:
-    """Return how to run without the variables that are named as wrong and are of no use here; empty if none is."""
+    """Return how to run without the wrong variables that this command does not need; empty if there are none."""
     named = set(re.findall(r"\bCALLGUARD_\w+", problems)) & environ.keys()
     if not (useless := sorted(named - _OF_USE)):
         return ""

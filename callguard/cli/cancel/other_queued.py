@@ -1,6 +1,6 @@
-"""Calls that are queued and were not meant, and who has queued them.
+"""Queued calls that were not meant, and their senders.
 
-An empty search must not look like an empty queue. No number is shown that was not asked for."""
+An empty search must not look like an empty queue. Only numbers in the options are shown."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,10 +19,10 @@ from callguard.errors import TwilioRefused, TwilioThrottled, TwilioUnavailable
 
 @dataclass(frozen=True, slots=True)
 class OtherQueued:
-    """Everything that is queued, whatever was asked for, as far as it counts as other.
+    """The queued calls that are not meant by this run.
 
     Attributes:
-        calls: these; None where Twilio's list could not be read.
+        calls: those calls; None if Twilio's list could not be read.
         senders: their numbers, in one line.
     """
 
@@ -35,7 +35,7 @@ class OtherQueued:
         return self.calls == 0
 
     def after_nothing(self) -> str:
-        """Return what is said where nothing matches."""
+        """Return the text for a search that found nothing."""
         if self.calls is None:
             return "Nothing that matches is queued. Whether other calls are is not known."
         if not self.calls:
@@ -47,7 +47,7 @@ class OtherQueued:
         )
 
     def after_all(self) -> str:
-        """Return what is said where a run has cleared its own calls only."""
+        """Return the text for a run that has cancelled its own calls only."""
         if self.calls is None:
             return "Whether others are queued is not known: `callguard cancel --dry-run` looks."
         are = "1 other is" if self.calls == 1 else f"{self.calls:,} others are"

@@ -25,7 +25,7 @@ PLAIN_LINE_SECONDS = 2.0
 RATE_SECONDS = 5.0
 
 SILENT_SECONDS = 3.0
-"""A Twilio that is silent for longer is told of, and that all that is left will ring."""
+"""Seconds after which a silent Twilio is reported, with a warning that all calls left will ring."""
 
 
 class ListTroubles:
@@ -98,8 +98,8 @@ class CancelProgress:
     def __init__(self, console: Console, cps: float, dialled_before: float) -> None:
         """Begin.
 
-        `cps`: calls that Twilio dials per second; `dialled_before`: slots that its dialler has passed since the
-        cancel run began and before it was broken off.
+        `cps`: calls that Twilio dials per second; `dialled_before`: slots that its dialler passed
+        between the start of the cancel run and its break-off.
         """
         self._console = console
         self._cps = cps
@@ -199,12 +199,12 @@ def _silence(seconds: float, *, throttled: bool) -> str:
 
 
 def say(console: Console, text: str) -> None:
-    """Print lines; a terminal that is lost must not keep us from recording what was done."""
+    """Print lines; a lost terminal must not keep us from recording outcomes."""
     with suppress(OSError):
         output.say(text, console)
 
 
 def say_command(console: Console, command: str) -> None:
-    """Print a command to be typed, in the same way."""
+    """Print a command to be typed; a lost terminal is ignored too."""
     with suppress(OSError):
         output.say_command(command, console)

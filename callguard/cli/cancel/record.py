@@ -21,7 +21,7 @@ def progress_record(folder: Path, account_sid: str) -> Iterator[EmbeddedValkey]:
     """Run the Valkey that keeps the progress.
 
     Raises:
-        click.ClickException: it does not run, or takes nothing any more; the message names the way out.
+        click.ClickException: it does not run, or accepts no writes any more; the message names the way out.
     """
     valkey = EmbeddedValkey(folder)
     try:

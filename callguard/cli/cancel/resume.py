@@ -25,7 +25,7 @@ from callguard.store.cancel_runs import RedisCancelRun, RedisCancelRuns
 
 @dataclass(frozen=True, slots=True)
 class SearchTarget:
-    """Which calls to look for: those of a selection, and of these only the known ones, if they are given."""
+    """Which calls to look for: those of a selection, and if `known` calls are given, only those of them."""
 
     selection: Selection
     known: frozenset[str] | None = None
@@ -81,7 +81,7 @@ def resumed(cancel_runs: RedisCancelRuns, account: Account, wanted: CancelOption
     cancel_run = cancel_runs.resume(account.sid, unfinished)
     if has_same_numbers and not is_same:
         say(f"It goes on with the times that it began with: {_times(selection)}.")
-    # Its numbers are not known any more, only whether these are the same: else only its own calls are meant.
+    # The run's numbers are not stored, only their digest. If it differs, only the run's own calls are meant.
     target = (
         SearchTarget(selection) if has_same_numbers else SearchTarget(Selection(), frozenset(cancel_run.known()))
     )
@@ -132,7 +132,7 @@ class CappedIncident:
         return self.account.policy.max_cancellations
 
     def text(self) -> str:
-        """Return what is the case, in words."""
+        """Return in words how far the incident has come."""
         ago = span((self.snapshot.now_ms - self.incident.tripped_ms) / 1000)
         return (
             f"The guard's incident ({describe(self.incident.finding)}, {ago} ago) has stopped at "
@@ -142,7 +142,7 @@ class CappedIncident:
         )
 
     def go_on(self) -> None:
-        """Let the guard cancel on.
+        """Let the guard continue to cancel.
 
         Raises:
             click.ClickException: the incident has changed meanwhile.
@@ -155,7 +155,7 @@ class CappedIncident:
 
 
 def capped_incident(settings: Settings, account: Account) -> CappedIncident | None:
-    """Return the account's incident that waits for a person; None where no guard runs, or none does wait."""
+    """Return the account's incident that waits for a person; None if no guard runs, or none waits."""
     parts = guard_beside(settings)
     if parts is None:
         return None

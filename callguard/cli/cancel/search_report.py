@@ -21,7 +21,7 @@ class SearchReport:
         listed: how many calls Twilio has listed.
         now_ms: when.
         cps: at how many calls per second Twilio dials.
-        cps_is_assumed: nobody has said so.
+        cps_is_assumed: `cps` was neither configured nor given.
         price: US dollars for a call.
     """
 

@@ -1,4 +1,4 @@
-"""One run of `callguard cancel`: find, show, ask, cancel, account."""
+"""One run of `callguard cancel`: find, show, ask, cancel, report."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -39,7 +39,7 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class CancelSession:
-    """Everything about one account, at the word of one person."""
+    """A person's cancel run on one account."""
 
     settings: Settings
     account: Account
@@ -99,7 +99,7 @@ class CancelSession:
         return calls
 
     def _found_nothing(self, telephony: QueuedCalls) -> int:
-        """Say what is queued otherwise; 0 if that is nothing, and the options are not to blame."""
+        """Say what else is queued; return 0 if nothing is, and the options are not the reason."""
         selection = self.wanted.selection
         if selection.takes_every_call:
             say(self.console, "There is nothing to cancel.")
@@ -177,7 +177,7 @@ class CancelSession:
         return wait_of(own_seconds, guards_view(self.settings, self.account, now_ms), quotes, now_ms)
 
     def _newer(self, sweep: CancelSweep) -> OtherQueued | None:
-        """What is queued beside a run's own calls, where only these were looked for."""
+        """What else is queued, if only this run's own calls were looked for."""
         if sweep.target.known is None:
             return None
         known = sweep.cancel_run.known()

@@ -1,4 +1,4 @@
--- Let the open incident go by the mode that the policy has now.
+-- Change the open incident to the policy's present mode.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:incident
 -- ARGV[1] generation  ARGV[2] mode  the last: the latest decision that the caller knows
@@ -16,7 +16,7 @@ end
 if mode ~= 'observe' and not trusted then
     return -1
 end
-redis.call('HDEL', KEYS[1], 'mode') -- first what takes no room: then a full server lets the rest happen too
+redis.call('HDEL', KEYS[1], 'mode') -- a write that takes no room comes first: a full server then allows the rest
 redis.call('HSET', KEYS[1], 'mode', mode)
 redis.call('HSET', KEYS[2], 'mode', mode)
 return 1

@@ -1,8 +1,8 @@
--- Read the kill switch and take a live call for one attempt, so that nobody else acts on it meanwhile.
+-- Read the kill switch and claim a live call for one attempt, so that no other process acts on it meanwhile.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:call:SID  KEYS[3] {account}:live:SID
 -- ARGV[1] generation  ARGV[2] now ms  ARGV[3] how long an attempt may take ms  ARGV[4] most attempts
--- ARGV[5] expiry ms  ARGV[6] whether a call that was never heard of may be taken (0/1)
+-- ARGV[5] expiry ms  ARGV[6] whether a call without any earlier news may be claimed (0/1)
 -- ARGV[7] the latest decision that the caller knows
 --
 -- {account}:live:SID is `left` (never touch it), `done`, or `attempts:until ms`

@@ -1,4 +1,4 @@
--- Forget reported calls that Twilio does not know, and the slots that they were thought to need.
+-- Forget reported calls that Twilio does not know, and the slots counted for them.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:unconfirmed  KEYS[3] {account}:totals
 -- ARGV[1] now ms  ARGV[2] cps  ARGV[2+i] SID of call i
@@ -16,7 +16,7 @@ if forgotten > 0 then
     redis.call('HINCRBY', KEYS[3], 'reports:client:unknown', forgotten)
     horizon.counted = math.max(now, horizon.counted - forgotten * 1000 / cps)
     horizon.quoted, horizon.quoted_at = 0, 0 -- the quote may have been theirs; the next list has another
-    -- The bucket stays, if empty: by it observe_calls.lua knows that calls were reported.
+    -- The bucket stays, even if empty: it tells observe_calls.lua that calls were reported.
     redis.call('HSET', KEYS[1], 'horizon', horizon_text(horizon), 'u', string.format('0:%.0f:%.0f', now, now))
 end
 return forgotten

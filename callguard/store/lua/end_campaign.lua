@@ -1,4 +1,4 @@
--- End an announced campaign, once: from now on its calls count as any other call does.
+-- End an announced campaign, once: new calls count as ordinary ones from now on.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:campaigns  HASH  id -> what was announced, and how it ended
 -- ARGV[1] id  ARGV[2] now ms

@@ -14,8 +14,8 @@ end
 if not capped and held[3] ~= 'observe' and redis.call('ZCARD', KEYS[3]) > 0 then
     return 0
 end
--- The quiet counts from the end of the first drain: ordinary calls that come later must not put it off.
-redis.call('DEL', KEYS[2]) -- first what takes no room: then a full server lets the rest happen too
+-- The quiet time counts from the end of the first drain: later ordinary calls must not put it off.
+redis.call('DEL', KEYS[2]) -- a write that takes no room comes first: a full server then allows the rest
 redis.call('HSET', KEYS[1], 'state', 'cooling', 'capped', ARGV[4])
 redis.call('HSETNX', KEYS[1], 'cooled', ARGV[3])
 redis.call('HSETNX', KEYS[4], 'cooled', ARGV[3])

@@ -1,4 +1,4 @@
--- Go on with an incident without a queue that was closed: what it was about has come back.
+-- Reopen a closed incident without a queue: its runaway has come back.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:incident  KEYS[3] {account}:ledger
 -- KEYS[4] {account}:incident:ID  KEYS[5] {account}:ledger:ID
@@ -9,7 +9,7 @@
 -- include parts/trust.lua
 if not is_trusted(KEYS[1], ARGV[3]) then return -1 end
 local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation', 'lost')
-if held[4] then return 0 end -- it was enforced, perhaps; where nobody knows what was decided, none is
+if held[4] then return 0 end -- it may have been enforced; while the decisions are in doubt, none is
 if (held[1] or 'armed') ~= 'armed' or held[2] == '1' or held[3] ~= ARGV[1] then
     return 0
 end

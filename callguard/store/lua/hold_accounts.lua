@@ -1,8 +1,8 @@
--- Keep the accounts that a watcher has, and take its part of those that nobody has.
+-- Keep the accounts that a watcher has, and take its part of those that no watcher has.
 --
 -- KEYS[1] watchers  ZSET  watcher by the end of its lease (ms of the server's clock)
 -- KEYS[2] accounts  HASH  account -> its watcher, or ":" and since when (ms) it waits to be taken
--- KEYS[3] short     ZSET  watcher that has less than its part, by when that was said for the last time, ms
+-- KEYS[3] short     ZSET  watcher that has less than its part, by when it last said so, ms
 -- ARGV[1] watcher  ARGV[2] lease ms  ARGV[3] expiry of the keys ms
 -- ARGV[4] how many accounts it gives back; then those; then all that it would watch
 --
@@ -13,7 +13,7 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
--- Such a lease is from before the clock was set back: who lives takes it anew.
+-- Such a lease is from before the clock was set back: a living watcher takes it anew.
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now + lease), '+inf')
 redis.call('ZADD', KEYS[1], now + lease, owner)
 local watchers, alive = redis.call('ZRANGE', KEYS[1], 0, -1), {}
@@ -26,7 +26,7 @@ for i = 5, first - 1 do
     end
 end
 
--- What another does not come for, as it may not know it, is not left alone for long.
+-- An account that another watcher does not take, perhaps as it does not know it, is soon taken by this one.
 local mine, free = {}, {}
 local function sort(account, holder)
     local since = holder and string.match(holder, '^:(%d+)')

@@ -4,7 +4,7 @@
 -- ARGV[1] generation  ARGV[2] owner  ARGV[3] lease ms
 -- ARGV[4] the latest decision that the caller knows
 --
--- Returns 1 if the drain may go on, else 0; -1 if that is not known before somebody has vouched for the state
+-- Returns 1 if the drain may go on, else 0; -1 if that is unknown until the state is restored (`vouch`)
 -- include parts/trust.lua
 if not is_trusted(KEYS[1], ARGV[4]) then return -1 end
 local held = redis.call('HMGET', KEYS[1], 'state', 'paused', 'generation')

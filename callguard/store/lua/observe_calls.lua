@@ -4,13 +4,13 @@
 -- KEYS[2] {account}:totals     HASH  counters since ever
 -- KEYS[3] {account}:series     HASH  a ring of per-second counts
 -- KEYS[4] {account}:queue      ZSET  queued calls that may be cancelled, by creation
--- KEYS[5] {account}:spared     ZSET  queued calls that never are
+-- KEYS[5] {account}:spared     ZSET  queued calls that are never cancelled
 -- KEYS[6] {account}:announced  ZSET  queued calls of announced campaigns
 -- KEYS[7] {account}:incident   HASH  the open incident's counts
 -- KEYS[8] {account}:ledger     HASH  call -> outcome in the open incident
 -- KEYS[9] {account}:senders    HASH  a bucket for each From number
 -- KEYS[10] {account}:outside   ZSET  queued calls that the open incident is not about
--- KEYS[11] {account}:unconfirmed HASH calls that were only ever reported by whoever created them
+-- KEYS[11] {account}:unconfirmed HASH calls that only their creators have reported
 -- then two for each event: {account}:call:SID  STRING  phases seen, and above them a mark of From
 --                          {account}:to:HASH   LIST    latest calls to the destination
 -- ARGV[1] now ms              ARGV[2] source: callback, poll or report
@@ -22,13 +22,13 @@
 -- ARGV[13] expiry of the incident ms       ARGV[14] repeat_limit
 -- ARGV[15] repeat window ms   ARGV[16] least calls to one destination that matter
 -- ARGV[17] plateau_seconds    ARGV[18] max_backlog    ARGV[19] max_drain_seconds
--- ARGV[20] spare (0/1): return no state where no rule can have been crossed
+-- ARGV[20] (0/1): return no state if no rule can have been crossed
 -- ARGV[21] how long before an onset a scope begins, ms    ARGV[22] warn_share
 -- then nine for each event: sid, status, at ms, protected (0; 1; 2: for certain), queue_time ms or empty, hash of From,
 --                           From masked, hash of To or empty, doubtful (0/1)
 --
 -- Returns {events counted, state fields, calls in queue, protected, in announced, out of scope, unconfirmed}, or
---         {events counted, whether a rule may have come as far as its warning (0/1)}
+--         {events counted, whether a rule may have reached its warn level (0/1)}
 -- include parts/states.lua
 -- include parts/phases.lua
 -- include parts/numbers.lua
@@ -81,14 +81,14 @@ local function is_out_of_scope(call)
 end
 
 local function mirror(call)
-    -- Who is protected stays so if the campaign is released.
+    -- A protected call stays protected if its campaign is released.
     local mirror_key = call.surely_protected and protected_key or call.announced and announced_key
         or call.protected and protected_key or is_out_of_scope(call) and out_of_scope_key or queue_key
     redis.call('ZADD', mirror_key, call.at, call.sid)
     redis.call('PEXPIRE', mirror_key, account_ttl)
 end
 
--- A call that was only ever missed (in a list, or by a 404) and is listed again has not left after all.
+-- A call that was only missed (in a list, or by a 404) and is listed again has not left the queue.
 local function enter_again(call)
     local outcome = redis.call('HGET', ledger_key, call.sid)
     if outcome == 'gone' or outcome == 'spared' then
@@ -117,7 +117,7 @@ local function leave(call, mirrored, mark)
     if call.status == 'canceled' and part then
         dead_until = math.max(dead_until, horizon_now(horizon))
     end
-    -- An announced call in the queue was released.
+    -- Announced, but in the queue: its campaign was released.
     if not incident_open or was_other or call.was_out_of_scope then return end
     if call.announced and not (queued or was_protected) then return end
     if was_protected then
@@ -126,14 +126,14 @@ local function leave(call, mirrored, mark)
         return
     elseif call.dialled and (queued
         or call.status == 'initiated' and not call.protected and not is_out_of_scope(call)) then
-        -- Without `initiated`, a call that we did not know of may have been dialled before the incident.
+        -- Without `initiated`, an unknown call may have been dialled before the incident.
         settle(ledger_keys, incident_ttl, call.sid, 'dialled')
     elseif call.status == 'canceled' and queued then
         settle(ledger_keys, incident_ttl, call.sid, 'cancelled')
     end
 end
 
--- No wait at all, for a call behind a second's worth of others, is no quote that anybody could believe.
+-- A quote of no wait, for a call behind more than a second of other calls, cannot be true.
 local function believable(queue_ms)
     if queue_ms ~= 0 then return queue_ms end
     return depth_of(mirror_keys) <= 3 + cps and queue_ms or nil
@@ -141,7 +141,7 @@ end
 
 local function count_entrance(call)
     tally('q', call.at)
-    -- The slot of a call that was reported before is counted already.
+    -- For a call reported before, the slot is counted already.
     if call.reported_at then
         quote_queue(horizon, call.at, believable(call.queue_ms))
     else
@@ -164,12 +164,12 @@ end
 
 local entered, by_status = false, {}
 
--- Count what is news of a call, of which `seen` was known; return what is known of it now.
+-- Count what is new of a call, of which `seen` was known; return what is known of it now.
 local function take(call, phase, seen, call_key, times_key)
     by_status[call.status] = (by_status[call.status] or 0) + 1
     call.announced = bit.band(seen, ANNOUNCED) ~= 0
     if seen == 0 then
-        -- Of a call that is heard of late in its life nobody knows whether it was created since.
+        -- The first news of a call may come late in its life: then it is unknown whether it was created since.
         call.announced = (phase == QUEUED or call.status == 'initiated')
             and was_announced(campaigns, call.sender, call.at)
         if call.destination ~= '' and not call.announced then
@@ -196,7 +196,7 @@ local function take(call, phase, seen, call_key, times_key)
     return now_seen
 end
 
--- When a call was created that whoever created it has reported, and that is confirmed by this news.
+-- Return when a call was created that its creator has reported, and that this news confirms.
 local function reported_at(sid)
     local report = state[U] and redis.call('HGET', unconfirmed_key, sid)
     if not report then return nil end
@@ -204,7 +204,7 @@ local function reported_at(sid)
     return tonumber(string.match(report, '^%d+'))
 end
 
--- That it has left is the first that Twilio says of a call: it has been in the queue, as was reported.
+-- Twilio's first news of a reported call is that it has left: so it was in the queue, as reported.
 local function take_entrance(call, call_key, times_key)
     local entrance = {}
     for name, value in pairs(call) do entrance[name] = value end
@@ -261,7 +261,7 @@ local cancellable, protected_count = redis.call('ZCARD', queue_key), redis.call(
 local announced_count = redis.call('ZCARD', announced_key)
 local out_of_scope_count = redis.call('ZCARD', out_of_scope_key)
 if cancellable + out_of_scope_count < min_backlog then set(SHALLOW, 'shallow', ARGV[1]) end
--- Calls that are heard of late may show that the spike began earlier than the trip knew.
+-- Late news may show that the spike began earlier than the trip knew.
 if scope and queued_bucket.changed and queued_bucket.level > 0 then
     local since = queued_bucket.onset - tonumber(ARGV[21])
     if since < scope.since then
@@ -275,8 +275,8 @@ if #changes > 0 then
     redis.call('HSET', state_key, unpack(changes))
 end
 
--- Most news crosses nothing, and what nobody needs to look at is not worth sending. By bounds that are on the safe
--- side; whether a rule is crossed is decided in domain/rules.py, and a test holds the two together.
+-- Most news crosses no rule, and then the state is not worth sending. These bounds are on the safe side:
+-- domain/rules.py decides whether a rule is crossed, and a test compares the two.
 local function may_be_crossed(share)
     if state[2] == '1' then return false end
     if state[UNQUEUED] == '1' then return cancellable >= min_backlog end

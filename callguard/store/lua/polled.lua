@@ -1,11 +1,11 @@
--- Note what a reading of Twilio's list showed: hold the horizons to it, and keep what was learned of the CPS.
+-- Note what a reading of Twilio's list showed: correct the horizons by it, and keep what was learned of the CPS.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:queue  KEYS[3] {account}:spared  KEYS[4] {account}:announced
 -- KEYS[5] {account}:outside
 -- ARGV[1] now ms  ARGV[2] cps  ARGV[3] min_backlog
 -- ARGV[4] whole (0/1): the list was read to its end
 -- ARGV[5] SID of the newest call with a quote, empty for none  ARGV[6] when it was to be dialled, ms
--- ARGV[7] believe (0/1): whether quotes are believed at all
+-- ARGV[7] believe (0/1): whether Twilio's quotes are believed
 -- ARGV[8...11] with a whole list: window's begin, departed then, candidate, learned cps
 -- ARGV[12] with a whole list: when its first page was asked for, ms
 -- ARGV[13] with a whole list: the digest of the `never_cancel` under which it was read, or empty
@@ -30,8 +30,8 @@ local cps = effective_cps(configured, learned)
 local depth, announced = depth_of(mirror_keys), redis.call('ZCARD', KEYS[4])
 local cancellable = redis.call('ZCARD', KEYS[2])
 
--- The slots that were counted are as long as the CPS says that is believed now; without dead ones, they are those
--- of the live calls.
+-- The counted slots are as long as the CPS now believed says; without dead slots, there is one for each live
+-- call.
 if cps ~= cps_before and whole and now >= number(held[4]) then
     counted = now
 elseif counted > now then
@@ -40,8 +40,8 @@ end
 -- Each live call needs a slot that is still to come: domain/drain_time.py, horizon_at_least.
 horizon.counted = math.max(counted, now + depth * 1000 / cps)
 
--- Behind the quoted call are those that have come since; the mirror's order tells how many. Where the entrance
--- has told of a newer call's quote, the list's is no news.
+-- Behind the quoted call are the calls created since; the mirror's order tells how many. If a call entering the
+-- queue has brought a newer quote, the list's quote is ignored.
 local created
 for _, key in ipairs(mirror_keys) do
     created = created or redis.call('ZSCORE', key, ARGV[5])

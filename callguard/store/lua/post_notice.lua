@@ -1,4 +1,4 @@
--- Put a notice into the outbox, unless it, or one that stands for it, was put there lately.
+-- Put a notice into the outbox, unless it, or another under the same name, was put there lately.
 --
 -- KEYS[1] the outbox  STREAM  KEYS[2] {notices}:told:*  STRING  the digest of the notice that was posted
 -- KEYS[3] {notices}:results  HASH  result -> count

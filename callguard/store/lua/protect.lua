@@ -1,4 +1,4 @@
--- Move queued calls to the other half of the mirror, since `never_cancel` has changed, or their numbers are known now.
+-- Move queued calls to the other half of the mirror: `never_cancel` has changed, or their numbers are known now.
 --
 -- KEYS[1] from: {account}:queue or {account}:spared  KEYS[2] to: the other  KEYS[2+i] {account}:call:SID of call i
 -- ARGV[1] expiry ms  then two for each call: SID, hash of From

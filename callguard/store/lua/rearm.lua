@@ -22,7 +22,7 @@ if ARGV[7] ~= '' then
     redis.call('HDEL', KEYS[1], 'lost')
     redis.call('HSET', KEYS[1], 'said', number, 'reset_generation', ARGV[1])
 end
--- First what takes no room: then a full server lets the rest happen too.
+-- A write that takes no room comes first: a full server then allows the rest.
 redis.call('HDEL', KEYS[1], 'tripped', 'cooled', 'capped', 'mode', 'suspect', 'scope', 'q', 'i', 'p', 'r',
     'repeated_by', 'unqueued')
 redis.call('DEL', KEYS[9])

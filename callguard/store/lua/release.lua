@@ -1,4 +1,4 @@
--- Take queued calls of an announced campaign for any other calls: a wrong announcement has let them in.
+-- Turn queued calls of an announced campaign into ordinary ones, after a wrong announcement.
 --
 -- KEYS[1] {account}:announced  KEYS[2] {account}:queue  KEYS[3] {account}:state
 -- KEYS[4] {account}:campaigns  HASH  id -> what was announced, how it ended, and whether it was released

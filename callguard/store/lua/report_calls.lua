@@ -1,13 +1,13 @@
--- Note calls that whoever created them has reported. Twilio has said nothing of them: no rule counts them yet.
+-- Note calls reported by their creators. No rule counts them until Twilio confirms them.
 --
 -- They count as soon as Twilio tells of them by its list, a callback or an event (observe_calls.lua), or once
--- some of them were looked up (detect/reported_calls.py). What a report may do is to ask for that.
+-- some of them were looked up (detect/reported_calls.py). A report may only cause that look.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:unconfirmed  KEYS[2+i] {account}:call:SID of call i
 -- ARGV[1] cps  ARGV[2] spike_rate  ARGV[3] most that its bucket holds  ARGV[4] expiry of account keys ms
 -- then four for each call: SID, creation ms, queue_time ms or empty, what is reported of it (store/reports.py)
 --
--- Returns {how many of the calls were news, whether they would cross the rule `spike` if they were true (0/1)}
+-- Returns {how many of the calls were new, whether they would cross the rule `spike` if they were true (0/1)}
 -- include parts/numbers.lua
 -- include parts/cps.lua
 -- include parts/buckets.lua
@@ -22,8 +22,8 @@ for i = 1, #KEYS - 2 do
     if redis.call('EXISTS', KEYS[2 + i]) == 0 and redis.call('HSETNX', KEYS[2], sid, ARGV[4 + 4 * i]) == 1 then
         counted = counted + 1
         pour(bucket, at)
-        -- A wait that is made up makes the estimate wrong until the call is dropped, and nothing else. That there is
-        -- none at all is not believed: observe_calls.lua tells why.
+        -- A made-up wait only makes the estimate wrong until the call is dropped. A wait of 0 is not believed:
+        -- observe_calls.lua tells why.
         lengthen_queue(horizon, at, queue_ms ~= 0 and queue_ms or nil)
     end
 end

@@ -1,9 +1,9 @@
--- Clear the kill switch, and the guard's own doubt of what was decided.
+-- Clear the kill switch, and the guard's doubt about lost decisions.
 --
 -- KEYS[1] {account}:state
 -- ARGV[1] now ms  ARGV[2] who  ARGV[3] why  ARGV[4] only the pause that began then, ms; empty for any
 --
--- Returns 1 if the guard was held, else 0
+-- Returns 1 if the guard was held back, else 0
 -- include parts/decide.lua
 local held = redis.call('HMGET', KEYS[1], 'paused', 'lost', 'paused_since')
 local was_held = held[1] == '1' or held[2] ~= false

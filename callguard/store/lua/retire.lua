@@ -1,10 +1,10 @@
--- Take calls that Twilio no longer lists out of the mirror. They come back only if it lists them again.
+-- Remove calls from the mirror that Twilio no longer lists. They come back only if it lists them again.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:queue  KEYS[3] {account}:spared
 -- KEYS[4] {account}:incident  KEYS[5] {account}:ledger  KEYS[6] {account}:totals
 -- KEYS[7] {account}:announced  KEYS[8] {account}:outside  KEYS[8+i] {account}:call:SID of call i
 -- ARGV[1] expiry of a call that has left ms  ARGV[2] expiry of the incident ms
--- ARGV[3] were dialled (0/1), as far as anybody knows; else somebody has cancelled them
+-- ARGV[3] were dialled (0/1), as far as known; else somebody has cancelled them
 -- ARGV[3+i] SID of call i
 --
 -- Returns how many were in the mirror

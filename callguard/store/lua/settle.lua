@@ -1,4 +1,4 @@
--- Record what became of calls, each once, in the incident of their generation, be it open or closed.
+-- Record the outcomes of calls, each once, in the incident of their generation, be it open or closed.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:queue  KEYS[3] {account}:incident
 -- KEYS[4] {account}:ledger  KEYS[5] {account}:totals  KEYS[6] {account}:series
@@ -10,7 +10,7 @@
 -- then two for each call: SID, outcome
 -- then the latest decision that the caller knows
 --
--- Returns 1 if cancelling may go on, else 0; -1 if that is not known before somebody has vouched for the state
+-- Returns 1 if cancelling may go on, else 0; -1 if that is unknown until the state is restored (`vouch`)
 -- include parts/states.lua
 -- include parts/phases.lua
 -- include parts/mirror.lua
@@ -51,7 +51,7 @@ for i = 1, calls do
     local counts = is_known and not (outcome == 'observed' and is_present and held[4] ~= 'observe')
     local is_first = counts and record(ledger_key, incident_key, sid, outcome)
     local before = counts and not is_first and outcome ~= 'gone' and redis.call('HGET', ledger_key, sid)
-    -- It was only observed until the mode changed; or that it was gone is what was thought, and now it is known.
+    -- It was only observed until the mode changed, or it was taken for gone and its outcome is known now.
     if before == 'gone' or before == 'observed' and queued == 1 and held[4] ~= 'observe' then
         take_back(ledger_key, incident_key, sid, before)
         is_first = record(ledger_key, incident_key, sid, outcome)

@@ -3,7 +3,7 @@
 -- KEYS[1] {account}:clearing  KEYS[2] {account}:clearing:left  KEYS[3] {account}:clearing:outcomes
 -- ARGV[1] id  ARGV[2] expiry ms  ARGV[1+2i] SID of call i  ARGV[2+2i] its outcome
 --
--- Returns 1; 0 if the cancel run is not known, and nothing may be cancelled for it
+-- Returns 1; 0 if the cancel run is unknown, so that nothing may be cancelled for it
 -- include parts/ledger.lua
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then
     return 0

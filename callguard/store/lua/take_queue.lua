@@ -1,4 +1,4 @@
--- Let an incident that began without a queue be drained: calls wait by now.
+-- Let an incident that began without a queue be drained: calls are queued now.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:incident
 -- ARGV[1] generation  ARGV[2] now ms  ARGV[3] the latest decision that the caller knows

@@ -1,4 +1,4 @@
--- Open an incident, if the account is armed and nobody was faster.
+-- Open an incident, if the account is armed and no other process was faster.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:incident  KEYS[3] {account}:ledger
 -- KEYS[4] {account}:incidents  KEYS[5] {account}:totals
@@ -18,7 +18,7 @@ if state ~= 'armed' or paused or generation ~= tonumber(ARGV[1]) then
     return 0
 end
 
--- Where nobody knows what was decided, nothing is cancelled.
+-- While the decisions are in doubt, nothing is cancelled.
 local mode = held[4] and 'observe' or ARGV[3]
 redis.call('HSET', KEYS[1], 'state', 'tripped', 'generation', generation + 1, 'tripped', ARGV[2],
     'mode', mode, 'scope', ARGV[9], 'unqueued', ARGV[10])

@@ -1,4 +1,4 @@
--- Count calls that are still queued no longer as observed: from now on they are cancelled.
+-- Count calls that are still queued as to be cancelled, no longer as observed.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:queue  KEYS[3] {account}:incident  KEYS[4] {account}:ledger
 -- ARGV[1] generation  ARGV[1+i] SID of call i

@@ -1,4 +1,4 @@
--- Make good what a server has lost of what people decided, and vouch for it: from now on it may be acted on.
+-- Restore what a server has lost of people's decisions, and mark it as trusted: it may be acted on from now on.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:campaigns  KEYS[3] {account}:totals
 -- KEYS[4] {account}:queue  KEYS[5] {account}:announced  KEYS[6] {account}:senders
@@ -10,7 +10,7 @@
 -- ARGV[13] expiry of campaigns ms  ARGV[14] expiry of account keys ms  ARGV[15] n
 -- ARGV[16...15+n] the fields of the hold, all of them; then n values, empty for none; then id, JSON of campaigns
 --
--- Returns 1; 0 if somebody has changed it since it was read
+-- Returns 1; 0 if the state was changed since it was read
 -- include parts/trust.lua
 local state_key, n = KEYS[1], tonumber(ARGV[15])
 local held = redis.call('HMGET', state_key, 'epoch', 'decision', 'campaigns', 'state', 'generation')
@@ -25,11 +25,11 @@ for i = 16, 15 + n do
 end
 redis.call('HSET', state_key, 'epoch', ARGV[4], 'server', server_id(), 'decision', ARGV[5], 'said', ARGV[6],
     'released', ARGV[7])
--- An incident that is open keeps its own number.
+-- An open incident keeps its own number.
 if (held[4] or 'armed') == 'armed' and tonumber(ARGV[8]) > (tonumber(held[5]) or 0) then
     redis.call('HSET', state_key, 'generation', ARGV[8])
 end
--- What was counted while announced calls could not be told from others says nothing.
+-- Counts from when announced calls could not be told from others mean nothing.
 if ARGV[10] == '1' then redis.call('HDEL', state_key, 'q', 'i', 'p', 'r', 'w', 'suspect', 'repeated_by') end
 if ARGV[10] == '1' then redis.call('DEL', KEYS[6]) end
 
@@ -45,7 +45,7 @@ if ARGV[12] ~= '' then
     if #calls > 0 then redis.call('PEXPIRE', KEYS[5], ARGV[14]) end
 end
 
--- The totals tell too that somebody has had this account: they may outlive its state.
+-- The totals too show that the account was guarded before: they may outlive its state.
 redis.call('HSET', KEYS[3], 'adopted', '1')
 if ARGV[9] ~= '0' then redis.call('HSET', KEYS[3], 'state_lost', ARGV[9]) end
 return 1

@@ -1,4 +1,4 @@
--- Let the open incident be about more calls than before.
+-- Widen the open incident to more calls.
 --
 -- KEYS[1] {account}:state  KEYS[2] {account}:incident
 -- ARGV[1] generation  ARGV[2] scope, as the state holds it

@@ -1,4 +1,4 @@
-"""`/api`: what programs and people ask of the guard, and tell it."""
+"""`/api`: the requests of programs and people to the guard."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -15,10 +15,10 @@ from callguard.web.api.routes import Route
 
 
 def api(routes: Sequence[Route], api_keys: Sequence[ApiKey], public_url: str, refusals: Refusals) -> Blueprint:
-    """Return these routes, and that of the OpenAPI document, which is made of them.
+    """Return these routes, and that of the OpenAPI document, which is made from them.
 
-    All answers are JSON. With keys configured each request needs one, but for the OpenAPI document; without any,
-    only this machine's own programs are answered, and where the guard is public nobody. Who is not let in is
+    All answers are JSON. With keys configured each request needs one, except for the OpenAPI document. Without
+    keys only this machine's own programs are answered, and nobody if the guard is public. Refused callers are
     noted in `refusals`.
     """
     blueprint = Blueprint("api", __name__)

@@ -35,16 +35,16 @@ LOOPBACK = Caller("loopback", Role.OPERATOR)
 
 
 class NotAdmitted(Refused):
-    """Somebody was not let in; `reason` is how it is counted."""
+    """A caller was refused; `reason` is how the refusal is counted."""
 
     def __init__(self, reason: ApiRefusal, http_status: int, code: str, message: str) -> None:
-        """Keep the reason; a 401 says how to prove who one is."""
+        """Keep the reason; a 401 says how to send a key."""
         super().__init__(http_status, code, message, headers=_CHALLENGE if http_status == 401 else None)
         self.reason = reason
 
 
 def admit(request: Request, keys: Sequence[ApiKey], route: Route, public_url: str) -> Caller:
-    """Return who asks, if they may use the route.
+    """Return the caller, if the route is open to it.
 
     Raises:
         NotAdmitted: as `caller_of` does, and 403 for a role that may not use the route.
@@ -56,7 +56,7 @@ def admit(request: Request, keys: Sequence[ApiKey], route: Route, public_url: st
 
 
 def caller_of(request: Request, keys: Sequence[ApiKey], public_url: str) -> Caller:
-    """Return who asks.
+    """Return the caller.
 
     Raises:
         NotAdmitted: 401 for no key or a wrong one; without any keys 403.
@@ -78,12 +78,12 @@ def offered_key(request: Request) -> str:
 
 
 def is_same(offered: str, secret: str) -> bool:
-    """Compare in a time that tells nothing of how much fits."""
+    """Compare in constant time, so that the time does not show how much fits."""
     return hmac.compare_digest(_digest(offered), _digest(secret))
 
 
 def _local(request: Request, public_url: str) -> Caller:
-    """Where the guard is public, a proxy or a tunnel on this machine may ask for anybody, and not say so."""
+    """Allow local programs, unless the guard is public: then a local proxy or tunnel may speak for anybody."""
     why = why_not_local(request)
     if not why and not is_loopback(public_url):
         why = "CALLGUARD_PUBLIC_URL is public, so that the request may be anybody's"
@@ -98,7 +98,7 @@ def _holder(request: Request, keys: Sequence[ApiKey]) -> Caller:
     if not offered:
         message = "send a key of CALLGUARD_API_KEY as x-api-key or as Authorization: Bearer"
         raise NotAdmitted(ApiRefusal.NO_KEY, 401, "unauthorized", message)
-    # All of them, so that the time tells nothing of which one nearly fits.
+    # Compare with all keys, so that the time does not show which one nearly fits.
     found = [key for key in keys if is_same(offered, key.key)]
     if not found:
         message = "this key is not among those of CALLGUARD_API_KEY; send the part after name:role:"
@@ -129,7 +129,7 @@ def why_not_local(request: Request) -> str:
 
 
 def _is_loopback_address(text: str) -> bool:
-    """A peer on a Unix socket has no address: nobody knows for whom it asks."""
+    """Return whether a peer is local. A peer on a Unix socket has no address, and may speak for anybody."""
     try:
         address = ip_address(text)
     except ValueError:

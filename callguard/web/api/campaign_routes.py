@@ -52,7 +52,7 @@ class CampaignRoutes:
         return self._answer(planned, 201)
 
     def end(self, sid: str, campaign_id: str) -> Response:
-        """End a campaign; with `?release=true` its queued calls count as any do."""
+        """End a campaign; with `?release=true` its queued calls become ordinary ones."""
         known_account(self._accounts, sid)
         release, with_shared = (request.args.get(name) == "true" for name in ("release", "shared"))
         ended = None

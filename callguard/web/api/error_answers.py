@@ -1,4 +1,4 @@
-"""Answers that say no, as JSON: `{"code": …, "message": …}`. A message says what to do instead."""
+"""Refusals as JSON: `{"code": …, "message": …}`. The message says what to do instead."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from callguard.errors import CallGuardError, StoreUnavailable
 
 BASE_PATH = "/api"
 MAX_PROBLEMS = 20
-"""So many are listed in an answer."""
+"""The most problems listed in an answer."""
 
 
 class Problem(BaseModel):
@@ -42,7 +42,7 @@ class Refused(CallGuardError):
         problems: Iterable[Problem] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Keep what the answer will hold; `message` and `problems` must not hold anything of the request's."""
+        """Keep what the answer will hold; `message` and `problems` must contain nothing from the request."""
         super().__init__(message)
         listed = list(problems)[:MAX_PROBLEMS]
         self.http_status = http_status

@@ -75,4 +75,4 @@ TAKEN: Mapping[type[BaseModel], Mapping[str, Any]] = {
     },
     CreatedCalls: {"as_twilio_answered": {"calls": [_CALL]}},
 }
-"""Bodies that are taken, likewise; at `NOW_MS`."""
+"""The examples of request bodies, likewise; at `NOW_MS`."""

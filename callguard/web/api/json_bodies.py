@@ -29,7 +29,7 @@ def read_json(request: Request, most_bytes: int) -> Any:
     """Return the JSON of a request.
 
     Raises:
-        Refused: 415 unless it says that it is JSON (a web page of another site cannot say so unasked), 413 for
+        Refused: 415 unless it is declared as JSON (which a web page of another site cannot do unasked), 413 for
             more than `most_bytes`, 400 `bad_json`.
     """
     if request.mimetype != "application/json":
@@ -57,13 +57,13 @@ def checked(model: type[Body], value: Any, now_ms: int) -> Body:
 
 
 def now_of(info: ValidationInfo) -> int:
-    """Return the present that a validator is to go by, in milliseconds of Unix time."""
+    """Return the present for a validator, in milliseconds of Unix time."""
     context: Mapping[str, int] = info.context or {}
     return context["now_ms"]
 
 
 def _problem(place: tuple[int | str, ...], model: type[BaseModel]) -> Problem:
-    """Every field has one message, its description: so no value of the request gets into an answer."""
+    """Return a field's problem. Its message is the field's description, so it shows no value of the request."""
     described = _descriptions(model)
     index = next((step for step in place if isinstance(step, int)), None)
     name = place[-1] if place else None

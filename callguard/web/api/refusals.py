@@ -1,8 +1,8 @@
-"""What becomes of those who are not let in: they are counted, wrong keys are slowed, and many of them are told.
+"""Refused callers of the API: counted, slowed down if their key is wrong, and reported to people if many.
 
-A right key is looked at first and never waits, whoever else asks from the same address: behind a proxy all do, and
-a stranger must not keep a person from the kill switch. So what protects a key is its length; this makes it slow to
-guess over a connection, and seen.
+A right key is checked first and never waits, whoever else sends from the same address: behind a proxy all do, and
+a stranger must not keep a person from the kill switch. So a key is protected by its length. This module makes
+guessing over a connection slow and visible.
 """
 
 import logging
@@ -24,10 +24,10 @@ FREE_TRIES = 10
 
 MAX_WAIT_SECONDS = 3.0
 MAX_WAITING = 50
-"""So many answers of one process wait at most: each holds a connection."""
+"""The most delayed answers of one process: each holds a connection."""
 
 MAX_PEERS = 1_000
-"""The addresses that are remembered, the latest."""
+"""The number of addresses that are remembered, the latest ones."""
 
 MANY = 100
 MANY_SECONDS = 600.0
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 class Refusals:
-    """Those of one process; any thread may use it."""
+    """The refusals of one process; any thread may use it."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Refusals:
         )
 
     def note(self, reason: ApiRefusal, peer: str) -> None:
-        """Count one, of an address; return when its answer is due. Redis hears of it with `write`."""
+        """Count a refusal of an address, and sleep until its answer is due. `write` sends the counts to Redis."""
         with self._lock:
             self._uncounted[reason.value] += 1
         if reason is ApiRefusal.WRONG_KEY:
@@ -81,7 +81,7 @@ class Refusals:
                     self._waiting -= 1
 
     def write(self, add: Callable[[Mapping[str, int]], None]) -> None:
-        """Hand over what was not counted yet; it is kept where that raises `StoreUnavailable`."""
+        """Pass uncounted refusals to `add`; they are kept if it raises `StoreUnavailable`."""
         with self._lock:
             counts, self._uncounted = self._uncounted, Counter()
         if not counts:
@@ -127,7 +127,7 @@ class Refusals:
 
 
 def _sender(peer: str) -> str:
-    """Return the address, or of IPv6 the network: a single sender has all of its addresses."""
+    """Return the address, or the network of an IPv6 address: one sender has all addresses of it."""
     try:
         address = ip_address(peer)
     except ValueError:

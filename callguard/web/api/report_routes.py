@@ -1,4 +1,4 @@
-"""`POST /api/reports`: created calls, from whoever creates them."""
+"""`POST /api/reports`: created calls, from the programs that create them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -84,7 +84,7 @@ class ReportRoutes:
                 counted += self._reports.take(self._accounts[sid], by_account[sid], SOURCE)
                 waiting.pop(0)
         except StoreUnavailable:
-            # What other accounts have counted is known as a duplicate when the batch is sent again.
+            # Calls that other accounts have counted are duplicates when the batch is sent again.
             for sid in waiting:
                 self._uncounted.remember(sid, ReportResult.UNAVAILABLE)
             self._unavailable.due(waiting[0][-4:])

@@ -41,7 +41,7 @@ def _status(given: Any) -> CallStatus:
 
 
 def _created_ms(given: Any, info: ValidationInfo) -> int | None:
-    """Twilio gives whole seconds: of a call that was just created the arrival tells more of the order."""
+    """Twilio gives whole seconds, so for a call just created the arrival shows the order better."""
     if given is None or given == "":
         return None
     now_ms = now_of(info)
@@ -60,7 +60,7 @@ def _age_ms(given: Any) -> int | None:
 
 
 def _text(given: Any) -> Any:
-    """Whatever Twilio has answered, as far as it is one line of text."""
+    """Any answer of Twilio's, as far as it is one line of text."""
     if isinstance(given, str) and not _SHOWN_TEXT.fullmatch(given):
         raise ValueError("should be text without control characters")
     return "" if given is None else given
@@ -134,7 +134,7 @@ class ReportedCall(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _look_at_relevance_first(cls, given: Any, read: ModelWrapValidatorHandler[Self]) -> "ReportedCall":
-        """Who does not count cannot be wrong either."""
+        """Skip the checks of calls that do not count."""
         if isinstance(given, dict) and not is_in_rate_queue(given.get("direction"), given.get("parent_call_sid")):
             return OtherCall.model_construct()
         return read(given)
@@ -142,7 +142,7 @@ class ReportedCall(BaseModel):
     def event(self, hasher: PartyHasher, now_ms: int) -> CallEvent:
         """Return the news: that the call has entered the queue.
 
-        That it has left, Twilio alone is believed: a report may only make us doubt that it still waits.
+        Only Twilio is believed that a call has left: a report may only raise doubt whether it still waits.
         """
         return hasher.of(self.from_number, self.to_number).event(
             self.sid,

@@ -1,4 +1,4 @@
-"""What the document promises of texts: no more than is taken. Patterns are such that JavaScript reads them too."""
+"""Schemas of texts for the OpenAPI document: no wider than what is accepted. JavaScript can read the patterns."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ from callguard.domain.drain_time import MAX_QUEUE_MS
 Schema = dict[str, Any]
 
 _END = r"$(?!\n)"
-"""Python's `$` also matches before a line's end."""
+"""Python's `$` alone also matches before a final line break."""
 
 
 def text(pattern: str, *examples: str, **more: Any) -> Schema:

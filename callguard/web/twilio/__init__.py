@@ -1,1 +1,1 @@
-"""What Twilio calls: status callbacks, Event Streams, TwiML."""
+"""The endpoints that Twilio calls: status callbacks, Event Streams, TwiML."""

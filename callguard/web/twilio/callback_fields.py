@@ -1,6 +1,6 @@
 """The fields of a status callback that decide something, each with the pattern that its value must match.
 
-Nobody reads any other field: Twilio adds and changes them without notice.
+No other field is read: Twilio adds and changes fields without notice.
 Sources: https://www.twilio.com/docs/voice/api/call-resource#statuscallback,
 https://www.twilio.com/docs/voice/twiml#request-parameters
 """
@@ -28,7 +28,7 @@ _TIMESTAMP = (
     r" [12][0-9]{3} [0-9]{2}:[0-9]{2}:[0-9]{2} (?:[+-][0-9]{4}|GMT|UTC)"
 )
 
-# Names that follow From and To in the signed text, where nothing else ends an address such as `client:jane`.
+# Names that follow From and To in the signed text, where only they end an address such as `client:jane`.
 _GEOGRAPHY = "City|Country|State|Zip"
 _AFTER_FROM = (
     f"From(?:{_GEOGRAPHY})|MachineDetectionDuration|ParentCallSid|QueueTime"
@@ -50,7 +50,7 @@ PATTERNS = {
 
 
 def _plain(following: str) -> str:
-    """Return the pattern of an address that says what it is: no user name, though it may begin like `415jack`."""
+    """Return the pattern of an address that shows its kind: no user name, though it may begin like `415jack`."""
     return (
         rf"(?:{E164}|(?:{DIGITS}|(?i:{WORDS}))(?!{_rest_of_user(following)})"
         rf"|(?i:{SCHEMES}):(?:(?!{following}){SHOWN})+)"
@@ -63,7 +63,7 @@ def _bare(following: str) -> str:
 
 
 def _rest_of_user(following: str) -> str:
-    """A user name ends where a name begins that is known to follow, or the text ends."""
+    """A user name ends where a known field name follows, or where the text ends."""
     return rf"(?:(?!{following})[0-9A-Za-z_.+-])+(?=(?:{following})|\Z)"
 
 
@@ -84,7 +84,7 @@ IN_SIGNED_TEXT = {
 """The fields that decide what a callback means, as they look within the text that is signed.
 
 Each begins with its name, look-behinds after it: `re` skips to a literal prefix ten times as fast. An address that
-is a bare user name does not show what it is: `PLACES` find it.
+is a bare user name has no mark of its kind: `PLACES` find it.
 """
 
 
@@ -96,13 +96,13 @@ PREFIX_FREE = ("AccountSid", "CallSid", "CallStatus", "Direction", "Timestamp")
 class Place:
     """Where the signed text has an address.
 
-    Names are sorted there. So behind a field that comes before From (or To) by its name, the first From that
-    begins no other name is the field itself.
+    Names are sorted in the text. So after a field whose name sorts before From (or To), the first `From` that is
+    not the beginning of another name is the field itself.
 
     Attributes:
         behind: fields that stand before it, the nearest first; the last of them is always there.
         name: finds the name.
-        plain: an address that says what it is.
+        plain: an address with a mark of its kind, such as `+` or `sip:`.
         bare: a user name.
     """
 
@@ -112,7 +112,7 @@ class Place:
     bare: re.Pattern[str]
 
     def is_plain(self, value: str) -> bool:
-        """Return whether the address says what it is, so that it is found wherever it stands."""
+        """Return whether the address has a mark of its kind, so that it is found wherever it stands."""
         return self.plain.fullmatch(value) is not None
 
     def value_in(self, signed_text: str, fields: Mapping[str, str]) -> str | None:

@@ -1,10 +1,9 @@
 """What a status callback says, once its signature is known to be good.
 
-Twilio signs the fields' names and values in one string without delimiters. So whoever has seen one signed request
-can move the borders between its fields, and the signature still fits. Nothing is believed here that could be
-read from the same string in another way. That is: what a callback means is worked out from that string alone
-(`callback_fields`), and the fields are believed if they say the same. What means nothing needs no such care: a
-callback that is ignored changes nothing, whoever has cut it.
+Twilio signs the fields' names and values in one string without delimiters. So an attacker who has seen one signed
+request can move the borders between its fields, and the signature still fits. Nothing is believed here that could
+be read from the same string in another way: the meaning of a callback is read from that string alone
+(`callback_fields`), and the fields must say the same. Ignored callbacks need no such care: they change nothing.
 """
 
 import re
@@ -103,7 +102,7 @@ def parse_callback(
 
 
 def _irrelevant(fields: Mapping[str, str], repeated: Collection[str]) -> Ignored | None:
-    """Return why a callback means nothing to the guard; None if it may mean something."""
+    """Return why the guard ignores a callback; None if it may matter."""
     direction, parent = fields.get("Direction", OUTBOUND_API), fields.get("ParentCallSid")
     if direction != OUTBOUND_API and "Direction" not in repeated and _DIRECTION(direction):
         return Ignored.OTHER_DIRECTION
@@ -128,9 +127,9 @@ def _check_shapes(fields: Mapping[str, str]) -> None:
 
 
 def _are_usual(fields: Mapping[str, str]) -> bool:
-    """Return whether the fields are those of most callbacks, and well-formed: one match for all costs half.
+    """Return whether the fields are those of most callbacks, and well-formed: one match for all halves the cost.
 
-    No pattern matches a line break, so none can make two values of one.
+    No pattern matches a line break, so none can join two values into one.
     """
     if "ParentCallSid" in fields or not fields.keys() >= _USUAL_NAMES:
         return False
@@ -141,12 +140,12 @@ def _check_borders(fields: Mapping[str, str], signed_text: str) -> None:
     """Refuse fields that could be cut from the signed text in another way.
 
     Every field that decides something must occur in that text once, as it was read, and not at all if it was
-    not sent. An address must also stand where the text has it; a bare user name is found by that alone. As the
-    text is the same for all ways to cut it, no two of them can be taken for different news.
+    not sent. An address must also stand where the text has it, which is the only sign of a bare user name. As the
+    text is the same for all ways to cut it, no two of them can count as different news.
     """
     for name, occurrences, place, is_prefix_free, code in _OCCURRENCES:
         value = fields.get(name)
-        # Where the name stands once, and the value behind it, a pattern has nothing else to find.
+        # If the name stands once, with the value behind it, a pattern can find nothing else.
         if value and is_prefix_free and signed_text.count(name) == 1 and f"{name}{value}" in signed_text:
             continue
         is_found = value and (place is None or place.is_plain(value))

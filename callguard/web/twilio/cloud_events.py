@@ -1,4 +1,4 @@
-"""The JSON of Event Streams: a batch, an event's envelope, and what goes for all parts of an event.
+"""The JSON of Event Streams: a batch, an event's envelope, and the base of all its parts.
 
 The envelope is a CloudEvent: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md.
 """
@@ -31,13 +31,13 @@ class MalformedEvent(CallGuardError):
 
 
 class EventPart(BaseModel):
-    """An object within an event. Fields that are not declared are not looked at."""
+    """An object within an event. Undeclared fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, loc_by_alias=False)
 
     @classmethod
     def read(cls, given: Any) -> Self:
-        """Return the part as it is given.
+        """Return the part as a model.
 
         Raises:
             MalformedEvent: `missing_…` (null and an empty text too) or `bad_…` and the first such field's name.

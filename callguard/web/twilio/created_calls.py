@@ -1,4 +1,4 @@
-"""What Event Streams says of a call that was created by API: its entrance to the queue.
+"""Event Streams' news of calls created by API: they have entered the queue.
 
 https://www.twilio.com/docs/events/event-types/voice/call-api-request
 """
@@ -69,8 +69,8 @@ class _CreatedCall(EventPart):
 def created_call(event: Any, account: Account, received_ms: int) -> CallEvent | Ignored | Skipped | Stale:
     """Return the news that a call has entered the queue.
 
-    Twilio's answer to the script that made the call is within the event, and is believed first; what it lacks
-    is looked for in what the script sent. Only the call's SID and its account must be there.
+    The event holds Twilio's answer to the script that made the call, which is read first. What it lacks is taken
+    from what the script sent. Only the call's SID and its account must be there.
 
     Raises:
         MalformedEvent: `missing_…`, `bad_…` or `ambiguous_…` and the name of a field, or `other_account`.
@@ -106,7 +106,7 @@ def _call_in(body: Any) -> dict[str, Any]:
 
 
 def _best_known(data: _Creation, answered: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is told of the call; where it is told more than once, by who knows best."""
+    """Return what the event says of the call; the best source counts where it says something twice."""
     request = data.request or _Request()
     sent = request.parameters if isinstance(request.parameters, dict) else {}
     in_url = _CALLS_URL.search(request.url) if isinstance(request.url, str) else None
@@ -129,7 +129,7 @@ def _first(*told: Any) -> Any:
 
 
 def _sent_ms(told: str, sent: str | None, received_ms: int) -> int:
-    """Return when the call was created. Nothing may tell it but the envelope, and that badly."""
+    """Return when the call was created. Only the envelope may tell it, and not exactly."""
     try:
         return unix_ms(told or sent or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""News that is truly Twilio's and does not count all the same: nobody shall find that out by chance."""
+"""Reports news that is truly Twilio's but is dropped, so that people do not find that out by chance."""
 
 import logging
 import socket
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 DROPPED_EVERY_SECONDS = 3600
-"""How often at most people are told that news is dropped."""
+"""Seconds between two notices to people that news is dropped."""
 
 TellDropped = Callable[[str, str, str], object]
 """Tells people of an account, what (of a closed set) was dropped, and a text. May raise `StoreUnavailable`."""
@@ -42,7 +42,7 @@ class DroppedNews:
         self._warnings: dict[tuple[str, str], SpacedWarning] = {}
 
     def stale(self, account_sid: str, ahead_ms: int) -> None:
-        """Take note of news whose time is so far ahead of our clock, or behind it if it is less than nothing."""
+        """Take note of news whose time is that far ahead of our clock (negative: behind it)."""
         which = f"{span(abs(ahead_ms) / 1000)} {'ahead of' if ahead_ms > 0 else 'behind'}"
         text = (
             f"Twilio's {self._news} are dropped as stale: their time is {which} the clock of "

@@ -22,7 +22,7 @@ from callguard.web.twilio.cloud_events import (
 from callguard.web.twilio.created_calls import Skipped, created_call
 
 MAX_PROBLEMS = 20
-"""So many are listed in an answer."""
+"""The most problems listed in an answer."""
 
 CREATED = "com.twilio.voice.api-request.call.created"
 
@@ -113,7 +113,7 @@ def _news_of(event: Any, account: Account, received_ms: int) -> CallEvent | Igno
 
 
 def _deciding(parameters: Any) -> Any:
-    """Return the parameters that decide something as a form would have them; null is as good as empty."""
+    """Return the parameters that decide something, as a form would have them; null counts as empty."""
     if not isinstance(parameters, dict):
         return parameters
     fields = {

@@ -97,7 +97,7 @@ class EventStreamHandler:
         return self._take(self._accounts[signer], body)
 
     def _why(self, request: Request) -> str:
-        """Return why a request was refused. Every account's token is tried, so that is done now and then only."""
+        """Return why a request was refused. It tries every account's token, so it runs only now and then."""
         now_ms = self._clock.now_ms()
         if now_ms - self._looked_ms < LOOK_EVERY_MS:
             return "no configured account has signed it"

@@ -44,11 +44,11 @@ class TooLarge(UnreadableForm):
 
 
 class Undecodable(UnreadableForm):
-    """Bytes that are no UTF-8, or a body that broke off: nothing that a signature could be checked over."""
+    """Bytes that are no UTF-8, or a body that broke off, so that no signature can be checked."""
 
 
 class RequestHeaders:
-    """A request's headers, read from its WSGI environment; to miss one costs werkzeug's an exception."""
+    """A request's headers, read from its WSGI environment: a missing header costs werkzeug an exception."""
 
     def __init__(self, environ: Mapping[str, Any]) -> None:
         """Read nothing yet."""
@@ -69,7 +69,7 @@ class Form(dict[str, str]):
 
     @property
     def has_repeated_names(self) -> bool:
-        """True where a lookup by name hides something."""
+        """True if a lookup by name would hide a value."""
         return len(self.pairs) != len(self)
 
     @property
@@ -107,7 +107,7 @@ def read_form(environ: Mapping[str, Any]) -> Form:
 
     Raises:
         UnsupportedMediaType: it is no `application/x-www-form-urlencoded` (parameters are allowed).
-        TooLarge: too many bytes, by its own account or counted, or too many fields.
+        TooLarge: too many bytes, as declared or as counted, or too many fields.
         Undecodable: it cannot be read as UTF-8.
     """
     is_form = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() == FORM_TYPE

@@ -17,7 +17,7 @@ _SHOWN_CHARACTERS = 200
 
 
 class Misdirected:
-    """Recognises such requests, and tells people once an hour. Nothing of them is taken."""
+    """Recognises such requests, and tells people once an hour. Their content is not used."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Misdirected:
     def is_known(
         self, account_sid: str | None, environ: dict[str, Any], fields_text: str | None, expected_path: str
     ) -> bool:
-        """Return whether the account has signed the request for another URL, and tell people which, if so."""
+        """Return whether the account has signed the request for another URL; if so, tell people for which."""
         if account_sid is None or account_sid not in self._accounts:
             return False
         arrival, headers = arrival_of(environ, expected_path), RequestHeaders(environ)
@@ -51,7 +51,7 @@ class Misdirected:
         return True
 
     def nowhere(self, path: str) -> None:
-        """Take note of a request to a path that is none."""
+        """Take note of a request to an unknown path."""
         self._nowhere.due(path[:_SHOWN_CHARACTERS])
 
     def _advice(self, url: str, expected_path: str, *, has_fields: bool) -> str:

@@ -149,7 +149,7 @@ class StatusCallbackHandler:
         return _answer(CallbackResult.ACCEPTED)
 
     def _refuse(self, account_sid: str | None, result: CallbackResult, code: str = "") -> Answer:
-        """Answer, and count for configured accounts only: nobody else causes a write or a label."""
+        """Answer, and count for configured accounts only: nobody else may cause a write or a label."""
         is_known = account_sid is not None and account_sid in self._accounts
         if account_sid is not None and is_known:
             self._uncounted.count(account_sid, result)

@@ -45,7 +45,7 @@ def callbacks(handler: StatusCallbackHandler) -> Blueprint:
 
 
 def _shorten_way(handler: StatusCallbackHandler, state: BlueprintSetupState) -> None:
-    """Flask's routing and contexts cost more than to verify a callback, and it needs none of them."""
+    """Answer before Flask's routing, which costs more than to verify a callback, and is not needed here."""
     app: Any = state.app  # a Flask, though its base class is what is declared
     by_flask: WSGIApplication = app.wsgi_app
 

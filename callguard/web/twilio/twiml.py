@@ -1,4 +1,4 @@
-"""`/twilio/apology` and `/twilio/agent`: TwiML for redirected callers, and for who answers them."""
+"""`/twilio/apology` and `/twilio/agent`: TwiML for redirected callers, and for the agents who answer them."""
 
 import logging
 import re
@@ -24,7 +24,7 @@ def twiml(handler: "TwimlHandler") -> Blueprint:
     """Return `POST` and `GET` of both paths.
 
     The answers: 200 with TwiML by the policy of the account that has signed; 403 empty for any doubt about the
-    signature. They need no Redis: who is on the line is answered in any case.
+    signature. They need no Redis, so that people on the line always get an answer.
     """
     blueprint = Blueprint("twiml", __name__)
     options = {"methods": ["GET", "POST"], "provide_automatic_options": False}
@@ -43,7 +43,7 @@ def twiml(handler: "TwimlHandler") -> Blueprint:
 
 
 class TwimlHandler:
-    """Verifies requests, and keeps the guard's hands off the calls that they are about."""
+    """Verifies requests, and marks their calls so that the guard never touches them."""
 
     def __init__(
         self,

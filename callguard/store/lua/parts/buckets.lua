@@ -5,15 +5,15 @@ local function bucket_of(text, rate, most)
     return { level = level, updated = updated, onset = onset, rate = tonumber(rate) / 1000, most = tonumber(most) }
 end
 
--- One call more, in order of time.
+-- Add one call, in order of time.
 local function advance(bucket, at)
     local level = math.max(0, bucket.level - bucket.rate * (at - bucket.updated))
     if level == 0 then bucket.onset = at end
     bucket.level, bucket.updated = math.min(level + 1, bucket.most), at
 end
 
--- Calls older than the bucket's clock: into the bucket if it has not been empty since, else into one of
--- their own, which is added when all events are in.
+-- Calls older than the bucket's clock: into the bucket if it has not been empty since, else into a bucket
+-- of their own, which is added when all events are in.
 local function pour(bucket, at)
     bucket.changed = true
     if at >= bucket.updated then

@@ -2,7 +2,7 @@
 local function open_campaigns(text, now)
     local campaigns = {}
     for id, sender, till, left in string.gmatch(text or '', '([^,;]*),([^,;]*),(%d+),(%d+);') do
-        -- No call is queued for longer, so none of its calls can come any more.
+        -- No call is queued for longer, so no further call of the campaign can come.
         if tonumber(till) > now - 90000000 then
             campaigns[#campaigns + 1] = { id = id, sender = sender, till = tonumber(till), left = tonumber(left) }
         end
@@ -11,7 +11,7 @@ local function open_campaigns(text, now)
     return campaigns
 end
 
--- Take a call, created at `at`, for a campaign of its number, or else for one of any number.
+-- Count a call, created at `at`, to a campaign of its number, or else to one of any number.
 local function was_announced(campaigns, sender, at)
     local found
     for _, campaign in ipairs(campaigns) do

@@ -1,4 +1,4 @@
--- Number a decision of a person. The numbers are times, so that of two that were made apart the later one holds.
+-- Number a person's decision. The numbers are times, so that the later of two separate decisions counts.
 local function decide(state_key, now)
     -- A full server refuses a script's writes, unless it has begun with one that takes no room.
     redis.call('HDEL', state_key, 'none')

@@ -9,7 +9,7 @@ local function horizon_text(horizon)
     return string.format('%.1f:%.1f:%d', horizon.counted, horizon.quoted, horizon.quoted_at)
 end
 
--- What Twilio quotes for a call, or one slot more where it quotes nothing.
+-- Move the quoted horizon to Twilio's quote for a call, or by one slot if there is no quote.
 local function quote_queue(horizon, at, queue_ms)
     if queue_ms then
         local quoted = at + queue_ms + horizon.slot

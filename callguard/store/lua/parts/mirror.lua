@@ -1,7 +1,7 @@
 -- The parts of the queue mirror. A call is in one of them at most.
 -- include parts/numbers.lua
 
--- Take a call out of whichever of the parts has it; return that part's place among the keys, nil if none has it.
+-- Remove a call from the part that has it; return that part's place among the keys, nil if none has it.
 local function take_out(part_keys, sid)
     for place, key in ipairs(part_keys) do
         if redis.call('ZREM', key, sid) == 1 then return place end
@@ -13,7 +13,7 @@ local function note_left(call_key, how, ttl)
     redis.call('SET', call_key, bit.bor(number(redis.call('GET', call_key)), how), 'PX', ttl)
 end
 
--- Move a call that the one part has to the other; return whether it has it.
+-- Move a call from one part to the other; return whether it was there.
 local function move(from_key, to_key, sid)
     local created = redis.call('ZSCORE', from_key, sid)
     if not created then return false end

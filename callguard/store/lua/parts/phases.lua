@@ -4,7 +4,7 @@ local QUEUED, ENDED = 1, 16
 local PHASE_OF = { queued = QUEUED, initiated = 2, ringing = 4, ['in-progress'] = 8 }
 local DIALLED_PHASES = 30 -- initiated and all that follow it
 local ABSENT = 32         -- missed: in Twilio's list, or by a 404
-local SETTLED = 64        -- what became of it is in the ledger
+local SETTLED = 64        -- its outcome is in the ledger
 local ANNOUNCED = 128     -- of an announced campaign
 local LEFT = DIALLED_PHASES + ABSENT + SETTLED -- not, or not known to be, in the queue
 

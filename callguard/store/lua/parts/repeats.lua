@@ -1,4 +1,4 @@
--- The latest calls to one destination. What is remembered is the destination that was called most often lately.
+-- The latest calls to one destination. Only the destination called most often lately is remembered.
 -- include parts/numbers.lua
 local function repeats_of(text)
     local count, since, at = numbers(text)
@@ -9,7 +9,7 @@ local function repeats_text(repeats)
     return string.format('%d:%d:%d', repeats.count, repeats.since, repeats.at)
 end
 
--- How many of the latest calls are within the window, and since when.
+-- Return how many of the latest calls are within the window, and since when.
 local function within_window(times_key, from, limit)
     local first = tonumber(redis.call('LINDEX', times_key, limit - 1) or '0')
     if first >= from then return limit, first end
@@ -39,7 +39,7 @@ end
 local function count_repeat(repeats, times_key, at, limit, window, least, sender)
     local kept = push_time(times_key, at, window)
     if kept > limit then redis.call('LTRIM', times_key, 0, limit - 1) end
-    -- Most destinations are called now and then: one look tells that it is less than matters.
+    -- Most destinations are called now and then: one look shows that the calls are too few to matter.
     if kept < least or tonumber(redis.call('LINDEX', times_key, least - 1)) < at - window then return end
     local count, since = within_window(times_key, at - window, limit)
     if count >= least and (count >= repeats.count or at - repeats.at > window) then

@@ -1,8 +1,8 @@
--- Whether the account's state may be acted on. Not where a server was emptied, nor where another one answers than
--- the one that was last compared with what the processes remember (after a restart or a failover it may lack the
--- last seconds), nor where the caller remembers a later decision. `vouch` makes it good again.
+-- Whether the account's state may be acted on. It may not if the server was emptied, if another server answers
+-- than the one last compared with what the processes remember (after a restart or a failover it may lack the last
+-- seconds), or if the caller remembers a later decision. `vouch` restores it.
 local function server_id()
-    local told = redis.pcall('INFO', 'server') -- some managed servers forbid it: then all servers are as one
+    local told = redis.pcall('INFO', 'server') -- some managed servers forbid it: then all servers count as one
     return type(told) == 'string' and string.match(told, 'run_id:(%w+)') or ''
 end
 
