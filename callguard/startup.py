@@ -94,12 +94,12 @@ def _verify(module: str, given: object, settings: str) -> bool:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        _log.error("%s could not be looked at: %s", settings, type(error).__name__)
+        _log.error("%s could not be checked: %s", settings, type(error).__name__)
         return False
     if asked.returncode == _WRONG:
         raise ConfigurationError.of([asked.stdout])
     if asked.returncode:
-        _log.error("%s could not be looked at: the look ended with %d", settings, asked.returncode)
+        _log.error("%s could not be checked: the check exited with %d", settings, asked.returncode)
     return not asked.returncode
 
 

@@ -80,7 +80,7 @@ def test_a_look_that_fails_is_said_and_stops_nobody(
 
     verify_receivers(settings(f"slakc://{SECRET}"))
 
-    assert "CALLGUARD_NOTIFY_URLS could not be looked at" in caplog.text
+    assert "CALLGUARD_NOTIFY_URLS could not be checked" in caplog.text
     assert SECRET not in caplog.text
 
 

@@ -159,7 +159,7 @@ class _Run:
                 was_never_read = not mirrored_under and not account.policy.never_cancel
                 if was_never_read or mirrored_under == account.never_cancel_digest:
                     return
-                _log.warning("account %s: who is protected has changed: reading the queue first", account.sid)
+                _log.warning("account %s: never_cancel has changed: the queue is read again first", account.sid)
                 await listing.is_empty()
             except StoreUnavailable as error:
                 await self._wait_for_store(error)

@@ -26,7 +26,7 @@ from callguard.errors import TooManyCampaigns
 @click.option(
     "--release",
     is_flag=True,
-    help="With --end: let its queued calls count as any other, so that they may be cancelled.",
+    help="With --end: treat its queued calls as ordinary calls, so that they may be cancelled.",
 )
 @click.option(
     "--shared",

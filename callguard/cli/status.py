@@ -98,7 +98,7 @@ def _fields(parts: ConsoleParts, account: Account, reading: AccountReading) -> I
             yield "", _scope(incident, snapshot)
         if incident.continued.since_ms:
             continued = f"{_ago(incident.continued.since_ms, now_ms)} {incident.continued.told}"
-            yield "", f"let go on beyond max_cancellations {continued}"
+            yield "", f"continued beyond max_cancellations {continued}"
         yield (
             "forecast",
             _forecast(forecast(snapshot, account.policy, reading.cancelled_rate), reading.cancelled_rate),

@@ -42,7 +42,8 @@ def log_settings(settings: Settings, logger: logging.Logger) -> None:
     url = settings.public_url
     if url.startswith("http:") and not is_loopback(url):
         logger.warning(
-            "CALLGUARD_PUBLIC_URL=%s is not https: whoever listens on the way reads the callbacks", masked_url(url)
+            "CALLGUARD_PUBLIC_URL=%s is not https: anybody on the network path can read the callbacks",
+            masked_url(url),
         )
 
 

@@ -63,7 +63,7 @@ def _holds(snapshot: Snapshot, policy: Policy) -> Iterator[Hold]:
             Word(since_ms=snapshot.cooled_ms),
         )
     if snapshot.mode_under(policy) is Mode.OBSERVE:
-        yield Hold(HoldReason.OBSERVING, "mode observe: the guard tells, and cancels nothing")
+        yield Hold(HoldReason.OBSERVING, "mode observe: the guard only reports, and cancels nothing")
 
 
 def _paused(snapshot: Snapshot) -> str:

@@ -90,7 +90,7 @@ class RqDrainQueue:
         try:
             return self._waits(self._entries(), lambda waiting: waiting.account_sid != account_sid)
         except RedisError as error:
-            _log.debug("who waits for a worker could not be read (%s)", type(error).__name__)
+            _log.debug("which accounts wait for a worker could not be read (%s)", type(error).__name__)
             return False
 
     def _waits(self, entries: Sequence[bytes], is_meant: Callable[[WakeUp], bool]) -> bool:

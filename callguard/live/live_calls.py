@@ -183,7 +183,7 @@ class LiveCallsTask:
             self._left |= fresh
 
     def _warn(self, incident: Incident, why: str) -> None:
-        text = f"live calls are left alone for now: who rings, talks or is on hold could not be read: {why}"
+        text = f"live calls are left alone for now: ringing, talking and held calls could not be read: {why}"
         _log.warning("account %s: %s", self._account.sid, text)
         notice = Notice(self._account.sid, NoticeKind.WARNING, text, self._clock.now_ms())
         self._notices.post(notice, once=f"live:{incident.generation}", every_seconds=WARN_EVERY_SECONDS)

@@ -112,9 +112,9 @@ class TwilioOutages:
         since_ms = self._outages.begin(account_sid, Outage.LIST, first_ms if first_ms <= now_ms else now_ms)
         text = (
             f"Twilio's list of queued calls could not be read for {self._span(since_ms)}: {error}. A runaway "
-            "without callbacks goes unseen; callbacks and events are still counted, and trip. What only programs "
-            "report waits for the list. The guard keeps asking. Look at https://status.twilio.com and at the "
-            "network between here and Twilio"
+            "without callbacks goes unseen; callbacks and events are still counted, and trip. Calls that only "
+            "programs report count once the list is read again. The guard keeps asking. "
+            "Look at https://status.twilio.com and at the network between here and Twilio"
         )
         self._post(account_sid, NoticeKind.BLIND, text, f"blind:{since_ms}")
 

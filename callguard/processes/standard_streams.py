@@ -66,7 +66,7 @@ class LastingOutput(io.TextIOBase):
 
     def _give_up(self, error: OSError) -> None:
         """Send what the stream still holds to nowhere, as writing it at our end would fail once more."""
-        _log.warning("standard output cannot be written (%s): what it would have said is dropped", error.strerror)
+        _log.warning("standard output cannot be written (%s): further output is dropped", error.strerror)
         with suppress(OSError):
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self._stream.fileno())

@@ -205,7 +205,7 @@ class AccountWatch:
         if 0 <= snapshot.now_ms - snapshot.tripped_ms < WAKE_EVERY_SECONDS * 1000:
             return  # the wake-up that went with the trip is still on its way
         self._woken_at = self._monotonic()
-        _log.info("account %s: nobody drains; waking a worker", self.account.sid)
+        _log.info("account %s: no worker drains the account; waking one", self.account.sid)
         self._drains.wake(self.account.sid, snapshot.generation)
 
     def _cool(self, snapshot: Snapshot) -> None:

@@ -70,7 +70,7 @@ def progress_text(incident: Incident, lasts_seconds: float, rate: float, will_ri
         f"the drain has lasted {minutes} and stands still" if stands_still else f"still cancelling after {minutes}"
     )
     what_now = (
-        "The guard tries on. `callguard status` says what is in the way: workers, credentials, or Twilio"
+        "The guard keeps trying. `callguard status` says what is in the way: workers, credentials, or Twilio"
         if stands_still
         else "The guard goes on by itself. Look: `callguard status`; stop all cancelling: `callguard pause`"
     )

@@ -173,7 +173,7 @@ class Watcher:
         try:
             self._own.give_up()
         except CallGuardError as error:
-            _log.info("watcher: its accounts are free by themselves soon: %s", error)
+            _log.info("watcher: other watchers take its accounts within seconds: %s", error)
 
 
 def _outlived(sid: str, look: Callable[[], float]) -> float:

@@ -76,7 +76,7 @@ def test_a_drain_that_stands_still_says_so() -> None:
     (text,) = outbox.texts
     assert text.startswith("the drain has lasted 6 min and stands still: 5,020 found = 4,200 cancelled + ")
     assert (
-        "Of those queued now 804 more will ring: 784 in scope and 20 that are left alone. The guard tries on"
+        "Of those queued now 804 more will ring: 784 in scope and 20 that are left alone. The guard keeps trying"
         in text
     )
 

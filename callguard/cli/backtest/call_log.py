@@ -249,7 +249,7 @@ def _mostly_unread(log: Log) -> str:
 def _unknown_words(not_understood: NotUnderstood) -> str:
     return "\n".join(
         [
-            "the file says what is not understood, so nothing was replayed:",
+            "the file has values that CallGuard does not know, so nothing was replayed:",
             *not_understood.lines(),
             "Directions are outbound-api, outbound-dial, inbound (or Outgoing API, Outgoing Dial, Incoming);",
             f"statuses are {', '.join(_STATUSES)};",

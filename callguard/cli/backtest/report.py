@@ -98,7 +98,7 @@ def show(report: Report) -> None:
         say_table(_thresholds(report.tightest.thresholds), screen)
         say(_proof(report), screen)
     else:
-        say("No rule got anywhere while calls were queued, so no tightest thresholds follow.", screen)
+        say("No rule's figure rose above 0 while calls were queued, so no tightest thresholds follow.", screen)
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def _thresholds(thresholds: tuple[Threshold, ...]) -> Table:
         table.add_column(heading, justify="right")
     for one in thresholds:
         if one.tightest is None:
-            table.add_row(one.setting, "", "not heard from this source", figure(one.configured))
+            table.add_row(one.setting, "", "this source does not report it", figure(one.configured))
         elif not one.reached:
             table.add_row(one.setting, "", "never reached", figure(one.configured))
         else:

@@ -76,7 +76,7 @@ class SearchReport:
         if listed := len(protected) - unknown - emergency:
             yield "protected", f"{listed:,}: From or To is on `never_cancel`"
         if unknown:
-            yield "protected", f"{unknown:,}: From or To is not told, and might be on `never_cancel`"
+            yield "protected", f"{unknown:,}: From or To is unknown, and may be on `never_cancel`"
         if not protected and self.account.policy.never_cancel:
             yield "protected", "0: none of them is on `never_cancel`"
 

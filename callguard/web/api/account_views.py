@@ -25,7 +25,7 @@ class HoldView(BaseModel):
 
     reason: Annotated[HoldReason, Field(description="why, as a word for programs")]
     text: Annotated[str, Field(description="what follows from it and what to do, for people")]
-    by: Annotated[str | None, Field(description="who has said so; null where it was no person, or is not known")]
+    by: Annotated[str | None, Field(description="the person who decided it, or null, or is not known")]
     why: Annotated[str | None, Field(description="the reason that the person gave; null for none")]
     since: Annotated[datetime | None, Field(description="since when, in UTC; null where it is not known")]
     until: Annotated[datetime | None, Field(description="when it ends by itself, in UTC; null for never")]

@@ -30,7 +30,7 @@ _REFUSALS = {
 TAGS = {
     "accounts": "How the guarded accounts stand, and the gate.",
     "campaigns": "Many calls that a person has said will come.",
-    "reports": "Calls that were created, told by whoever creates them.",
+    "reports": "Calls that were created, reported by the programs that create them.",
     "calls": "One call, named by its SID.",
     "document": "What there is.",
 }
