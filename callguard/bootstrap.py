@@ -143,7 +143,9 @@ def build_web(settings: Settings, *, patience: float = WEB_PATIENCE_SECONDS) -> 
         callbacks=GroupCommit(partial(built.guard.take, source=Source.CALLBACK)),
         reports=built.reports,
         campaigns=_campaigns(parts),
-        single_cancel=SingleCancel(settings.accounts, single, stores.tracker, clock),
+        single_cancel=SingleCancel(
+            settings.accounts, single, stores.tracker, clock, partial(built.guard.count, source=Source.REPORT)
+        ),
         collector=GuardCollector(
             settings.accounts,
             stores.readings,

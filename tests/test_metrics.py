@@ -25,7 +25,7 @@ from callguard.domain.sources import Source
 from callguard.domain.tally import Outcome
 from callguard.domain.throughput import Throughput
 from callguard.metrics.catalogue import CATALOGUE, family
-from callguard.metrics.exposition import as_text
+from callguard.metrics.collector import as_text
 from tests.calls import call_sid, event, queued
 from tests.conftest import ACCOUNT_SID
 

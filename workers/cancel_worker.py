@@ -22,7 +22,7 @@ from callguard.config.settings import Settings
 from callguard.domain.snapshot import State
 from callguard.errors import CallGuardError
 from callguard.jobs.drain_queue import QUEUE_NAME
-from callguard.jobs.rq_records import begin_records_anew, delete_spoilt, is_spoilt
+from callguard.jobs.wake_up import begin_records_anew, delete_spoilt, is_spoilt
 from workers.beside import looking_after_notices
 from workers.guarded_job import GuardedJob
 from workers.jobs import give_leases_back, inherit, owner_of

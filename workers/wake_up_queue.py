@@ -11,8 +11,7 @@ from rq.exceptions import DequeueTimeout
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
 
-from callguard.jobs.rq_records import delete_spoilt, is_spoilt
-from callguard.jobs.wake_up import MAX_BYTES, WakeUp, wake_up_of
+from callguard.jobs.wake_up import MAX_BYTES, WakeUp, delete_spoilt, is_spoilt, wake_up_of
 
 _log = logging.getLogger(__name__)
 

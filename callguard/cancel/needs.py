@@ -3,16 +3,14 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from callguard.domain.calls import CallEvent, ListedPage, MirroredCall
+from callguard.domain.calls import ListedPage, MirroredCall
 from callguard.domain.cancel_run import Added, FoundCall
 from callguard.domain.incidents import Incident
 from callguard.domain.notices import Notice
-from callguard.domain.policy import Mode, Policy
-from callguard.domain.readings import Observation
+from callguard.domain.policy import Mode
 from callguard.domain.replies import CancelReply
 from callguard.domain.selection import Selection
 from callguard.domain.snapshot import Snapshot
-from callguard.domain.sources import Source
 from callguard.domain.tally import Outcome, Tally
 
 
@@ -31,21 +29,6 @@ class CallCanceller(Protocol):
 
 class CallTracker(Protocol):
     """The calls of every account: the queue mirror, the buckets, the horizon. Each method is atomic."""
-
-    def observe(
-        self,
-        account_sid: str,
-        events: Sequence[CallEvent],
-        policy: Policy,
-        now_ms: int,
-        source: Source,
-        *,
-        if_crossed: bool = False,
-    ) -> Observation:
-        """Count each event once and return the account's snapshot. `events` are in order of time.
-
-        With `if_crossed` the snapshot is left out where no rule can have been crossed, to save its cost.
-        """
 
     def snapshot(self, account_sid: str, now_ms: int) -> Snapshot:
         """Return what is known of the account."""

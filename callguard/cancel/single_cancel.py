@@ -8,7 +8,7 @@ which never wait in the rate queue: somebody is being connected.
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -17,7 +17,6 @@ from callguard.clock import Clock
 from callguard.config.accounts import Account
 from callguard.domain.calls import CallEvent, CallStatus
 from callguard.domain.replies import CancelReply
-from callguard.domain.sources import Source
 from callguard.errors import StoreUnavailable, TwilioRefused, TwilioThrottled, TwilioUnavailable
 
 _log = logging.getLogger(__name__)
@@ -48,13 +47,19 @@ class SingleCancel:
     """Cancels a call that is still queued, in whichever account it is."""
 
     def __init__(
-        self, accounts: Mapping[str, Account], telephony: Telephony, tracker: CallTracker, clock: Clock
+        self,
+        accounts: Mapping[str, Account],
+        telephony: Telephony,
+        tracker: CallTracker,
+        clock: Clock,
+        count: Callable[[Account, Sequence[CallEvent]], object],
     ) -> None:
-        """Keep the ports; `telephony` must answer, or give up, within a second or two."""
+        """Keep the ports; `telephony` must answer, or give up, within a second or two. `count` counts news."""
         self._accounts = accounts
         self._telephony = telephony
         self._tracker = tracker
         self._clock = clock
+        self._count = count
 
     def cancel(self, call_sid: str, by: str) -> Verdict:
         """Cancel the call for `by`, the name of the person, which goes into the log.
@@ -96,10 +101,10 @@ class SingleCancel:
 
     def _note(self, attempt: "_Attempt") -> None:
         """Record the outcome, as a callback would. If that fails, the watcher finds it in Twilio's list."""
-        account, now_ms = self._accounts[attempt.account_sid], self._clock.now_ms()
-        news = [CallEvent(attempt.call_sid, CallStatus.CANCELED, now_ms)]
+        account = self._accounts[attempt.account_sid]
+        news = [CallEvent(attempt.call_sid, CallStatus.CANCELED, self._clock.now_ms())]
         try:
-            self._tracker.observe(account.sid, news, account.policy, now_ms, Source.REPORT, if_crossed=True)
+            self._count(account, news)
         except StoreUnavailable as error:
             _log.warning(
                 "account %s: call …%s is cancelled, but that could not be noted: %s",

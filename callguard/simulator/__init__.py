@@ -9,11 +9,11 @@ from callguard.simulator.config import (
     SANDBOX_AUTH_TOKEN,
     AccountConfig,
     Behaviour,
+    EventSink,
     ListOrder,
     SharedKey,
     SimulatorConfig,
 )
-from callguard.simulator.event_sink import EventSink
 from callguard.simulator.faults import Faults
 from callguard.simulator.runaway import RunawayPlan
 from callguard.simulator.running import RunningSimulator, running

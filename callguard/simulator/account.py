@@ -8,8 +8,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from random import Random
 
-from callguard.simulator.call_row import CallRow
-from callguard.simulator.calls import Call, CallEvent, CallStatus, NewCall, Progress
+from callguard.simulator.calls import Call, CallEvent, CallRow, CallStatus, NewCall, Progress
 from callguard.simulator.config import AccountConfig
 from callguard.simulator.hold_queues import HoldQueues
 from callguard.simulator.rate_queue import RateQueue

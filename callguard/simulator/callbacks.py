@@ -3,15 +3,16 @@
 import asyncio
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import product
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 from uuid import uuid4
 
 import aiohttp
 
-from callguard.simulator.callback_fields import callback_fields
-from callguard.simulator.calls import Progress, StatusCallback
+from callguard.simulator.calls import CallEvent, CallStatus, Progress, StatusCallback
 from callguard.simulator.config import AccountConfig
 from callguard.simulator.connection_overrides import read_overrides
+from callguard.simulator.dates import rfc2822
 from callguard.simulator.delivery import CallbackRequest, Delivery, send
 from callguard.simulator.faults import Dice
 from callguard.simulator.signature import signature_headers
@@ -86,3 +87,41 @@ def requested_url(url: str) -> str:
     """The URL as it goes over the wire: without its fragment, and with a path."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc, parts.path or "/", parts.query, ""))
+
+
+GEO_FIELDS = {
+    f"{who}{what}": ""
+    for who, what in product(("Caller", "Called", "From", "To"), ("City", "State", "Zip", "Country"))
+}
+_SIP_RESPONSES = {
+    CallStatus.COMPLETED: "200",
+    CallStatus.BUSY: "486",
+    CallStatus.NO_ANSWER: "487",
+    CallStatus.CANCELED: "487",
+    CallStatus.FAILED: "404",
+}
+
+
+def callback_fields(progress: Progress, account_sid: str) -> dict[str, str]:
+    """The form of a callback. The geographic fields come empty, as they often do from Twilio."""
+    call = progress.call
+    fields = {
+        "AccountSid": account_sid,
+        "CallSid": call.sid,
+        "CallStatus": progress.word,
+        "From": call.order.from_number,
+        "To": call.order.to,
+        "Caller": call.order.from_number,
+        "Called": call.order.to,
+        "Direction": "outbound-api",
+        "ApiVersion": "2010-04-01",
+        "Timestamp": rfc2822(progress.at),
+        "CallbackSource": "call-progress-events",
+        "SequenceNumber": str(progress.sequence),
+        **GEO_FIELDS,
+    }
+    if progress.event is CallEvent.COMPLETED:
+        fields["CallDuration"] = str(call.talk_seconds)
+        fields["Duration"] = str(-(-call.talk_seconds // 60))  # minutes begun
+        fields["SipResponseCode"] = _SIP_RESPONSES[call.status]
+    return fields

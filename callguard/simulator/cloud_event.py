@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from callguard.simulator.callback_fields import callback_fields
+from callguard.simulator.callbacks import callback_fields
 from callguard.simulator.calls import Call, Progress
+from callguard.simulator.config import CREATED, STATUS_CALLBACK
 from callguard.simulator.dates import rfc2822
-from callguard.simulator.event_sink import CREATED, STATUS_CALLBACK
 from callguard.simulator.resource import API_VERSION, call_json
 
 _SCHEMA = "https://events-schemas.twilio.com/Voice.WebhookEvent/2"

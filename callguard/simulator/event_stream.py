@@ -21,10 +21,9 @@ import aiohttp
 
 from callguard.simulator.calls import Call, Progress
 from callguard.simulator.cloud_event import created_event, progress_event
-from callguard.simulator.config import AccountConfig
+from callguard.simulator.config import CREATED, STATUS_CALLBACK, AccountConfig, EventSink
 from callguard.simulator.connection_overrides import ConnectionOverrides
 from callguard.simulator.delivery import CallbackRequest, Delivery, send
-from callguard.simulator.event_sink import CREATED, STATUS_CALLBACK, EventSink
 from callguard.simulator.faults import Dice
 from callguard.simulator.signature import signature_headers
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from callguard.simulator.account import Account
-from callguard.simulator.call_row import CallRow
-from callguard.simulator.calls import Call, CallStatus
+from callguard.simulator.calls import Call, CallRow, CallStatus
 from callguard.simulator.config import ListOrder
 from callguard.simulator.dates import ANY_TIME, DateRange, date_range
 from callguard.simulator.errors import invalid, missing_page_token

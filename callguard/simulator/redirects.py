@@ -12,8 +12,7 @@ import aiohttp
 from yarl import URL
 
 from callguard.simulator.account import Account
-from callguard.simulator.callback_fields import GEO_FIELDS
-from callguard.simulator.callbacks import requested_url
+from callguard.simulator.callbacks import GEO_FIELDS, requested_url
 from callguard.simulator.calls import Call, CallStatus
 from callguard.simulator.config import AccountConfig
 from callguard.simulator.delivery import Delivery

@@ -12,12 +12,12 @@ from redis import Redis
 
 from callguard.clock import Clock, SystemClock
 from callguard.domain.decisions import Announced, Decided, StateLost, merged
+from callguard.domain.incidents import incident_id
 from callguard.domain.snapshot import Snapshot, Word
-from callguard.store.closing import close_incident
 from callguard.store.connection import translated_errors
 from callguard.store.decision_file import DecisionFile, UnreadableMemory
 from callguard.store.keys import AccountKeys
-from callguard.store.retention import ACCOUNT_MS, CAMPAIGN_MS
+from callguard.store.retention import ACCOUNT_MS, CAMPAIGN_MS, INCIDENT_MS
 from callguard.store.scripts import Argument, Scripts, pairs
 
 _log = logging.getLogger(__name__)
@@ -335,3 +335,18 @@ def _said(decided: Decided) -> Iterator[str]:
     open_ones = sum(not campaign.has_ended for campaign in decided.campaigns.values())
     if open_ones:
         yield f"{open_ones} announced campaign{'s' if open_ones > 1 else ''}"
+
+
+def close_incident(
+    scripts: Scripts, account_sid: str, generation: int, reason: str, now_ms: int, *, force: bool, by: str = ""
+) -> bool:
+    """Close the incident and keep it for `INCIDENT_MS`; `by` is the person who wants it, empty for the guard."""
+    keys = AccountKeys(account_sid)
+    name = incident_id(account_sid, generation)
+    touched = [
+        *(keys.state, keys.incident, keys.ledger),
+        *(keys.closed_incident(name), keys.closed_ledger(name), keys.queue, keys.protected),
+        *(keys.out_of_scope, keys.senders),
+    ]
+    arguments: list[Argument] = [generation, int(force), now_ms, reason, INCIDENT_MS, ACCOUNT_MS, by]
+    return bool(scripts.run("rearm", touched, arguments))

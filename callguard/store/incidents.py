@@ -15,9 +15,8 @@ from callguard.domain.scope import EVERY_CALL, Scope
 from callguard.domain.snapshot import Finding, Word
 from callguard.domain.tally import Outcome
 from callguard.errors import StoreUnavailable
-from callguard.store.closing import close_incident
 from callguard.store.connection import translated_errors
-from callguard.store.decisions import RedisDecisions
+from callguard.store.decisions import RedisDecisions, close_incident
 from callguard.store.keys import AccountKeys
 from callguard.store.retention import (
     ACCOUNT_MS,

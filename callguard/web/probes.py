@@ -14,7 +14,7 @@ from callguard.config.api_keys import Role
 from callguard.domain.health import report, troubles
 from callguard.domain.results import ApiRefusal
 from callguard.errors import CallGuardError
-from callguard.metrics.exposition import as_text
+from callguard.metrics.collector import as_text
 from callguard.web.api.access import NotAdmitted, caller_of, is_same, offered_key, wrong_role
 from callguard.web.api.refusals import Refusals
 from callguard.web.spaced_warning import SpacedWarning

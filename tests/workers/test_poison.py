@@ -17,8 +17,7 @@ from rq.serializers import JSONSerializer
 
 from callguard.domain.snapshot import State
 from callguard.jobs.drain_queue import QUEUE_NAME, RqDrainQueue, connect_for_jobs, drain_queue
-from callguard.jobs.rq_records import begin_records_anew, delete_spoilt
-from callguard.jobs.wake_up import DRAIN_JOB, WakeUp
+from callguard.jobs.wake_up import DRAIN_JOB, WakeUp, begin_records_anew, delete_spoilt
 from callguard.processes.ending import end
 from callguard.processes.spawn import spawn
 from callguard.simulator import SANDBOX_AUTH_TOKEN

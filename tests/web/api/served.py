@@ -70,7 +70,10 @@ class Services:
     @property
     def single_cancel(self) -> SingleCancel:
         telephony = self.telephony or TwilioCalls(self.accounts, "http://127.0.0.1:9", PooledHttpClient())
-        return SingleCancel(self.accounts, telephony, self.tracker, self.clock)
+        return SingleCancel(self.accounts, telephony, self.tracker, self.clock, self._count)
+
+    def _count(self, account: Account, events: Sequence[CallEvent]) -> None:
+        self.tracker.observe(account.sid, events, account.policy, self.clock.now_ms(), Source.REPORT)
 
     def take(self, account: Account, events: Sequence[CallEvent], reporter: ReportSource) -> int:
         assert reporter is ReportSource.CLIENT
