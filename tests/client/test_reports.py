@@ -169,13 +169,13 @@ def test_an_odd_value_costs_its_batch_only(guard: GuardServer) -> None:
 
 
 def test_the_oldest_are_dropped_when_too_many_wait(guard: GuardServer, caplog: pytest.LogCaptureFixture) -> None:
-    guard.reports_seconds = 0.3
+    guard.hangs = True
     reporter = reporter_to(guard.url)
     reporter.add(report(0))
     wait_until(lambda: reporter._in_hand, "the first post is under way")
     for number in range(1, 10_051):
         reporter.add(report(number))
-    guard.reports_seconds = 0.0
+    guard.released.set()
     wait_until(lambda: len(guard.reports) == 10_001, "the newest arrive", 4.0)
 
     assert guard.reports[:2] == [report(0), report(51)]
