@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -421,7 +421,11 @@ def test_a_redis_that_goes_away_after_the_cancel_makes_it_no_failure(
     scene.mirror([call])
     down = build_store("unix:///nowhere/redis.sock", patience=0.2).tracker
     use_case = scene.services.single_cancel
-    scene.between.after_cancel = lambda: setattr(use_case, "_tracker", down)
+
+    def count(account: Account, events: Sequence[CallEvent]) -> None:
+        down.observe(account.sid, events, account.policy, scene.services.clock.now_ms(), Source.REPORT)
+
+    scene.between.after_cancel = lambda: setattr(use_case, "_count", count)
 
     assert use_case.cancel(call, "me") is single_cancel.Verdict.CANCELLED
     assert "could not be noted" in caplog.text
